@@ -1,0 +1,1 @@
+"""What the equilibrium and its derivative mean: sensitivities of observables and the evidence that they are right."""

@@ -1,0 +1,146 @@
+"""The finished analysis of one structure as plain data: what `result.json` and `arrays.npz` hold (docs/reference.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from md_sensitivity.types import Structure
+
+SCHEMA = "md-sensitivity/result/1"
+
+Numbers = float | list[float] | list[list[float]]
+"""A number, or a (nested) list where the observable has several components."""
+Derivative = float | list[float | None] | list[list[float | None]] | None
+"""One derivative, shaped as the observable's value; null where it does not exist."""
+
+
+class StructureInfo(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    sha256: str
+    formula: str
+    atoms: int
+    periodic: list[bool]
+
+
+class ForceFieldInfo(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    sha256: str
+    name: str
+    units: str
+
+
+class EquilibriumInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    energy: float
+    energy_unit: str
+    max_force: float
+    force_unit: str
+    steps: int
+    force_evaluations: int
+    zero_modes: int
+    lowest_eigenvalue: float | None
+    """Smallest nonzero eigenvalue of H [force unit per length unit]; null where every mode is a zero mode."""
+    minimizer: str
+    rattlers: int
+    hessian_products: int
+    volume: float | msgspec.UnsetType = msgspec.UNSET
+
+
+class PositionNorm(msgspec.Struct, frozen=True, kw_only=True):
+    """Norms of dx*/dθ over all coordinates, one entry for each parameter [Å per parameter unit]."""
+
+    l1: list[float | None]
+    l2: list[float | None]
+    max: list[float | None]
+    """Largest displacement of one atom (Euclidean)."""
+    max_atom: list[int | None]
+    """0-based index of that atom."""
+
+
+class ParameterInfo(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    value: float
+    unit: str
+
+
+class ObservableInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    name: str
+    unit: str
+    value: Numbers
+    direct: list[Derivative]
+    relaxation: list[Derivative]
+    total: list[Derivative]
+    logarithmic: list[Derivative]
+    standard_deviation: Numbers | msgspec.UnsetType = msgspec.UNSET
+
+
+class FiniteDifference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One spot check: the implicit derivative against re-minimized central differences."""
+
+    parameter: str | msgspec.UnsetType = msgspec.UNSET
+    direction: str | msgspec.UnsetType = msgspec.UNSET
+    relative_error: float | None
+    step: float | None = None
+    own_error: float | None = None
+    """Error that the differences estimate of themselves, from two step sizes."""
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class CertificateInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    mode: str
+    solver: str
+    relative_residual: float | None
+    iterations: int
+    force_residual: float
+    error_estimate: float | None
+    """Estimated relative error of dx*/dθ."""
+    finite_differences: list[FiniteDifference]
+    warnings: list[str]
+    passed: bool
+    kink_distance: float | None = None
+    """Distance of the nearest pair to a cutoff where a low derivative of its energy jumps, or to a change of contact [Å]."""
+    reason: str = ""
+    """Why this mode and solver were chosen."""
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    minimize_s: float
+    differentiate_s: float
+    total_s: float
+
+
+class ResultDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Content of `result.json`. Where the status is "failed", equilibrium and certificate are null and the lists empty."""
+
+    schema: str = SCHEMA
+    status: str
+    message: str
+    structure: StructureInfo
+    force_field: ForceFieldInfo
+    equilibrium: EquilibriumInfo | None
+    position_norm: PositionNorm | None
+    parameters: list[ParameterInfo]
+    observables: list[ObservableInfo]
+    certificate: CertificateInfo | None
+    timings: Timings
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """One finished analysis.
+
+    Attributes:
+        name: unique, file-name-safe stem of the structure; the folder under the output folder.
+        document: content of `result.json`.
+        arrays: content of `arrays.npz`: `positions` (n, 3) and `cell` (3, 3) at the minimum [Å], `numbers` (n,), `parameter_names`,
+            `parameter_values` (p,), `dpositions` (p, n, 3) [Å per parameter unit] where asked for; NaN never: a parameter whose
+            derivative does not exist has zeros and is null in the document.
+        structure: the input structure (before minimization).
+    """
+
+    name: str
+    document: ResultDocument
+    arrays: dict[str, np.ndarray]
+    structure: Structure

@@ -1,0 +1,86 @@
+"""Unit systems of files and their conversion to the one unit system inside: Å, eV, e, amu, rad.
+
+Constants are the exact SI (2019) values; LAMMPS's own rounded pressure constant is kept apart, because numbers that come from a
+LAMMPS file are to agree with LAMMPS (docs/reference.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ELEMENTARY_CHARGE = 1.602176634e-19
+"""[C], exact."""
+AVOGADRO = 6.02214076e23
+"""[1/mol], exact."""
+KILOJOULE_PER_MOLE = 1e3 / (AVOGADRO * ELEMENTARY_CHARGE)
+"""One kJ/mol in eV."""
+KILOCALORIE_PER_MOLE = 4.184 * KILOJOULE_PER_MOLE
+"""One (thermochemical) kcal/mol in eV."""
+GPA_PER_EV_PER_CUBIC_ANGSTROM = 160.2176634
+"""One eV/Å³ in GPa."""
+LAMMPS_METAL_GPA = 160.21765
+"""LAMMPS's `nktv2p` for `units metal`, in GPa per eV/Å³."""
+NEWTON_PER_METER = 16.02176634
+"""One eV/Å² in N/m: the unit of a two-dimensional pressure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitSystem:
+    """Units of the numbers in one force-field file.
+
+    Attributes:
+        name: the name used in files.
+        energy: size of the energy unit [eV].
+        length: size of the length unit [Å].
+        energy_symbol, length_symbol: what reports print.
+        reduced: whether the numbers are in reduced units; then nothing is converted.
+        pressure: one energy per cubed inner length unit in the pressure unit of reports.
+    """
+
+    name: str
+    energy: float
+    length: float
+    energy_symbol: str
+    length_symbol: str
+    reduced: bool = False
+    pressure: float = GPA_PER_EV_PER_CUBIC_ANGSTROM
+
+    def factor(self, energy: float, length: float) -> float:
+        """Multiplier that takes a number of dimension energy^a length^b from this system to eV and Å."""
+        return float(self.energy**energy * self.length**length)
+
+    def symbol(self, energy: float, length: float) -> str:
+        """Printed unit of a number of dimension energy^a length^b; "1" where it has none."""
+        if self.reduced:
+            return "reduced"
+        parts = [_power(self.energy_symbol, energy), _power(self.length_symbol, length)]
+        above = "·".join(part for part, exponent in zip(parts, (energy, length), strict=True) if exponent > 0)
+        below = [_power(base, -e) for base, e in ((self.energy_symbol, energy), (self.length_symbol, length)) if e < 0]
+        text = above or "1"
+        return text if not below else f"{text}/{'/'.join(below)}"
+
+    def inner_symbols(self) -> tuple[str, str]:
+        """Units (energy, length) of results, which are always eV and Å but for reduced units."""
+        return ("reduced", "reduced") if self.reduced else ("eV", "Å")
+
+
+_SUPERSCRIPTS = str.maketrans("0123456789.-", "⁰¹²³⁴⁵⁶⁷⁸⁹·⁻")
+
+
+def _power(symbol: str, exponent: float) -> str:
+    if exponent == 0:
+        return ""
+    return symbol if exponent == 1 else symbol + f"{exponent:g}".translate(_SUPERSCRIPTS)
+
+
+METAL = UnitSystem(name="metal", energy=1.0, length=1.0, energy_symbol="eV", length_symbol="Å")
+REAL = UnitSystem(name="real", energy=KILOCALORIE_PER_MOLE, length=1.0, energy_symbol="kcal/mol", length_symbol="Å")
+GROMACS = UnitSystem(name="gromacs", energy=KILOJOULE_PER_MOLE, length=10.0, energy_symbol="kJ/mol", length_symbol="nm")
+REDUCED = UnitSystem(
+    name="reduced", energy=1.0, length=1.0, energy_symbol="", length_symbol="", reduced=True, pressure=1.0
+)
+LAMMPS_METAL = UnitSystem(
+    name="metal", energy=1.0, length=1.0, energy_symbol="eV", length_symbol="Å", pressure=LAMMPS_METAL_GPA
+)
+
+UNIT_SYSTEMS = {system.name: system for system in (METAL, REAL, GROMACS, REDUCED)}
