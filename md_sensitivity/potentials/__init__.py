@@ -1,0 +1,13 @@
+"""Functional forms: what interacts how. Adding one is a file and a line in this table."""
+
+from md_sensitivity.potentials.base import Form
+from md_sensitivity.potentials.buckingham import BUCKINGHAM
+from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
+from md_sensitivity.potentials.morse import MORSE
+from md_sensitivity.potentials.soft_sphere import SOFT_SPHERE
+from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
+from md_sensitivity.registry import Registry
+
+POTENTIALS: Registry[Form] = Registry(
+    "potential", (LENNARD_JONES, MORSE, BUCKINGHAM, SOFT_SPHERE, STILLINGER_WEBER)
+)

@@ -1,0 +1,30 @@
+"""Lennard-Jones 12-6."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+
+from md_sensitivity.potentials.base import Coefficients, PairForm, ParameterSpec
+
+
+def energy(r: jax.Array, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+    """φ = 4ε [(σ/r)¹² − (σ/r)⁶] [eV], r [Å]."""
+    s2 = (p["sigma"] / r) ** 2
+    s6 = s2 * s2 * s2
+    return 4.0 * p["epsilon"] * (s6 * s6 - s6)
+
+
+LENNARD_JONES = PairForm(
+    name="lennard_jones",
+    description="Lennard-Jones 12-6: 4ε[(σ/r)¹² − (σ/r)⁶]",
+    reference="doi:10.1098/rspa.1924.0082",
+    parameters=(
+        ParameterSpec(name="sigma", length=1, lower=0, open_lower=True, description="distance where φ vanishes"),
+        ParameterSpec(name="epsilon", energy=1, lower=0, description="depth of the well"),
+    ),
+    energy=energy,
+    strength=lambda p: p["epsilon"],
+    mixable=True,
+)

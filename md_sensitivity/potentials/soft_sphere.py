@@ -1,0 +1,37 @@
+"""Finite-range soft repulsion of jammed packings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from md_sensitivity.potentials.base import Coefficients, OptionSpec, PairForm, ParameterSpec
+
+
+def energy(r: jax.Array, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+    """φ = (ε/α) (1 − r/σ)^α for r < σ, else 0 [eV], r [Å]."""
+    exponent = options["exponent"]
+    inside = r < p["sigma"]
+    # The argument is made safe before the power and the result masked after it: outside, any power of a negative number and of its
+    # derivatives would be NaN and would survive a mask in reverse mode.
+    overlap = jnp.where(inside, 1.0 - r / p["sigma"], 0.5)
+    return jnp.where(inside, p["epsilon"] / exponent * overlap**exponent, 0.0)
+
+
+SOFT_SPHERE = PairForm(
+    name="soft_sphere",
+    description="finite-range soft repulsion: (ε/α)(1 − r/σ)^α for r < σ",
+    reference="doi:10.1103/PhysRevE.68.011306",
+    parameters=(
+        ParameterSpec(name="sigma", length=1, lower=0, open_lower=True, description="sum of the radii (the pair diameter)"),
+        ParameterSpec(name="epsilon", energy=1, lower=0, description="strength"),
+    ),
+    options=(OptionSpec(name="exponent", default=2.0, lower=1.5, description="α; 2 is harmonic, 2.5 Hertzian"),),
+    energy=energy,
+    natural_range=lambda p, options: p["sigma"],
+    strength=lambda p: p["epsilon"],
+    mixable=True,
+    contact=True,
+)
