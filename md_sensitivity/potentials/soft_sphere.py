@@ -28,7 +28,7 @@ SOFT_SPHERE = PairForm(
         ParameterSpec(name="sigma", length=1, lower=0, open_lower=True, description="sum of the radii (the pair diameter)"),
         ParameterSpec(name="epsilon", energy=1, lower=0, description="strength"),
     ),
-    options=(OptionSpec(name="exponent", default=2.0, lower=1.5, description="α; 2 is harmonic, 2.5 Hertzian"),),
+    options=(OptionSpec(name="exponent", default=2.0, lower=2.0, description="α; 2 is harmonic, 2.5 Hertzian"),),
     energy=energy,
     natural_range=lambda p, options: p["sigma"],
     strength=lambda p: p["epsilon"],

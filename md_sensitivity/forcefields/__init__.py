@@ -1,0 +1,86 @@
+"""Force-field files → ForceField."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from md_sensitivity.errors import InputError
+from md_sensitivity.forcefields.data import ForceField, ParameterRow, ParameterTable, Parameters, Term
+from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.lammps_sw import parse_sw
+from md_sensitivity.forcefields.native import force_field_from_entries, parse_native
+from md_sensitivity.forcefields.typing import acting_rows, species_of
+from md_sensitivity.forcefields.write import native_toml
+from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
+from md_sensitivity.registry import Registry
+from md_sensitivity.units import LAMMPS_METAL, UNIT_SYSTEMS
+
+__all__ = [
+    "FORCE_FIELD_FORMATS",
+    "ForceField",
+    "ParameterRow",
+    "ParameterTable",
+    "Parameters",
+    "Term",
+    "acting_rows",
+    "native_toml",
+    "parse_native",
+    "read_force_field",
+    "species_of",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForceFieldFormat:
+    """A kind of force-field file, told by the end of its name."""
+
+    name: str
+    description: str
+    suffix: str
+    read: Callable[[str, Path], ForceField]
+
+
+def _read_native(text: str, path: Path) -> ForceField:
+    return parse_native(text, str(path), path.parent)
+
+
+def _read_sw(text: str, path: Path) -> ForceField:
+    content = parse_sw(text, str(path))
+    if content.units not in ("", "metal", "real"):
+        raise InputError(f"{path}: units {content.units!r} of the file's first line are neither metal nor real")
+    units = UNIT_SYSTEMS["real"] if content.units == "real" else LAMMPS_METAL
+    return force_field_from_entries(STILLINGER_WEBER, content.entries, units, name=path.stem, source=str(path))
+
+
+FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
+    "force-field format",
+    (
+        ForceFieldFormat(name="native", description="native TOML force field", suffix=".toml", read=_read_native),
+        ForceFieldFormat(name="lammps-sw", description="LAMMPS Stillinger-Weber potential file", suffix=".sw", read=_read_sw),
+    ),
+)
+
+
+def read_force_field(path: str | Path) -> ForceField:
+    """Read a force field; its format is told by the end of the name.
+
+    Args:
+        path: native TOML (`.toml`) or a LAMMPS Stillinger–Weber file (`.sw`), whose elements are matched by symbol.
+
+    Returns:
+        The force field; parameters in the file's own units.
+
+    Raises:
+        InputError: with file, place and reason.
+    """
+    path = Path(path)
+    for kind in FORCE_FIELD_FORMATS.values():
+        if path.name.lower().endswith(kind.suffix):
+            content = read_text(path)
+            return replace(kind.read(content.text, path), path=str(path), sha256=content.sha256)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    endings = ", ".join(kind.suffix for kind in FORCE_FIELD_FORMATS.values())
+    raise InputError(f"{path}: unknown kind of force-field file; its name must end with one of {endings}")

@@ -1,0 +1,165 @@
+"""What a force-field file says: terms, their options, and one table of parameters with ONE ravel order for everything."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from md_sensitivity.errors import UsageError
+from md_sensitivity.potentials.base import Form
+from md_sensitivity.registry import did_you_mean
+from md_sensitivity.units import UnitSystem
+
+TypeTuple = tuple[str, ...]
+Parameters = dict[str, dict[str, np.ndarray]]
+"""θ: label → parameter → one value for each row that has it, in the file's own units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterRow:
+    """One number of the user's file.
+
+    Attributes:
+        label: label of its potential.
+        types: types it speaks of, as written.
+        parameter: name within the form.
+        index: position in `parameters[label][parameter]`.
+        value, unit: in the file's own units.
+        bounds: physical bounds narrowed by those of the file, in the file's own units.
+        std: standard deviation; None where the file gives none.
+        fixed: whether it is left out unless chosen by name.
+    """
+
+    label: str
+    types: TypeTuple
+    parameter: str
+    index: int
+    value: float
+    unit: str
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+    std: float | None = None
+    fixed: bool = False
+
+    @property
+    def name(self) -> str:
+        """`<label>.<types>.<parameter>`, types joined by `-`, or by `~` where one of them contains `-`."""
+        return f"{self.label}.{join_types(self.types)}.{self.parameter}"
+
+    @property
+    def free(self) -> bool:
+        """Whether derivatives are taken by default: not fixed, and bounds that leave room."""
+        return not self.fixed and self.bounds[0] < self.bounds[1]
+
+
+def join_types(types: Sequence[str]) -> str:
+    """Types as one word, which `split_types` takes apart again."""
+    return ("~" if any("-" in name for name in types) else "-").join(types)
+
+
+def split_types(word: str) -> TypeTuple:
+    """The type tuple that a key such as `Si-Si-Si` or `C-sp3~O` names."""
+    return tuple(word.split("~" if "~" in word else "-"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterTable:
+    """All parameters of a force field, in ravel order."""
+
+    rows: tuple[ParameterRow, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Full names, in order."""
+        return tuple(row.name for row in self.rows)
+
+    def ravel(self, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:
+        """Values of a parameter tree (or of a gradient, which has the same tree) as a vector, shape=(p,)."""
+        return np.array([float(parameters[row.label][row.parameter][row.index]) for row in self.rows])
+
+    def unravel(self, vector: np.ndarray) -> Parameters:
+        """The tree of a vector; inverse of `ravel`."""
+        tree: dict[str, dict[str, list[float]]] = {}
+        for row, value in zip(self.rows, vector, strict=True):
+            # Rows of one parameter stand in the order of their index, because both follow the order of the file.
+            tree.setdefault(row.label, {}).setdefault(row.parameter, []).append(float(value))
+        return {
+            label: {name: np.asarray(values, dtype=np.float64) for name, values in group.items()}
+            for label, group in tree.items()
+        }
+
+    def matching(self, patterns: Iterable[str]) -> list[int]:
+        """Indices of the rows that one of the patterns names, exactly first, then as a case-sensitive glob.
+
+        Raises:
+            UsageError: where a pattern matches nothing.
+        """
+        names = self.names
+        chosen: set[int] = set()
+        for pattern in patterns:
+            hits = {i for i, name in enumerate(names) if name == pattern}
+            hits = hits or {i for i, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)}
+            if not hits:
+                raise UsageError(
+                    f"no parameter matches {pattern!r}{did_you_mean(pattern, names)}; "
+                    "`md-sensitivity parameters -f FORCE_FIELD` lists them"
+                )
+            chosen |= hits
+        return sorted(chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One potential of a force field: a form with options, and which types have which parameter.
+
+    Attributes:
+        rows: parameter → type tuples in the order of `parameters[label][parameter]`.
+        cutoff, switch_from: in the file's length unit; None where there is none.
+        options: values of the form's own options.
+    """
+
+    form: Form
+    label: str
+    rows: Mapping[str, tuple[TypeTuple, ...]]
+    cutoff: float | None = None
+    truncation: str = "none"
+    switch_from: float | None = None
+    mixing: str = "none"
+    options: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ForceField:
+    """Potentials + typing + values.
+
+    Attributes:
+        terms: the potentials, which add up.
+        parameters: θ, a plain nested dict of arrays in the file's own units.
+        table: names, units, bounds, standard deviations and the free/fixed mask, in ravel order.
+        source: where it came from, for messages; `path` and `sha256` for provenance ("" where made in memory).
+    """
+
+    name: str
+    reference: str = ""
+    units: UnitSystem
+    terms: tuple[Term, ...]
+    parameters: Parameters
+    table: ParameterTable
+    path: str = ""
+    sha256: str = ""
+
+    @property
+    def species(self) -> frozenset[str]:
+        """All type names that it knows."""
+        return frozenset(name for row in self.table.rows for name in row.types)
+
+    def with_parameters(self, parameters: Parameters) -> ForceField:
+        """The same force field with other values."""
+        vector = self.table.ravel(parameters)
+        rows = tuple(replace(row, value=float(value)) for row, value in zip(self.table.rows, vector, strict=True))
+        return replace(self, parameters=self.table.unravel(vector), table=ParameterTable(rows=rows))
