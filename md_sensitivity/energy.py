@@ -1,0 +1,137 @@
+"""What the mathematics needs to know of an energy: E(x, θ), and where it is valid.
+
+`curvature/`, `minimization/` and `implicit/` work with any `Energy`. A plain function of (x, θ) becomes one through `as_energy`; a
+`System` gives one whose neighbor lists must follow the atoms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from md_sensitivity.errors import PrecisionError, UsageError
+
+PyTree = Any
+"""Nested containers of arrays; x and θ are such trees."""
+
+
+class Bonds(NamedTuple):
+    """Which atoms interact, as a table of neighbors around each atom.
+
+    Attributes:
+        index: neighbor of each entry, shape=(n, e).
+        image: lattice vectors crossed on the way there, shape=(n, e, 3).
+        acting: whether the two interact at this geometry, shape=(n, e).
+    """
+
+    index: jax.Array
+    image: jax.Array
+    acting: jax.Array
+
+
+class Frame(NamedTuple):
+    """What rigid motions need to know of the space: cell rows [Å] shape=(3, 3) and the coordinates that may move, shape=(n, 3)."""
+
+    cell: jax.Array
+    free: jax.Array
+
+
+@runtime_checkable
+class Energy(Protocol):
+    """An energy E(x, θ) that is a pytree itself, so that jitted functions take it as an argument.
+
+    Where the energy is not valid (neighbors may be missing) it is NaN, never a stale number.
+    """
+
+    def __call__(self, x: PyTree, theta: PyTree) -> jax.Array:
+        """Energy, a scalar."""
+
+    def updated(self, x: PyTree, theta: PyTree) -> Self:
+        """The same energy, valid in a surrounding of x."""
+
+    def stabilized(self, x: PyTree, theta: PyTree) -> Self:
+        """The same energy without the contacts of atoms that nothing holds in place at x (rattlers)."""
+
+    def room(self, x: PyTree, theta: PyTree) -> jax.Array:
+        """How far each atom may move from x with the energy still valid [Å]; negative where it is not valid at x."""
+
+    def mobility(self, x: PyTree) -> PyTree:
+        """Tree like x: 1 where a coordinate is free, 0 where it is frozen."""
+
+    def bonds(self, x: PyTree, theta: PyTree) -> tuple[Bonds, ...]:
+        """Interactions that hold at x; empty where rigid motions are no zero modes."""
+
+    def frame(self, x: PyTree) -> Frame | None:
+        """The space of rigid motions; None where there are none."""
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=[], meta_fields=["function", "rigid"])
+@dataclass(frozen=True)
+class PlainEnergy:
+    """A user's function E(x, θ), valid everywhere.
+
+    Attributes:
+        function: E, pure.
+        rigid: whether x is an array (n, 3) of positions whose rigid motions leave E unchanged.
+    """
+
+    function: Callable[..., jax.Array]
+    rigid: bool = False
+
+    def __call__(self, x: PyTree, theta: PyTree) -> jax.Array:
+        return self.function(x, theta)
+
+    def updated(self, x: PyTree, theta: PyTree) -> Self:
+        return self
+
+    def stabilized(self, x: PyTree, theta: PyTree) -> Self:
+        return self
+
+    def room(self, x: PyTree, theta: PyTree) -> jax.Array:
+        return jnp.asarray(jnp.inf)
+
+    def mobility(self, x: PyTree) -> PyTree:
+        return jax.tree.map(jnp.ones_like, x)
+
+    def bonds(self, x: PyTree, theta: PyTree) -> tuple[Bonds, ...]:
+        if not self.rigid:
+            return ()
+        n = x.shape[0]
+        index = (jnp.arange(n)[:, None] + jnp.arange(1, n)[None, :]) % n
+        return (Bonds(index=index, image=jnp.zeros((*index.shape, 3), dtype=jnp.int16), acting=jnp.ones(index.shape, dtype=bool)),)
+
+    def frame(self, x: PyTree) -> Frame | None:
+        return Frame(cell=jnp.zeros((3, 3)), free=jnp.ones_like(x)) if self.rigid else None
+
+
+def as_energy(energy: Callable[..., jax.Array], *, rigid: bool = False) -> Energy:
+    """The energy as an `Energy`.
+
+    Args:
+        energy: an `Energy`, or any pure function E(x, θ) → scalar.
+        rigid: for a function of positions x, shape=(n, 3): whether moving or turning all atoms together leaves E unchanged, so that
+            these motions are zero modes of its Hessian.
+
+    Raises:
+        PrecisionError: where JAX works in single precision.
+        UsageError: where it is no function.
+    """
+    require_double_precision()
+    if isinstance(energy, Energy):
+        return energy
+    if not callable(energy):
+        raise UsageError(f"an energy must be a function E(x, θ), not {type(energy).__name__}")
+    return PlainEnergy(energy, rigid)
+
+
+def require_double_precision() -> None:
+    """Raises PrecisionError unless JAX computes in float64."""
+    if not jax.config.jax_enable_x64:
+        raise PrecisionError(
+            "derivatives of minima need float64: call jax.config.update('jax_enable_x64', True) before any computation"
+        )

@@ -1,0 +1,336 @@
+"""Structure × ForceField → System, and its energy E(x, θ)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from md_sensitivity.energy import Bonds, Frame, require_double_precision
+from md_sensitivity.errors import InputError, UsageError
+from md_sensitivity.forcefields.data import ForceField, Term, join_types
+from md_sensitivity.forcefields.typing import species_of
+from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, pair_range, range_of, room, total_energy
+from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell
+from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.types import Structure
+from md_sensitivity.units import UnitSystem
+
+SKIN = 0.1
+"""Radius of a neighbor table beyond the range of its term, as a fraction of that range."""
+
+Theta = Any
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["positions", "kinds", "cell", "masses", "free", "terms"],
+    meta_fields=["pbc", "dimensions", "species", "units"],
+)
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A structure with interactions assigned: who interacts is integers, how strongly is θ.
+
+    Attributes:
+        positions: of the structure, shape=(n, 3) [Å].
+        kinds: index into `species` of each atom, shape=(n,).
+        cell: rows are lattice vectors, completed where the structure has none, shape=(3, 3) [Å].
+        masses: shape=(n,) [amu].
+        free: 1 where a coordinate may move, shape=(n, 3).
+        terms: the bound potentials.
+        pbc: periodic axes.
+        dimensions: 3, or 2 where z is frozen.
+        species: names of the types present.
+        units: of the force field.
+    """
+
+    positions: jax.Array
+    kinds: jax.Array
+    cell: jax.Array
+    masses: jax.Array
+    free: jax.Array
+    terms: tuple[BoundTerm, ...]
+    pbc: tuple[bool, bool, bool]
+    dimensions: int
+    species: tuple[str, ...]
+    units: UnitSystem
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["system"], meta_fields=[])
+@dataclass(frozen=True)
+class EnergyFunction:
+    """E(x, θ) of a system: a callable pytree, and an `md_sensitivity.energy.Energy`.
+
+    Valid while no neighbor can be missing from its tables; beyond that it is NaN, and `updated` makes a valid one.
+    """
+
+    system: System
+
+    def __call__(self, x: jax.Array, theta: Theta) -> jax.Array:
+        """Energy [eV] at positions x, shape=(n, 3) [Å], with parameters θ in the force field's own units."""
+        return total_energy(x, None, theta, self.system.terms, self.system.kinds)
+
+    def strained(self, x: jax.Array, theta: Theta, strain: jax.Array) -> jax.Array:
+        """Energy [eV] with all edge vectors deformed by 1 + strain, strain symmetric of shape=(3, 3)."""
+        return total_energy(x, strain, theta, self.system.terms, self.system.kinds)
+
+    def updated(self, x: jax.Array, theta: Theta) -> Self:
+        """The same energy with neighbor tables built at x; where x is traced, the tables keep their width and overflow to NaN."""
+        terms = tuple(_with_neighbors(self.system, term, x, theta) for term in self.system.terms)
+        return replace(self, system=replace(self.system, terms=terms))
+
+    def stabilized(self, x: jax.Array, theta: Theta) -> Self:
+        """The same energy without the contacts of rattlers: recursively, free atoms with fewer than d + 1 contacts."""
+        if not all(term.form.contact for term in self.system.terms):
+            return self
+        held = _held(self.bonds(x, theta), jnp.any(self.system.free > 0, axis=1), self.system.dimensions)
+        terms = []
+        for term in self.system.terms:
+            mask = term.neighbors.mask & held[:, None] & held[term.neighbors.index]
+            terms.append(replace(term, neighbors=replace(term.neighbors, mask=mask)))
+        return replace(self, system=replace(self.system, terms=tuple(terms)))
+
+    def room(self, x: jax.Array, theta: Theta) -> jax.Array:
+        """How far each atom may move from x before the energy is no longer valid [Å]."""
+        return room(x, theta, self.system.terms)
+
+    def mobility(self, x: jax.Array) -> jax.Array:
+        """1 where a coordinate is free, shape=(n, 3)."""
+        return self.system.free
+
+    def bonds(self, x: jax.Array, theta: Theta) -> tuple[Bonds, ...]:
+        """Pairs that interact at x, one table for each term."""
+        found = []
+        for term in self.system.terms:
+            edges = edges_of(term, self.system.kinds, x, None)
+            reach = pair_range(term, coefficients(term, theta))[edges.center, edges.neighbor]
+            near = edges.x**2 + edges.y**2 + edges.z**2 < reach**2
+            found.append(Bonds(index=term.neighbors.index, image=term.neighbors.image, acting=edges.mask & near))
+        return tuple(found)
+
+    def frame(self, x: jax.Array) -> Frame:
+        """Cell and free coordinates, for rigid motions."""
+        return Frame(cell=self.system.cell, free=self.system.free)
+
+
+def _held(bonds: tuple[Bonds, ...], mobile: jax.Array, dimensions: int) -> jax.Array:
+    """Atoms that are frozen or have at least d + 1 contacts with held atoms, shape=(n,)."""
+
+    def count(held: jax.Array) -> jax.Array:
+        contacts = sum(jnp.sum(bond.acting & held[bond.index], axis=1) for bond in bonds)
+        return held & (~mobile | (contacts >= dimensions + 1))
+
+    start = jnp.ones(mobile.shape, dtype=bool)
+    return jax.lax.while_loop(lambda s: jnp.any(s[0] != s[1]), lambda s: (s[1], count(s[1])), (start, count(start)))[1]
+
+
+def _with_neighbors(system: System, term: BoundTerm, x: jax.Array, theta: Theta) -> BoundTerm:
+    """The term with a neighbor table for positions x, wide enough where x is concrete."""
+    reach = range_of(term, theta)
+    old = term.neighbors
+    if any(isinstance(value, jax.core.Tracer) for value in jax.tree.leaves((x, reach, old))):
+        return replace(term, neighbors=_traced_table(system, old, x, reach))
+    radius = _radius(float(reach))
+    needs_reverse = old.reverse is not None
+    table = build_table(np.asarray(x), np.asarray(system.cell), system.pbc, radius, reverse=needs_reverse, width=old.index.shape[1])
+    return replace(term, neighbors=replace(table, mask=table.mask & _participants(old, table)))
+
+
+def _participants(old: NeighborTable, new: NeighborTable) -> jax.Array:
+    """Entries of a new table whose atoms had any entry in the old one.
+
+    An atom whose contacts were removed (`stabilized`) has none in the old table, and is to have none in the new one.
+    """
+    removed = ~jnp.any(old.mask, axis=1) & jnp.asarray(_had_neighbors(old))
+    return ~removed[:, None] & ~removed[new.index]
+
+
+def _had_neighbors(table: NeighborTable) -> np.ndarray:
+    """Whether an atom's entries name other atoms, masked or not: padding names the atom itself without crossing the cell."""
+    index, image = np.asarray(table.index), np.asarray(table.image)
+    return np.any((index != np.arange(len(index))[:, None]) | np.any(image != 0, axis=2), axis=1)
+
+
+def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.Array) -> NeighborTable:
+    """Neighbor table within traced code, through a call back to the host; NaN energies where it would overflow."""
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), old)
+
+    def build(x: np.ndarray, cell: np.ndarray, reach: np.ndarray, old: NeighborTable) -> NeighborTable:
+        width = old.index.shape[1]
+        if not np.all(np.isfinite(x)):
+            return replace(old, radius=np.float64(-1.0))
+        table = build_table(np.asarray(x), np.asarray(cell), system.pbc, _radius(float(reach)), reverse=old.reverse is not None, width=width)
+        if table.index.shape[1] > width:
+            return replace(old, radius=np.float64(-1.0))
+        return jax.tree.map(np.asarray, replace(table, mask=table.mask & _participants(old, table)))
+
+    arguments = jax.lax.stop_gradient((x, system.cell, reach, old))
+    return jax.pure_callback(build, shapes, *arguments, vmap_method="sequential")
+
+
+def _radius(reach: float) -> float:
+    return reach * (1.0 + SKIN)
+
+
+def energy_function(system: System) -> EnergyFunction:
+    """E(x, θ) of the system; positions x of shape=(n, 3) [Å], θ the tree `force_field.parameters`, value in eV.
+
+    Raises:
+        PrecisionError: where JAX works in single precision.
+    """
+    require_double_precision()
+    return EnergyFunction(system)
+
+
+def build_system(
+    structure: Structure, force_field: ForceField, *, dimensions: int = 3, fixed: np.ndarray | None = None
+) -> System:
+    """Assign interactions to the atoms of a structure.
+
+    Args:
+        structure: validated, as the readers give it; its own constraints are honored.
+        force_field: knows every type that occurs in the structure.
+        dimensions: 3, or 2 to freeze z.
+        fixed: further frozen atoms, boolean of shape=(n,).
+
+    Raises:
+        InputError: where parameters are missing for a type, or a periodic structure meets a potential without cutoff.
+        PrecisionError: where JAX works in single precision.
+    """
+    require_double_precision()
+    if dimensions not in (2, 3):
+        raise UsageError(f"dimensions must be 2 or 3, not {dimensions}")
+    names = species_of(force_field, structure)
+    species = tuple(sorted(set(names)))
+    _complain_about_missing(force_field, structure, species)
+    lookup = {name: i for i, name in enumerate(species)}
+    kinds = np.array([lookup[name] for name in names], dtype=np.int32)
+    free = 1.0 - np.asarray(structure.fixed, dtype=np.float64)
+    if dimensions == 2:
+        _require_planar(structure)
+        free[:, 2] = 0.0
+    if fixed is not None:
+        free[np.asarray(fixed, dtype=bool)] = 0.0
+    cell = complete_cell(np.where(np.asarray(structure.pbc)[:, None] | (np.abs(structure.cell) > 0), structure.cell, 0.0))
+    pbc = (bool(structure.pbc[0]), bool(structure.pbc[1]), bool(structure.pbc[2]))
+    terms = tuple(_bind(term, force_field, species, structure, cell, pbc) for term in force_field.terms)
+    return System(
+        positions=jnp.asarray(structure.positions, dtype=jnp.float64),
+        kinds=jnp.asarray(kinds),
+        cell=jnp.asarray(cell, dtype=jnp.float64),
+        masses=jnp.asarray(structure.masses, dtype=jnp.float64),
+        free=jnp.asarray(free),
+        terms=terms,
+        pbc=pbc,
+        dimensions=dimensions,
+        species=species,
+        units=force_field.units,
+    )
+
+
+def _bind(
+    term: Term, force_field: ForceField, species: tuple[str, ...], structure: Structure, cell: np.ndarray, pbc: tuple[bool, ...]
+) -> BoundTerm:
+    rows, own = _row_tables(term, species)
+    length = 1.0 if force_field.units.reduced else force_field.units.length
+    cutoff = math.inf if term.cutoff is None else term.cutoff * length
+    natural = not isinstance(term.form, PairForm) or term.form.natural_range is not None
+    if math.isinf(cutoff) and not natural and any(pbc):
+        raise InputError(
+            f"{_where(force_field)}: potential {term.label!r} has no cutoff, but the structure {structure.path or structure.name} is "
+            "periodic; add cutoff = ... to it"
+        )
+    needs_reverse = not isinstance(term.form, PairForm)
+    bound = BoundTerm(
+        form=term.form,
+        label=term.label,
+        truncation=term.truncation,
+        mixing=term.mixing,
+        options=tuple(term.options.items()),
+        rows={name: jnp.asarray(table) for name, table in rows.items()},
+        own={name: jnp.asarray(table) for name, table in own.items()},
+        scale={
+            spec.name: jnp.asarray(force_field.units.factor(spec.energy, spec.length), dtype=jnp.float64)
+            for spec in term.form.parameters
+        },
+        cutoff=jnp.asarray(cutoff, dtype=jnp.float64),
+        switch_from=jnp.asarray(cutoff if term.switch_from is None else term.switch_from * length, dtype=jnp.float64),
+        neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
+    )
+    reach = float(range_of(bound, force_field.parameters))
+    _require_sane_range(reach, cell, pbc, term, force_field)
+    table = build_table(structure.positions, cell, pbc, _radius(reach), reverse=needs_reverse)
+    return replace(bound, neighbors=table)
+
+
+def _require_sane_range(reach: float, cell: np.ndarray, pbc: tuple[bool, ...], term: Term, force_field: ForceField) -> None:
+    """Refuses ranges that reach absurdly many images of a small cell, before memory is asked for them."""
+    if math.isinf(reach) or not any(pbc):
+        return
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    images = np.prod([2.0 * reach / height + 1.0 for height, periodic in zip(heights, pbc, strict=True) if periodic])
+    if images > 1e6:
+        raise InputError(
+            f"{_where(force_field)}: potential {term.label!r} reaches {reach:g} Å, {images:.1e} images of the structure's cell; "
+            "check the units of cutoff and cell"
+        )
+
+
+def _row_tables(term: Term, species: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Rows of θ for each tuple of the types present, and for each type alone where mixing uses it."""
+    count, order = len(species), term.form.order
+    rows: dict[str, np.ndarray] = {}
+    own: dict[str, np.ndarray] = {}
+    for name, tuples in term.rows.items():
+        index: dict[tuple[str, ...], int] = {}
+        for row, types in enumerate(tuples):
+            full = types * order if len(types) == 1 else types
+            index[full] = row
+            if isinstance(term.form, PairForm):
+                index[full[::-1]] = row
+        table = np.full((count,) * order, -1, dtype=np.int32)
+        for place in product(range(count), repeat=order):
+            table[place] = index.get(tuple(species[i] for i in place), -1)
+        rows[name] = table
+        own[name] = np.diagonal(table).copy() if order == 2 else np.zeros(0, dtype=np.int32)
+    return rows, own
+
+
+def _complain_about_missing(force_field: ForceField, structure: Structure, species: tuple[str, ...]) -> None:
+    missing = []
+    for term in force_field.terms:
+        rows, own = _row_tables(term, species)
+        if term.mixing != "none":
+            incomplete = [name for i, name in enumerate(species) if any(table[i] < 0 for table in own.values())]
+            missing += [f"{term.label}.{name}" for name in incomplete]
+            continue
+        absent = np.any(np.stack([table < 0 for table in rows.values()]), axis=0)
+        tuples = {tuple(species[i] for i in place) for place in np.argwhere(absent)}
+        if isinstance(term.form, PairForm):
+            tuples = {min(types, types[::-1]) for types in tuples}
+        missing += [f"{term.label}.{join_types(types)}" for types in sorted(tuples)]
+    if missing:
+        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
+        raise InputError(
+            f"{_where(force_field)}: no parameters for {shown}, which occur in {structure.path or structure.name}; "
+            f"the force field knows {', '.join(sorted(force_field.species))}"
+        )
+
+
+def _require_planar(structure: Structure) -> None:
+    z = structure.positions[:, 2]
+    if np.ptp(z) > 1e-6:
+        raise InputError(
+            f"{structure.path or structure.name}: two dimensions were asked for, but z is not the same for all atoms (atom "
+            f"{int(np.argmax(np.abs(z - z[0])))} is {np.ptp(z):.3g} off)"
+        )
+
+
+def _where(force_field: ForceField) -> str:
+    return force_field.path or force_field.name
