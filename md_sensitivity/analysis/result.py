@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -11,9 +12,9 @@ from md_sensitivity.types import Structure
 
 SCHEMA = "md-sensitivity/result/1"
 
-Numbers = float | list[float] | list[list[float]]
+Numbers = float | Sequence[float | Sequence[float]]
 """A number, or a (nested) list where the observable has several components."""
-Derivative = float | list[float | None] | list[list[float | None]] | None
+Derivative = float | Sequence[float | Sequence[float | None] | None] | None
 """One derivative, shaped as the observable's value; null where it does not exist."""
 
 
@@ -111,6 +112,17 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float
 
 
+class ProvenanceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a reader needs to repeat the analysis, beside the hashes of its inputs; the whole run stands in `run.json`."""
+
+    versions: dict[str, str] = {}
+    """Name of a program or library and its version; `md_sensitivity` among them."""
+    options: dict[str, str | int | float | bool | list[str] | None] = {}
+    """Resolved options of the analysis."""
+    device: str = ""
+    precision: str = ""
+
+
 class ResultDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Content of `result.json`. Where the status is "failed", equilibrium and certificate are null and the lists empty."""
 
@@ -125,6 +137,7 @@ class ResultDocument(msgspec.Struct, frozen=True, kw_only=True):
     observables: list[ObservableInfo]
     certificate: CertificateInfo | None
     timings: Timings
+    provenance: ProvenanceInfo | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
