@@ -1,0 +1,65 @@
+"""Products with the Hessian H = ∂²E/∂x² and the mixed derivative ∂²E/∂x∂θ, matrix-free, for any pytrees x and θ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from md_sensitivity.curvature.zero_modes import ZeroModes
+from md_sensitivity.energy import Energy, PyTree
+
+Operator = Callable[[jax.Array], jax.Array]
+"""A linear map of flat vectors, shape=(d,) → shape=(d,)."""
+
+
+def gradient(energy: Energy, x: PyTree, theta: PyTree) -> PyTree:
+    """∂E/∂x [eV/Å], zero where coordinates are frozen."""
+    return jax.tree.map(jnp.multiply, jax.grad(energy)(x, theta), energy.mobility(x))
+
+
+def hessian_product(energy: Energy, x: PyTree, theta: PyTree, v: PyTree) -> PyTree:
+    """H v [eV/Å² times the unit of v], forward over the gradient, zero where coordinates are frozen."""
+    return jax.jvp(lambda x: gradient(energy, x, theta), (x,), (v,))[1]
+
+
+def mixed_product(energy: Energy, x: PyTree, theta: PyTree, theta_dot: PyTree) -> PyTree:
+    """(∂²E/∂x∂θ) θ̇: how the gradient changes along a direction in parameter space, a tree like x."""
+    return jax.jvp(lambda theta: gradient(energy, x, theta), (theta,), (theta_dot,))[1]
+
+
+def mixed_adjoint(energy: Energy, x: PyTree, theta: PyTree, w: PyTree) -> PyTree:
+    """(∂²E/∂x∂θ)ᵀ w, a tree like θ."""
+    return jax.vjp(lambda theta: gradient(energy, x, theta), theta)[1](w)[0]
+
+
+def flat_projector(modes: ZeroModes | None, energy: Energy, x: PyTree) -> Operator:
+    """The projector onto motions that are neither rigid nor frozen, for flat vectors."""
+    if modes is not None:
+        projector = modes.projector(x)
+        return lambda v: projector(v.reshape(x.shape)).reshape(-1)
+    mobile = ravel_pytree(energy.mobility(x))[0]
+    return lambda v: v * mobile
+
+
+def flat_hessian(energy: Energy, x: PyTree, theta: PyTree, project: Operator) -> Operator:
+    """v → P H P v for flat vectors: symmetric, and exactly zero on the zero modes."""
+    _, unravel = ravel_pytree(x)
+
+    def product(v: jax.Array) -> jax.Array:
+        return project(ravel_pytree(hessian_product(energy, x, theta, unravel(project(v))))[0])
+
+    return product
+
+
+def flat_gradient(energy: Energy, x: PyTree, theta: PyTree) -> jax.Array:
+    """∂E/∂x as a flat vector."""
+    return ravel_pytree(gradient(energy, x, theta))[0]
+
+
+def largest_component(vector: Any) -> jax.Array:
+    """Largest absolute entry of a tree: the residual force max|F| where the tree is a gradient."""
+    return jnp.max(jnp.abs(ravel_pytree(vector)[0]))

@@ -1,0 +1,65 @@
+"""What a linear solver takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Operator = Callable[[jax.Array], jax.Array]
+
+CONVERGED, MAX_ITERATIONS, NEGATIVE_CURVATURE, STAGNATED = range(4)
+STATUS_TEXT = (
+    "converged",
+    "ran out of iterations; allow more or loosen the tolerance",
+    "met negative curvature: the point is no minimum",
+    "stagnated above the tolerance: float64 gives no more for this condition number",
+)
+
+
+class Solution(NamedTuple):
+    """Answer of a solver, with evidence.
+
+    Attributes:
+        value: one solution for each right-hand side, shape=(p, d).
+        residual: ‖b − A x‖/‖b‖, recomputed from the answer, shape=(p,); 0 where b = 0.
+        iterations: of the slowest right-hand side.
+        status: an index into `STATUS_TEXT` for each right-hand side, shape=(p,).
+    """
+
+    value: jax.Array
+    residual: jax.Array
+    iterations: jax.Array
+    status: jax.Array
+
+
+Solve = Callable[[Operator, jax.Array, float, int], Solution]
+"""(operator, right-hand sides of shape=(p, d), relative tolerance, largest number of iterations) → solution."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solver:
+    """A linear solver for A x = b, with A given as products.
+
+    Attributes:
+        solve: the function; pure and traceable.
+        symmetric: whether A must be symmetric.
+    """
+
+    name: str
+    description: str
+    solve: Solve
+    symmetric: bool
+
+
+def judged(operator: Operator, b: jax.Array, value: jax.Array, iterations: jax.Array, status: jax.Array, tolerance: float) -> Solution:
+    """The solution with its residual recomputed; what claims to have converged, but has not, is called stagnated."""
+    size = jnp.linalg.norm(b, axis=1)
+    error = jnp.linalg.norm(b - jax.vmap(operator)(value), axis=1)
+    residual = jnp.where(size > 0, error / jnp.where(size > 0, size, 1.0), 0.0)
+    good = residual <= tolerance
+    status = jnp.where(good, CONVERGED, jnp.where(status == CONVERGED, STAGNATED, status))
+    return Solution(value=value, residual=residual, iterations=iterations, status=status)

@@ -1,0 +1,127 @@
+"""The lower end of the Hessian's spectrum: is the stationary point a minimum, and how stiff is its softest mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from md_sensitivity.curvature.products import flat_hessian, flat_projector
+from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, dense_matrix
+from md_sensitivity.curvature.zero_modes import ZeroModes
+from md_sensitivity.energy import Energy, PyTree
+
+DENSE_LIMIT = 1000
+"""Largest number of coordinates for which all eigenvalues are computed."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spectrum:
+    """What is known of the eigenvalues of P H P, rigid and frozen motions left out.
+
+    Attributes:
+        lowest: smallest nonzero eigenvalue, the most negative if any [eV/Å²]; None where all modes are zero modes.
+        largest: largest eigenvalue, or an estimate of it [eV/Å²].
+        mode: unit eigenvector of the lowest one, a tree like x; None where there is none.
+        floppy: zero modes beyond the rigid ones: motions that cost no energy to second order.
+        eigenvalues, eigenvectors: all of them, shape=(d,) and (d, d), for small systems; rigid motions have eigenvalue 0.
+        method: "dense" or "lanczos".
+        converged: whether the eigenvalue was found to its tolerance.
+    """
+
+    lowest: float | None
+    largest: float
+    mode: PyTree | None
+    floppy: int
+    eigenvalues: np.ndarray | None = None
+    eigenvectors: jax.Array | None = None
+    method: str
+    converged: bool = True
+
+    @property
+    def stable(self) -> bool:
+        """Whether no eigenvalue is negative."""
+        return self.lowest is None or self.lowest > 0
+
+
+def spectrum(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, rigid: int, *, seed: int = 0) -> Spectrum:
+    """Lowest nonzero eigenvalue of the Hessian at x, with its mode.
+
+    Args:
+        modes: rigid zero modes at x.
+        rigid: their number.
+        seed: of the start vector of the Lanczos iteration.
+    """
+    flat, unravel = ravel_pytree(x)
+    mobile = np.asarray(ravel_pytree(energy.mobility(x))[0]) > 0.5
+    if mobile.sum() - rigid <= 0:
+        return Spectrum(lowest=None, largest=0.0, mode=None, floppy=0, method="dense")
+    if flat.size <= DENSE_LIMIT:
+        return _dense(energy, x, theta, modes, rigid + int((~mobile).sum()), unravel)
+    return _lanczos(energy, x, theta, modes, unravel, flat.size, seed)
+
+
+@jax.jit
+def _eigen(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None) -> tuple[jax.Array, jax.Array]:
+    """Eigenvalues and eigenvectors of P H P."""
+    project = flat_projector(modes, energy, x)
+    size = ravel_pytree(x)[0].size
+    return jnp.linalg.eigh(dense_matrix(flat_hessian(energy, x, theta, project), size))
+
+
+def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, known: int, unravel: Any) -> Spectrum:
+    values, vectors = _eigen(energy, x, theta, modes)
+    eigenvalues = np.asarray(values)
+    largest = float(np.abs(eigenvalues).max())
+    nonzero = np.abs(eigenvalues) > RELATIVE_ZERO * largest
+    floppy = max(0, int((~nonzero).sum()) - known)
+    if not nonzero.any():
+        return Spectrum(lowest=None, largest=largest, mode=None, floppy=floppy, eigenvalues=eigenvalues, eigenvectors=vectors, method="dense")
+    first = int(np.flatnonzero(nonzero)[0])
+    return Spectrum(
+        lowest=float(eigenvalues[first]),
+        largest=largest,
+        mode=unravel(vectors[:, first]),
+        floppy=floppy,
+        eigenvalues=eigenvalues,
+        eigenvectors=vectors,
+        method="dense",
+    )
+
+
+@jax.jit
+def _shifted(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, shift: jax.Array, v: jax.Array) -> jax.Array:
+    """P H P v with the zero modes lifted to `shift`."""
+    project = flat_projector(modes, energy, x)
+    return flat_hessian(energy, x, theta, project)(v) + shift * (v - project(v))
+
+
+def _lanczos(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, unravel: Any, size: int, seed: int) -> Spectrum:
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
+    def largest_of(shift: float, which: str, tolerance: float, vectors: int) -> tuple[np.ndarray, np.ndarray, bool]:
+        product = partial(_shifted, energy, x, theta, modes, jnp.asarray(shift))
+        operator = LinearOperator((size, size), matvec=lambda v: np.asarray(product(jnp.asarray(v.ravel()))), dtype=np.float64)
+        start = np.random.default_rng(seed).normal(size=size)
+        try:
+            values, modes_found = eigsh(operator, k=1, which=which, tol=tolerance, ncv=vectors, v0=start, maxiter=60)
+        except ArpackNoConvergence as error:
+            return error.eigenvalues, error.eigenvectors, False
+        return values, modes_found, True
+
+    tops, _, _ = largest_of(0.0, "LM", 1e-2, 12)
+    largest = float(np.abs(tops).max()) if len(tops) else 1.0
+    values, vectors, converged = largest_of(largest, "SA", 1e-7, 48)
+    if not len(values):
+        return Spectrum(lowest=None, largest=largest, mode=None, floppy=0, method="lanczos", converged=False)
+    lowest = float(values[0])
+    if abs(lowest) <= RELATIVE_ZERO * largest:
+        return Spectrum(lowest=None, largest=largest, mode=None, floppy=1, method="lanczos", converged=converged)
+    return Spectrum(
+        lowest=lowest, largest=largest, mode=unravel(jnp.asarray(vectors[:, 0])), floppy=0, method="lanczos", converged=converged
+    )

@@ -1,0 +1,250 @@
+"""Rigid motions that leave the energy unchanged, per connected fragment, and the projector that removes them exactly.
+
+A fragment is a set of atoms joined by interactions. It may translate; it may rotate unless it is continued through a periodic
+boundary (about the axis only, where it is continued along one line). Frozen coordinates take away the motions that would move them. An atom
+without interactions is a fragment of its own. The response that is reported is the one without any component along these motions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+from md_sensitivity.energy import Bonds, Energy
+
+_GRAM_CUTOFF = 1e-11
+"""Squared relative extent below which a rotation counts as none (a linear fragment turning about its own axis)."""
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["fragment", "image", "origin", "scale", "allowed", "free"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class ZeroModes:
+    """Rigid motions of the fragments of a system of positions x, shape=(n, 3).
+
+    Attributes:
+        fragment: fragment of each atom, shape=(n,).
+        image: where each atom stands in its unwrapped fragment, relative to x, shape=(n, 3) [Å].
+        origin: point about which a fragment turns, shape=(f, 3) [Å].
+        scale: length by which rotations are divided, shape=(f,) [Å].
+        allowed: columns span the combinations of three translations and three rotations that are zero modes, shape=(f, 6, 6).
+        free: 1 where a coordinate may move, shape=(n, 3).
+    """
+
+    fragment: jax.Array
+    image: jax.Array
+    origin: jax.Array
+    scale: jax.Array
+    allowed: jax.Array
+    free: jax.Array
+
+    def projector(self, x: jax.Array) -> Projector:
+        """The projector at positions x; differentiable in x."""
+        arm = (x + self.image - self.origin[self.fragment]) / self.scale[self.fragment, None]
+        motions = _motions(arm) * self.free[:, :, None]
+        gram = jax.ops.segment_sum(jnp.einsum("nci,ncj->nij", motions, motions), self.fragment, num_segments=self.origin.shape[0])
+        reduced = jnp.einsum("fai,fab,fbj->fij", self.allowed, gram, self.allowed)
+        inverse = jnp.linalg.pinv(reduced, rtol=_GRAM_CUTOFF, hermitian=True)
+        weight = jnp.einsum("fai,fij,fbj->fab", self.allowed, inverse, self.allowed)
+        return Projector(self.fragment, arm, weight, self.free)
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["fragment", "arm", "weight", "free"], meta_fields=[])
+@dataclass(frozen=True)
+class Projector:
+    """v → v without rigid motions and without frozen coordinates; symmetric and idempotent.
+
+    Attributes:
+        arm: scaled position within the fragment, shape=(n, 3).
+        weight: inverse Gram matrix of the zero modes in the basis of six motions, shape=(f, 6, 6).
+    """
+
+    fragment: jax.Array
+    arm: jax.Array
+    weight: jax.Array
+    free: jax.Array
+
+    def __call__(self, v: jax.Array) -> jax.Array:
+        """The projected vector, shape=(n, 3)."""
+        v = v * self.free
+        parts = jnp.concatenate([v, jnp.cross(self.arm, v)], axis=1)
+        sums = jax.ops.segment_sum(parts, self.fragment, num_segments=self.weight.shape[0])
+        amount = jnp.einsum("fab,fb->fa", self.weight, sums)[self.fragment]
+        return v - (amount[:, :3] + jnp.cross(amount[:, 3:], self.arm)) * self.free
+
+
+def _motions(arm: jax.Array) -> jax.Array:
+    """Displacements of each atom under three translations and three rotations, shape=(n, 3, 6)."""
+    unit = jnp.broadcast_to(jnp.eye(3), (arm.shape[0], 3, 3))
+    turns = jnp.stack([jnp.cross(jnp.eye(3)[a], arm) for a in range(3)], axis=2)
+    return jnp.concatenate([unit, turns], axis=2)
+
+
+def zero_modes(energy: Energy, x: Any, theta: Any) -> ZeroModes | None:
+    """Rigid zero modes of the Hessian of `energy` at x; None where it has none.
+
+    Works within traced code too, through a call back to the host; the number of fragments is then bounded by the number of atoms.
+    """
+    frame = energy.frame(x)
+    if frame is None:
+        return None
+    bonds = energy.bonds(x, theta)
+    arguments = (x, frame.cell, frame.free, bonds)
+    if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
+        found = _find(*jax.tree.map(np.asarray, arguments))
+        return jax.tree.map(jnp.asarray, found)
+    n = x.shape[0]
+    real, integer = jnp.float64, jnp.int32
+    shapes = ZeroModes(
+        fragment=jax.ShapeDtypeStruct((n,), integer),
+        image=jax.ShapeDtypeStruct((n, 3), real),
+        origin=jax.ShapeDtypeStruct((n, 3), real),
+        scale=jax.ShapeDtypeStruct((n,), real),
+        allowed=jax.ShapeDtypeStruct((n, 6, 6), real),
+        free=jax.ShapeDtypeStruct((n, 3), real),
+    )
+    return jax.pure_callback(
+        lambda *values: _padded(_find(*jax.tree.map(np.asarray, values)), n),
+        shapes,
+        *jax.lax.stop_gradient(arguments),
+        vmap_method="sequential",
+    )
+
+
+def _padded(modes: ZeroModes, count: int) -> ZeroModes:
+    extra = count - len(modes.origin)
+    return ZeroModes(
+        fragment=modes.fragment,
+        image=modes.image,
+        origin=np.pad(modes.origin, ((0, extra), (0, 0))),
+        scale=np.pad(modes.scale, (0, extra), constant_values=1.0),
+        allowed=np.pad(modes.allowed, ((0, extra), (0, 0), (0, 0))),
+        free=modes.free,
+    )
+
+
+def _find(x: np.ndarray, cell: np.ndarray, free: np.ndarray, bonds: tuple[Bonds, ...]) -> ZeroModes:
+    """Zero modes of concrete positions."""
+    i, j, image = _pairs(bonds)
+    labels, offsets, cycles = _fragments(len(x), i, j, image)
+    count = int(labels.max()) + 1
+    unwrapped = x + offsets @ cell
+    frozen = free < 0.5
+    sizes = np.bincount(labels, minlength=count)
+    centers = np.stack([np.bincount(labels, weights=unwrapped[:, c], minlength=count) for c in range(3)], axis=1) / sizes[:, None]
+    spread = np.bincount(labels, weights=np.sum((unwrapped - centers[labels]) ** 2, axis=1), minlength=count) / sizes
+    scale = np.where(spread > 0, np.sqrt(spread), 1.0)
+    allowed = np.broadcast_to(np.eye(6), (count, 6, 6)).copy()
+    allowed[sizes == 1, 3:] = 0.0  # a point does not turn
+    for fragment, vectors in cycles.items():
+        allowed[fragment] = _turning(vectors.astype(np.float64) @ cell)
+    origin = centers.copy()
+    for fragment in np.unique(labels[frozen.any(axis=1)]):
+        members = np.flatnonzero(labels == fragment)
+        held = frozen[members]
+        # The origin must not depend on atoms that move, because the allowed combinations speak of rotations about it.
+        pinned = members[held.all(axis=1)]
+        if len(pinned):
+            origin[fragment] = unwrapped[pinned].mean(axis=0)
+        arms = (unwrapped[members] - origin[fragment]) / scale[fragment]
+        allowed[fragment] = _unconstrained(allowed[fragment], arms, held)
+    return ZeroModes(
+        fragment=labels.astype(np.int32),
+        image=unwrapped - x,
+        origin=origin,
+        scale=scale,
+        allowed=allowed,
+        free=free,
+    )
+
+
+def _pairs(bonds: tuple[Bonds, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Directed interacting pairs and their images."""
+    first, second, images = [], [], []
+    for bond in bonds:
+        i, slot = np.nonzero(bond.acting)
+        first.append(i)
+        second.append(bond.index[i, slot])
+        images.append(bond.image[i, slot])
+    return np.concatenate(first), np.concatenate(second), np.concatenate(images).astype(np.int64)
+
+
+def _fragments(
+    n: int, i: np.ndarray, j: np.ndarray, image: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+    """Fragment of each atom, its image within the unwrapped fragment, and the lattice vectors that continue a fragment."""
+    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n)).tocsr()
+    count, labels = connected_components(graph, directed=False)
+    offsets = np.zeros((n, 3), dtype=np.int64)
+    if np.any(image):
+        offsets = _spanning_offsets(n, i, j, image, graph, labels, count)
+    closing = offsets[i] + image - offsets[j]
+    rows = np.flatnonzero(np.any(closing != 0, axis=1))
+    cycles: dict[int, np.ndarray] = {}
+    if len(rows):
+        found = np.unique(np.concatenate([labels[i[rows], None], closing[rows]], axis=1), axis=0)
+        for fragment in np.unique(found[:, 0]):
+            cycles[int(fragment)] = found[found[:, 0] == fragment, 1:]
+    return labels, offsets, cycles
+
+
+def _spanning_offsets(
+    n: int, i: np.ndarray, j: np.ndarray, image: np.ndarray, graph: Any, labels: np.ndarray, count: int
+) -> np.ndarray:
+    """Image of each atom along a spanning tree of its fragment, such that neighbors in the tree are unwrapped."""
+    code = i.astype(np.int64) * n + j
+    order = np.argsort(code, kind="stable")
+    sorted_code = code[order]
+    offsets = np.zeros((n, 3), dtype=np.int64)
+    roots = np.unique(labels, return_index=True)[1]
+    for root in roots[np.bincount(labels, minlength=count) > 1]:
+        reached, predecessor = breadth_first_order(graph, root, directed=False)
+        children = reached[1:]
+        parents = predecessor[children]
+        step = image[order[np.searchsorted(sorted_code, parents.astype(np.int64) * n + children)]]
+        for child, parent, crossed in zip(children, parents, step, strict=True):
+            offsets[child] = offsets[parent] + crossed
+    return offsets
+
+
+def _turning(vectors: np.ndarray) -> np.ndarray:
+    """Translations, and the rotations that leave the given lattice vectors as they are, columns of shape=(6, 6)."""
+    allowed = np.diag([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+    _, sizes, axes = np.linalg.svd(vectors, full_matrices=False)
+    if np.sum(sizes > 1e-8 * sizes[0]) == 1:
+        allowed[3:, 3] = axes[0]
+    return allowed
+
+
+def _unconstrained(allowed: np.ndarray, arms: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """The part of the span of `allowed` that moves no held coordinate, as columns of shape=(6, 6)."""
+    turns = np.stack([np.cross(np.eye(3)[a], arms) for a in range(3)], axis=2)
+    motions = np.concatenate([np.broadcast_to(np.eye(3), (len(arms), 3, 3)), turns], axis=2)
+    rotation, sizes, _ = np.linalg.svd(allowed)
+    span = rotation[:, sizes > 0.5 * max(sizes.max(), 1e-300)]
+    moved = motions[held] @ span
+    # The Gram matrix is small however many coordinates are held.
+    values, vectors = np.linalg.eigh(moved.T @ moved)
+    kept = span @ vectors[:, values < _GRAM_CUTOFF * max(1.0, float(held.sum()))]
+    return np.pad(kept, ((0, 0), (0, 6 - kept.shape[1])))
+
+
+def count_zero_modes(modes: ZeroModes | None, x: jax.Array) -> int:
+    """Number of zero modes: the rank of the projector's complement within the free coordinates."""
+    if modes is None:
+        return 0
+    projector = modes.projector(x)
+    motions = _motions(projector.arm) * modes.free[:, :, None]
+    gram = jax.ops.segment_sum(jnp.einsum("nci,ncj->nij", motions, motions), modes.fragment, num_segments=modes.origin.shape[0])
+    # trace(W G) counts: W is the pseudo-inverse of G within the allowed motions.
+    return round(float(jnp.einsum("fab,fba->", projector.weight, gram)))
