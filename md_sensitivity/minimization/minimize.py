@@ -1,0 +1,253 @@
+"""x*(θ): stages of minimizers, a stable set of contacts, a Newton polish, and the judgment of what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from md_sensitivity.curvature.products import gradient, largest_component
+from md_sensitivity.curvature.spectrum import Spectrum, spectrum
+from md_sensitivity.curvature.zero_modes import ZeroModes, count_zero_modes, zero_modes
+from md_sensitivity.energy import Energy, PyTree, as_energy
+from md_sensitivity.errors import ComputationError, ConvergenceError, NotAMinimumError
+from md_sensitivity.minimization.base import Minimizer, State
+from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM, UNCONVERGED, Equilibrium
+from md_sensitivity.minimization.loop import Limits, run_stage
+from md_sensitivity.minimization.newton import NEWTON
+
+HANDOVER = 2e-3
+"""A stage hands over to the next when its steps have become this short [Å]."""
+POLISH = 1e-2
+"""The last stage aims at this fraction of the asked force, because the error of the derivative follows the force residual."""
+_ESCAPES = 3
+_ESCAPE_MOVE = 0.05
+"""Length of the push off a saddle along its negative mode, largest coordinate [Å]."""
+
+Report = Callable[[str], None]
+
+
+class _Point(NamedTuple):
+    energy: Energy
+    x: PyTree
+    state: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    theta: PyTree
+    minimizer: Minimizer
+    fmax: float
+    max_steps: int
+    report: Report
+
+
+def minimize(
+    energy: Callable[..., jax.Array],
+    x: PyTree,
+    theta: PyTree,
+    *,
+    fmax: float = 1e-8,
+    max_steps: int = 20000,
+    minimizer: str = "lbfgs+newton",
+    curvature: bool = True,
+    rigid: bool = False,
+    throw: bool = True,
+    report: Report = lambda stage: None,
+) -> Equilibrium:
+    """Minimize E(x, θ) over x.
+
+    Args:
+        energy: an energy function of a system, or any pure function E(x, θ) → scalar.
+        x: start, positions of shape=(n, 3) [Å] or any tree of arrays.
+        theta: parameters, any tree.
+        fmax: largest component of the force at the minimum [eV/Å]; the polish goes on to a hundredth of it where float64 allows.
+        max_steps: counts every step, the polish included.
+        minimizer: name in `MINIMIZERS`.
+        curvature: whether to compute the lowest eigenvalue of the Hessian, leave saddle points along it, and judge by it.
+        rigid: for a plain function of positions: whether rigid motions leave E unchanged.
+        throw: raise unless the result is a minimum; otherwise its `status` says what it is.
+        report: called with a phrase at each stage.
+
+    Returns:
+        The equilibrium, with status and evidence.
+
+    Raises:
+        ConvergenceError: where the force stays above `fmax`.
+        NotAMinimumError: where the stationary point has a negative curvature.
+        ComputationError: where the energy is not finite.
+        PrecisionError: where JAX works in single precision.
+    """
+    from md_sensitivity.minimization import MINIMIZERS
+
+    function = as_energy(energy, rigid=rigid)
+    task = _Task(theta=theta, minimizer=MINIMIZERS.find(minimizer), fmax=fmax, max_steps=max_steps, report=report)
+    start = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), x)
+    point = _descend(task, function, start, None)
+    notes: list[str] = []
+    found: Spectrum | None = None
+    for escape in range(_ESCAPES + 1):
+        modes, rigid_count = _rigid(point, theta)
+        if not curvature or not _converged(task, point):
+            break
+        report("curvature")
+        found = spectrum(point.energy, point.x, theta, modes, rigid_count)
+        if found.stable or escape == _ESCAPES:
+            break
+        notes.append(f"left a saddle point along its mode of curvature {found.lowest:.3g}")
+        point = _descend(task, function, _pushed(point, theta, found), point.state)
+    result = _judged(task, point, modes, rigid_count, found, tuple(notes))
+    if throw:
+        raise_unless_minimum(result)
+    return result
+
+
+def polish(equilibrium: Equilibrium, energy: Energy, theta: PyTree, *, goal: float, max_steps: int = 50) -> Equilibrium:
+    """The equilibrium of nearby parameters (or of a rebuilt energy) by Newton steps from x*, in the same basin; no curvature is computed.
+
+    Args:
+        goal: largest component of the gradient to aim at [eV/Å].
+    """
+    limits = _limits(goal, -1.0, max_steps)
+    energy = energy.updated(equilibrium.x, theta)
+    modes = zero_modes(energy, equilibrium.x, theta)
+    energy, x, state = run_stage(energy, equilibrium.x, theta, modes, None, limits, NEWTON)
+    return replace(
+        equilibrium,
+        x=x,
+        theta=theta,
+        energy=energy,
+        value=float(state.energy),
+        max_force=float(largest_component(state.gradient)),
+        steps=int(state.steps),
+        force_evaluations=int(state.evaluations),
+        hessian_products=int(state.products),
+        spectrum=None,
+    )
+
+
+def raise_unless_minimum(result: Equilibrium) -> None:
+    """Raises the error that fits the status."""
+    if result.status == UNCONVERGED:
+        raise ConvergenceError(result.message)
+    if result.status == NOT_A_MINIMUM:
+        raise NotAMinimumError(result.message)
+    if result.status == FAILED:
+        raise ComputationError(result.message)
+
+
+def _limits(goal: float, handover: float, max_steps: int) -> Limits:
+    return Limits(jnp.asarray(goal), jnp.asarray(handover), jnp.asarray(max_steps, dtype=jnp.int32), jnp.asarray(0.0))
+
+
+def _descend(task: _Task, energy: Energy, x: PyTree, before: State | None) -> _Point:
+    """All stages, then a polish with a stable set of contacts."""
+    *early, last = task.minimizer.stages
+    point = _Point(energy, x, before)  # type: ignore[arg-type]
+    for method in early:
+        task.report(method.name)
+        limits = _limits(task.fmax * POLISH, HANDOVER, task.max_steps)
+        point = _Point(*run_stage(point.energy, point.x, task.theta, None, point.state, limits, method))
+        if not np.isfinite(float(point.state.energy)):
+            return point
+    task.report(last.name)
+    limits = _limits(task.fmax * POLISH if last is NEWTON else task.fmax, -1.0, task.max_steps)
+    updated = point.energy.updated(point.x, task.theta)
+    modes = zero_modes(updated, point.x, task.theta)
+    point = _Point(*run_stage(updated, point.x, task.theta, modes, point.state, limits, last))
+    if not _converged(task, point):
+        return point
+    stable = point.energy.updated(point.x, task.theta).stabilized(point.x, task.theta)
+    modes = zero_modes(stable, point.x, task.theta)
+    if last is not NEWTON or largest_component(gradient(stable, point.x, task.theta)) <= task.fmax * POLISH:
+        return point._replace(energy=stable)
+    return _Point(*run_stage(stable, point.x, task.theta, modes, point.state, limits, last))
+
+
+def _converged(task: _Task, point: _Point) -> bool:
+    return bool(largest_component(point.state.gradient) <= task.fmax)
+
+
+def _rigid(point: _Point, theta: PyTree) -> tuple[ZeroModes | None, int]:
+    if not all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(point.x)):
+        return None, 0
+    modes = zero_modes(point.energy, point.x, theta)
+    return modes, count_zero_modes(modes, point.x)
+
+
+def _pushed(point: _Point, theta: PyTree, found: Spectrum) -> PyTree:
+    """x moved along the negative mode, to the lower side."""
+    mode, unravel = ravel_pytree(found.mode)
+    flat = ravel_pytree(point.x)[0]
+    move = mode * (_ESCAPE_MOVE / jnp.max(jnp.abs(mode)))
+    sides = [unravel(flat + move), unravel(flat - move)]
+    energies = [float(point.energy.updated(side, theta)(side, theta)) for side in sides]
+    return sides[0] if energies[0] <= energies[1] else sides[1]
+
+
+def _judged(
+    task: _Task, point: _Point, modes: ZeroModes | None, rigid_count: int, found: Spectrum | None, notes: tuple[str, ...]
+) -> Equilibrium:
+    """The equilibrium with its status."""
+    max_force = float(largest_component(point.state.gradient))
+    status, message = _status(task, point, max_force, found)
+    floppy = 0 if found is None else found.floppy
+    if floppy:
+        notes = (*notes, f"{floppy} motions besides the rigid ones cost no energy; the response along them is set to zero")
+    return Equilibrium(
+        x=point.x,
+        theta=task.theta,
+        energy=point.energy,
+        value=float(point.state.energy),
+        max_force=max_force,
+        status=status,
+        message=message,
+        steps=int(point.state.steps),
+        force_evaluations=int(point.state.evaluations),
+        hessian_products=int(point.state.products),
+        minimizer=task.minimizer.name,
+        modes=modes,
+        zero_modes=rigid_count + floppy,
+        rattlers=_rattlers(modes),
+        spectrum=found,
+        notes=notes,
+    )
+
+
+def _status(task: _Task, point: _Point, max_force: float, found: Spectrum | None) -> tuple[str, str]:
+    state = point.state
+    if not np.isfinite(float(state.energy)) or not np.isfinite(max_force):
+        return FAILED, (
+            f"the energy is not finite after {int(state.steps)} steps: atoms overlap, or the potential has no lower bound for this structure; "
+            "check the structure and the units of the force field"
+        )
+    if max_force > task.fmax:
+        reason = (
+            f"reached max_steps = {task.max_steps}" if int(state.steps) >= task.max_steps else "no step lowers the energy any more"
+        )
+        return UNCONVERGED, (
+            f"largest force component {max_force:.3g} is above fmax = {task.fmax:.3g} ({reason}); allow more steps, loosen fmax, or try "
+            "another minimizer"
+        )
+    if found is not None and not found.stable:
+        return NOT_A_MINIMUM, (
+            f"the stationary point has a negative curvature of {found.lowest:.6g}: it is a saddle, and its response is not that of an "
+            "equilibrium; move the atoms off it"
+        )
+    if found is not None and not found.converged:
+        return UNCONVERGED, "the lowest eigenvalue of the Hessian did not converge, so that nothing shows this is a minimum"
+    return MINIMUM, f"minimum reached in {int(state.steps)} steps"
+
+
+def _rattlers(modes: ZeroModes | None) -> int:
+    """Atoms that are a fragment of their own and may move."""
+    if modes is None:
+        return 0
+    labels = np.asarray(modes.fragment)
+    alone = np.bincount(labels)[labels] == 1
+    return int(np.sum(alone & (np.asarray(modes.free) > 0).any(axis=1))) if len(labels) > 1 else 0
