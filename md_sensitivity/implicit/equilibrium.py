@@ -1,0 +1,227 @@
+"""Response of an equilibrium, dx*/dθ = −H⁻¹ ∂²E/∂x∂θ, explicit: each answer comes with its recomputed residual.
+
+H is symmetric and singular along zero modes; the answer is P H⁺ P b, the minimum-norm response, with P removing the zero modes from
+right-hand side, operator and answer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product
+from md_sensitivity.curvature.solvers import SOLVERS, STATUS_TEXT
+from md_sensitivity.curvature.solvers.base import NEGATIVE_CURVATURE
+from md_sensitivity.curvature.solvers.dense import eigen_solve
+from md_sensitivity.curvature.zero_modes import ZeroModes
+from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.errors import ConvergenceError, NotAMinimumError
+from md_sensitivity.implicit.linear import ACCEPTABLE
+from md_sensitivity.minimization import Equilibrium
+
+TOLERANCE = 1e-12
+"""Relative residual asked of the linear solvers; where float64 gives less, the recomputed one says so."""
+MAX_ITERATIONS = 20000
+BLOCK = 16
+"""Right-hand sides that are solved together."""
+
+
+class Response(NamedTuple):
+    """Answer of linear solves at an equilibrium, one for each right-hand side.
+
+    Attributes:
+        value: stacked trees: dx*/dθ along each direction, or gradients with respect to θ.
+        residual: recomputed relative residuals, shape=(p,).
+        iterations: of the slowest right-hand side.
+        status: phrases, p of them.
+        solver: name in the table.
+        reason: why it was chosen.
+        solution: H⁺ P b of each right-hand side, flat, shape=(p, d).
+        rhs: norm of each right-hand side, shape=(p,).
+    """
+
+    value: PyTree
+    residual: np.ndarray
+    iterations: int
+    status: tuple[str, ...]
+    solver: str
+    reason: str
+    solution: jax.Array
+    rhs: np.ndarray
+
+
+class _Solved(NamedTuple):
+    value: jax.Array
+    residual: np.ndarray
+    iterations: int
+    status: np.ndarray
+    solver: str
+    reason: str
+    rhs: np.ndarray
+
+
+def choose_solver(equilibrium: Equilibrium, solver: str) -> tuple[str, str]:
+    """Name of the solver to use and the reason."""
+    if solver != "auto":
+        SOLVERS.find(solver)
+        return solver, "asked for"
+    spectrum = equilibrium.spectrum
+    if spectrum is not None and spectrum.eigenvectors is not None:
+        return "dense", "few coordinates: all eigenvalues of H are known"
+    return "cg", "many coordinates: matrix-free, H is positive at a minimum"
+
+
+@partial(jax.jit, static_argnames="solver")
+def _krylov(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, solver: str, tolerance: float
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    project = flat_projector(modes, energy, x)
+    solution = SOLVERS[solver].solve(flat_hessian(energy, x, theta, project), jax.vmap(project)(b), tolerance, MAX_ITERATIONS)
+    return jax.vmap(project)(solution.value), solution.residual, solution.iterations, solution.status
+
+
+@jax.jit
+def _from_eigenvalues(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, values: jax.Array, vectors: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Solutions and their residuals, with one step of refinement through the matrix-free product."""
+    project = flat_projector(modes, energy, x)
+    product = flat_hessian(energy, x, theta, project)
+    b = jax.vmap(project)(b)
+    found = eigen_solve(values, vectors, b)
+    found = found + eigen_solve(values, vectors, b - jax.lax.map(product, found))
+    found = jax.vmap(project)(found)
+    size = jnp.linalg.norm(b, axis=1)
+    error = jnp.linalg.norm(b - jax.lax.map(product, found), axis=1)
+    return found, jnp.where(size > 0, error / jnp.where(size > 0, size, 1.0), 0.0)
+
+
+@jax.jit
+def _norms(energy: Energy, x: PyTree, modes: ZeroModes | None, b: jax.Array) -> jax.Array:
+    return jnp.linalg.norm(jax.vmap(flat_projector(modes, energy, x))(b), axis=1)
+
+
+def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float) -> _Solved:
+    """P H⁺ P b for right-hand sides of shape=(p, d), in blocks; zero right-hand sides cost nothing."""
+    name, reason = choose_solver(equilibrium, solver)
+    e, x, theta, modes = equilibrium.energy, equilibrium.x, equilibrium.theta, equilibrium.modes
+    spectrum = equilibrium.spectrum
+    rhs = np.asarray(_norms(e, x, modes, b))
+    if not np.all(np.isfinite(rhs)):
+        raise ConvergenceError("a right-hand side ∂²E/∂x∂θ is not finite, so that this derivative does not exist")
+    if name == "dense" and spectrum is not None and spectrum.eigenvectors is not None:
+        values = jnp.asarray(spectrum.eigenvalues)
+        value, residual = _from_eigenvalues(e, x, theta, modes, b, values, spectrum.eigenvectors)
+        status = np.where(np.asarray(residual) <= ACCEPTABLE, 0, 3)
+        return _Solved(value, np.asarray(residual), 1, status, name, reason, rhs)
+    parts = []
+    width = min(BLOCK, len(b))
+    for first in range(0, len(b), width):
+        block = b[first : first + width]
+        padded = jnp.concatenate([block, jnp.zeros((width - len(block), b.shape[1]))])
+        parts.append([np.asarray(part) for part in _krylov(e, x, theta, modes, padded, name, tolerance)])
+    value = jnp.concatenate([part[0] for part in parts])[: len(b)]
+    residual = np.concatenate([part[1] for part in parts])[: len(b)]
+    status = np.concatenate([part[3] for part in parts])[: len(b)]
+    return _Solved(value, residual, max(int(part[2]) for part in parts), status, name, reason, rhs)
+
+
+def _refuse(solved: _Solved) -> None:
+    bad = ~(solved.residual <= ACCEPTABLE)
+    if np.any(bad):
+        worst = int(np.argmax(np.where(np.isnan(solved.residual), np.inf, solved.residual)))
+        text = STATUS_TEXT[int(solved.status[worst])]
+        if solved.status[worst] == NEGATIVE_CURVATURE:
+            raise NotAMinimumError(f"the linear solver {solved.solver} {text}; minimize further, or start elsewhere")
+        raise ConvergenceError(
+            f"the linear solver {solved.solver} {text} (relative residual {solved.residual[worst]:.3g}); "
+            "minimize to a smaller fmax, or try another solver"
+        )
+
+
+def equilibrium_jacobian(
+    equilibrium: Equilibrium, directions: PyTree, *, solver: str = "auto", tolerance: float = TOLERANCE, throw: bool = True
+) -> Response:
+    """dx*/dθ along many directions in parameter space, their right-hand sides solved together.
+
+    Args:
+        equilibrium: from `minimize`.
+        directions: a tree like θ whose leaves have a leading axis of length p.
+        solver: name in `SOLVERS`, or "auto".
+        tolerance: relative residual that is asked for.
+        throw: raise where a recomputed residual is above `ACCEPTABLE`; otherwise the status says so.
+
+    Returns:
+        Response whose value is a tree like x with a leading axis p [Å per unit of the direction].
+
+    Raises:
+        ConvergenceError, NotAMinimumError: where a solve failed.
+    """
+    b = -_mixed_columns(equilibrium.energy, equilibrium.x, equilibrium.theta, directions)
+    solved = _solve(equilibrium, b, solver, tolerance)
+    if throw:
+        _refuse(solved)
+    _, unravel = ravel_pytree(equilibrium.x)
+    return _response(solved, jax.vmap(unravel)(solved.value))
+
+
+@jax.jit
+def _mixed_columns(energy: Energy, x: PyTree, theta: PyTree, directions: PyTree) -> jax.Array:
+    """∂²E/∂x∂θ along each direction, flat, shape=(p, d)."""
+    return jax.lax.map(lambda d: ravel_pytree(mixed_product(energy, x, theta, d))[0], directions, batch_size=BLOCK)
+
+
+def equilibrium_jvp(
+    equilibrium: Equilibrium, theta_dot: PyTree, *, solver: str = "auto", tolerance: float = TOLERANCE, throw: bool = True
+) -> Response:
+    """dx*/dθ along one direction θ̇; as `equilibrium_jacobian`, without the leading axis."""
+    stacked = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64)[None], theta_dot)
+    response = equilibrium_jacobian(equilibrium, stacked, solver=solver, tolerance=tolerance, throw=throw)
+    return response._replace(value=jax.tree.map(lambda leaf: leaf[0], response.value))
+
+
+def equilibrium_vjp(
+    equilibrium: Equilibrium, x_bar: PyTree, *, solver: str = "auto", tolerance: float = TOLERANCE, throw: bool = True
+) -> Response:
+    """Gradient of ⟨x̄, x*(θ)⟩ with respect to all parameters by one solve (adjoint); several where x̄ has a leading axis.
+
+    Args:
+        x_bar: cotangent, a tree like x, or with a leading axis k for k cotangents.
+        equilibrium, solver, tolerance, throw: as for `equilibrium_jacobian`.
+
+    Returns:
+        Response whose value is a tree like θ, with the leading axis where x̄ has one.
+    """
+    leaf, reference = jax.tree.leaves(x_bar)[0], jax.tree.leaves(equilibrium.x)[0]
+    single = jnp.ndim(leaf) == jnp.ndim(reference)
+    stacked = jax.tree.map(lambda v: jnp.asarray(v, dtype=jnp.float64)[None], x_bar) if single else x_bar
+    b = jax.vmap(lambda tree: ravel_pytree(tree)[0])(stacked)
+    solved = _solve(equilibrium, b, solver, tolerance)
+    if throw:
+        _refuse(solved)
+    value = _adjoint_rows(equilibrium.energy, equilibrium.x, equilibrium.theta, solved.value)
+    return _response(solved, jax.tree.map(lambda v: v[0], value) if single else value)
+
+
+@jax.jit
+def _adjoint_rows(energy: Energy, x: PyTree, theta: PyTree, solutions: jax.Array) -> PyTree:
+    _, unravel = ravel_pytree(x)
+    return jax.lax.map(lambda u: jax.tree.map(jnp.negative, mixed_adjoint(energy, x, theta, unravel(u))), solutions)
+
+
+def _response(solved: _Solved, value: PyTree) -> Response:
+    return Response(
+        value=value,
+        residual=solved.residual,
+        iterations=solved.iterations,
+        status=tuple(STATUS_TEXT[int(code)] for code in solved.status),
+        solver=solved.solver,
+        reason=solved.reason,
+        solution=solved.value,
+        rhs=solved.rhs,
+    )
