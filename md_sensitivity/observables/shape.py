@@ -1,0 +1,103 @@
+"""Observables of the whole structure: radius of gyration and deviation from the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.observables.base import Data, ObservableKind, system_of
+
+_SAME = 1e-9
+"""A deviation smaller than this [Å] counts as zero, where its derivative does not exist."""
+
+
+def _whole(equilibrium: Equilibrium) -> tuple[bool, bool]:
+    """Whether translating, and turning, the whole structure are zero modes."""
+    modes = equilibrium.modes
+    if modes is None:
+        return False, False
+    system = system_of(equilibrium, "shape")
+    free = np.asarray(system.free)[:, : system.dimensions]
+    if not np.all(free > 0):
+        return False, False
+    allowed = np.asarray(modes.allowed)
+    sizes = np.bincount(np.asarray(modes.fragment), minlength=len(allowed))
+    # About an axis out of the plane in two dimensions, about any axis in three. A point has nothing to turn.
+    turning = np.array([np.linalg.matrix_rank(a[3:]) for a in allowed])
+    wanted = 1 if system.dimensions == 2 else 3
+    return True, bool(np.all((turning >= wanted) | (sizes == 1)))
+
+
+def _bind_gyration(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
+    system = system_of(equilibrium, "radius_of_gyration")
+    modes = equilibrium.modes
+    # A cluster that crosses the boundary of its cell is made whole; what is continued through it stays as the file has it.
+    whole = modes is not None and modes.origin.shape[0] == 1 and _whole(equilibrium)[1]
+    image = modes.image if whole and modes is not None else jnp.zeros_like(system.positions)
+    return {"weights": system.masses / jnp.sum(system.masses), "image": image}
+
+
+def _gyration(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
+    whole = x + data["image"]
+    center = data["weights"] @ whole
+    square = jnp.sum(data["weights"] * jnp.sum((whole - center) ** 2, axis=1))
+    single = square == 0
+    return jnp.where(single, 0.0, jnp.sqrt(jnp.where(single, 1.0, square)))
+
+
+def _bind_rmsd(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
+    system = system_of(equilibrium, "rmsd")
+    translates, turns = _whole(equilibrium)
+    reference = system.positions
+    if translates:
+        reference = reference - jnp.mean(reference, axis=0)
+    rotation = jnp.eye(3)
+    if turns:
+        x = np.asarray(equilibrium.x)
+        rotation = jnp.asarray(_best_rotation(np.asarray(reference), x - x.mean(axis=0), system.dimensions))
+    # The best rotation is stationary, so that holding it fixed leaves the first derivative exact.
+    return {"reference": reference @ rotation.T, "translates": jnp.asarray(float(translates))}
+
+
+def _best_rotation(reference: np.ndarray, moved: np.ndarray, dimensions: int) -> np.ndarray:
+    """Rotation that takes centered `reference` onto `moved`, shape=(3, 3). Source: Kabsch, doi:10.1107/S0567739476001873."""
+    d = dimensions
+    u, _, vt = np.linalg.svd(moved[:, :d].T @ reference[:, :d])
+    signs = np.ones(d)
+    signs[-1] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    rotation = np.eye(3)
+    rotation[:d, :d] = (u * signs) @ vt
+    return rotation
+
+
+def _rmsd(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
+    moved = x - data["translates"] * jnp.mean(x, axis=0)
+    square = jnp.mean(jnp.sum((moved - data["reference"]) ** 2, axis=1))
+    same = square <= _SAME**2
+    return jnp.where(same, 0.0, jnp.sqrt(jnp.where(same, 1.0, square)))
+
+
+def _at_zero(name: str) -> Any:
+    return lambda value: f"the derivative of {name} does not exist where it is zero" if float(value) == 0 else ""
+
+
+RADIUS_OF_GYRATION = ObservableKind(
+    name="radius_of_gyration",
+    description="mass-weighted radius of gyration",
+    unit="Å",
+    evaluate=_gyration,
+    bind=_bind_gyration,
+    undefined=_at_zero("the radius of gyration"),
+)
+RMSD = ObservableKind(
+    name="rmsd",
+    description="root-mean-square deviation from the input, after superposition where rotation is a zero mode",
+    unit="Å",
+    evaluate=_rmsd,
+    bind=_bind_rmsd,
+    undefined=_at_zero("the deviation"),
+)
