@@ -1,0 +1,103 @@
+"""Observables with several components taken apart into scalars, each with its name and unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from md_sensitivity.analysis.result import ObservableInfo, ResultDocument
+
+VOIGT = ("xx", "yy", "zz", "yz", "xz", "xy")
+LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One scalar of one observable with its derivatives, one entry for each parameter; None where one does not exist.
+
+    Attributes:
+        observable: name of the observable.
+        label: name of the component; "" where the observable is a scalar.
+        unit: unit of `value` and `standard_deviation`.
+        direct, relaxation, total: [unit per parameter unit].
+        logarithmic: (θ/O)(dO/dθ); None also where the value is zero.
+    """
+
+    observable: str
+    label: str
+    unit: str
+    value: float
+    direct: tuple[float | None, ...]
+    relaxation: tuple[float | None, ...]
+    total: tuple[float | None, ...]
+    logarithmic: tuple[float | None, ...]
+    standard_deviation: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Observable and component in one word, such as `stress.xx`."""
+        return f"{self.observable}.{self.label}" if self.label else self.observable
+
+
+def components(document: ResultDocument) -> list[Component]:
+    """All scalars of all observables, in the order of the document (rows first)."""
+    return [component for observable in document.observables for component in _split(observable)]
+
+
+def _split(observable: ObservableInfo) -> Iterator[Component]:
+    value: Any = observable.value
+    deviation: Any = observable.standard_deviation
+    for index in _indices(value):
+
+        def pick(entries: Sequence[Any], index: tuple[int, ...] = index) -> tuple[float | None, ...]:
+            return tuple(_at(entry, index) for entry in entries)
+
+        yield Component(
+            observable=observable.name,
+            label=_label(observable.name, index, value),
+            unit=_unit(observable, index),
+            value=_at(value, index),
+            direct=pick(observable.direct),
+            relaxation=pick(observable.relaxation),
+            total=pick(observable.total),
+            logarithmic=pick(observable.logarithmic),
+            standard_deviation=_at(deviation, index) if isinstance(deviation, int | float | list | tuple) else None,
+        )
+
+
+def _indices(value: Any, prefix: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    if not isinstance(value, list | tuple):
+        yield prefix
+        return
+    for index, entry in enumerate(value):
+        yield from _indices(entry, (*prefix, index))
+
+
+def _at(value: Any, index: tuple[int, ...]) -> Any:
+    """Entry of a nested list; None where a part of it, or all of it, is null."""
+    for i in index:
+        if value is None:
+            return None
+        value = value[i]
+    return value
+
+
+def _label(name: str, index: tuple[int, ...], value: Any) -> str:
+    """`xx` for a stress, `C44` for elastic constants, `gamma` for a lattice, otherwise the 0-based indices."""
+    if not index:
+        return ""
+    if name == "stress" and len(value) == len(VOIGT):
+        return VOIGT[index[0]]
+    if name == "lattice" and len(value) == len(LATTICE):
+        return LATTICE[index[0]]
+    if name == "elastic_constants" and len(index) == 2:
+        return f"C{index[0] + 1}{index[1] + 1}"
+    return "-".join(map(str, index))
+
+
+def _unit(observable: ObservableInfo, index: tuple[int, ...]) -> str:
+    """Unit of one component: a lattice has lengths and angles."""
+    if observable.name == "lattice" and index and observable.unit != "reduced":
+        return "Å" if index[0] < 3 else "degrees"
+    return observable.unit

@@ -1,0 +1,52 @@
+"""The page: sections filled into the template, every text escaped."""
+
+from __future__ import annotations
+
+import functools
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from md_sensitivity.analysis.result import Result
+from md_sensitivity.reports.html.response import response_section
+from md_sensitivity.reports.html.sections import facts, provenance
+from md_sensitivity.reports.html.tables import influence_section
+from md_sensitivity.reports.text import count, per, pretty, rounded, signed
+from md_sensitivity.reports.verdicts import overall, status_level, verdicts
+
+
+def render(result: Result) -> str:
+    """Fill the template."""
+    document = result.document
+    return _template().render(
+        name=result.name,
+        document=document,
+        style=Markup(_data("style.css")),  # noqa: S704  (our own file)
+        status_level=status_level(document.status),
+        overall=overall(document),
+        verdicts=verdicts(document),
+        facts=facts(result),
+        influence=influence_section(document),
+        response=response_section(result),
+        provenance=provenance(result),
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(pretty=pretty, rounded=rounded, signed=signed, per=per, count=count, breakable=breakable)
+    return environment.from_string(_data("report.html.j2"))
+
+
+def _data(name: str) -> str:
+    return resources.files("md_sensitivity.reports.html").joinpath(name).read_text(encoding="utf-8")
+
+
+def breakable(text: str) -> Markup:
+    """Escaped text that a browser may break after dots, slashes and underscores."""
+    escaped = str(Markup.escape(text))
+    for mark in "._/":
+        escaped = escaped.replace(mark, mark + "<wbr>")
+    return Markup(escaped)  # noqa: S704  (escaped above)

@@ -1,0 +1,103 @@
+"""A finished analysis back from its files."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from md_sensitivity.analysis.result import SCHEMA, Result, ResultDocument
+from md_sensitivity.errors import InputError
+from md_sensitivity.reports.npz import structure_array_names, structure_from_arrays
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedDocument:
+    """Content of one `result.json` without its arrays: all that tables need."""
+
+    name: str
+    document: ResultDocument
+
+
+def load(directory: str | os.PathLike[str]) -> Result | list[Result]:
+    """Read a finished analysis.
+
+    Args:
+        directory: the folder of one structure (DIR/NAME) or of a whole run (DIR).
+
+    Returns:
+        One Result for the folder of one structure, otherwise a list, sorted by name.
+    """
+    folder = Path(directory)
+    if (folder / "result.json").is_file():
+        return load_one(folder)
+    return [load_one(each) for each in _structure_folders(folder)]
+
+
+def load_documents(directory: str | os.PathLike[str]) -> list[NamedDocument]:
+    """The same without arrays, which may be large: for tables of many structures. Always a list."""
+    folder = Path(directory)
+    folders = [folder] if (folder / "result.json").is_file() else _structure_folders(folder)
+    return [NamedDocument(name=each.resolve().name, document=load_document(each / "result.json")) for each in folders]
+
+
+def load_one(folder: Path) -> Result:
+    """Read DIR/NAME."""
+    document = load_document(folder / "result.json")
+    path = folder / "arrays.npz"
+    arrays = _load_arrays(path)
+    try:
+        structure = structure_from_arrays(arrays, path=document.structure.path, sha256=document.structure.sha256)
+    except KeyError as error:
+        raise InputError(f"{path}: array {error.args[0]!r} is missing; run the analysis again") from error
+    own = {name: array for name, array in arrays.items() if name not in structure_array_names()}
+    result = Result(name=folder.resolve().name, document=document, arrays=own, structure=structure)
+    _require_shapes(result, path)
+    return result
+
+
+def load_document(path: Path) -> ResultDocument:
+    """Read and check one `result.json`."""
+    try:
+        document = msgspec.json.decode(path.read_bytes(), type=ResultDocument)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a result of md-sensitivity: {error}") from error
+    if document.schema != SCHEMA:
+        raise InputError(f"{path}: schema {document.schema!r}, but this version reads {SCHEMA!r}")
+    return document
+
+
+def _structure_folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the output folder of an analysis")
+    found = sorted(path.parent for path in folder.glob("*/result.json"))
+    if not found:
+        raise InputError(f"{folder}: no result.json in it or in its subfolders; give the output folder of an analysis")
+    return found
+
+
+def _load_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: missing; the analysis was written without the format npz") from error
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not readable as a file of arrays: {error}") from error
+
+
+def _require_shapes(result: Result, path: Path) -> None:
+    """Arrays and document must speak of the same atoms and parameters."""
+    n, p = result.document.structure.atoms, len(result.document.parameters)
+    expected = {"positions": (n, 3), "cell": (3, 3), "numbers": (n,), "dpositions": (p, n, 3), "parameter_names": (p,)}
+    shapes = {name: result.arrays[name].shape for name in expected if name in result.arrays}
+    shapes["initial_positions"], expected["initial_positions"] = result.structure.positions.shape, (n, 3)
+    for name, shape in shapes.items():
+        if shape != expected[name]:
+            raise InputError(f"{path}: array {name!r} has shape {shape}, but result.json says {expected[name]}")

@@ -1,0 +1,208 @@
+"""Tables on a terminal, or as plain text in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING
+
+from md_sensitivity.analysis.result import EquilibriumInfo, ResultDocument
+from md_sensitivity.reports.components import Component, components
+from md_sensitivity.reports.csv import Documented
+from md_sensitivity.reports.ranking import most_responsive, ranked
+from md_sensitivity.reports.text import count, number, periodicity
+from md_sensitivity.reports.verdicts import overall, status_level
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+LIMIT = 10
+DETAILED = 3
+ROWS = 100
+STYLES = {"good": "green", "caution": "yellow", "bad": "bold red", "note": "dim"}
+ASCII = str.maketrans(
+    {"Å": "A", "θ": "theta", "²": "^2", "³": "^3", "·": "*", "×": "x", "σ": "sigma", "ε": "epsilon", "±": "+-", "∂": "d", "₂": "_2", "…": "..."}
+    | {"−": "-", "°": "deg", "\N{NARROW NO-BREAK SPACE}": " "}
+)
+
+Plain = Callable[[str], str]
+
+
+def print_results(results: Sequence[Documented], stream: IO[str] | None = None, *, limit: int = LIMIT, detailed: int = DETAILED) -> None:
+    """Print one or several results to `stream` (default: stdout): colors and lines on a terminal, plain text elsewhere.
+
+    Args:
+        results: results, or documents read alone.
+        stream: a text stream; characters that its encoding lacks are written in ASCII.
+        limit: parameters shown for each observable.
+        detailed: up to so many results are shown in full, more as one line each.
+    """
+    from rich.console import Console
+
+    console = Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
+    for part in renderables(results, console, limit=limit, detailed=detailed):
+        console.print(part)
+
+
+def renderables(
+    results: Sequence[Documented], console: Console, *, limit: int = LIMIT, detailed: int = DETAILED
+) -> Iterator[RenderableType]:
+    """What print_results prints, in order."""
+    plain = _plain(console)
+    if len(results) != 1:
+        yield from _overview(results, console, plain)
+    if len(results) <= detailed:
+        for result in results:
+            yield from _details(result, console, plain, limit)
+
+
+def certificate_line(document: ResultDocument) -> str:
+    """The certificate on one line."""
+    certificate = document.certificate
+    if certificate is None:
+        return overall(document)[1]
+    parts = []
+    if certificate.relative_residual is not None:
+        parts.append(f"linear residual {number(certificate.relative_residual, 2)}")
+    if certificate.error_estimate is not None:
+        parts.append(f"error estimate {number(certificate.error_estimate, 2)}")
+    errors = [check.relative_error for check in certificate.finite_differences if check.relative_error is not None]
+    if certificate.finite_differences:
+        largest = f"within {number(max(errors), 2)} " if errors else ""
+        parts.append(f"finite differences {largest}({len(errors)} of {len(certificate.finite_differences)} made)")
+    return f"certificate {'passed' if certificate.passed else 'FAILED'}: {', '.join(parts) or 'nothing to check'}"
+
+
+def _overview(results: Sequence[Documented], console: Console, plain: Plain) -> Iterator[RenderableType]:
+    counts = Counter(result.document.status for result in results)
+    yield f"{count(len(results), 'structure')}: " + ", ".join(f"{many} {status}" for status, many in counts.items())
+    table = _table(console)
+    for title in ("structure", "status", "certificate"):
+        table.add_column(title, overflow="fold")
+    for title in ("energy", "max force", "eigenvalue"):
+        table.add_column(title, justify="right", no_wrap=True)
+    severity = {"bad": 0, "caution": 1, "note": 2, "good": 3}
+    shown = results
+    if len(results) > ROWS:
+        shown = sorted(results, key=lambda result: severity[overall(result.document)[0]])[:ROWS]
+    for result in shown:
+        document, equilibrium = result.document, result.document.equilibrium
+        certificate = "" if document.certificate is None else "passed" if document.certificate.passed else "FAILED"
+        numbers = _numbers([equilibrium.energy, equilibrium.max_force, equilibrium.lowest_eigenvalue]) if equilibrium else ["", "", ""]
+        table.add_row(plain(result.name), document.status, certificate, *numbers, style=_style(document))
+    yield table
+    if len(shown) < len(results):
+        yield plain(f"… and {len(results) - len(shown)} more; summary.csv has all")
+
+
+def _details(result: Documented, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    document = result.document
+    yield Text(plain(f"{result.name}: {document.status}"), style=f"bold {STYLES[status_level(document.status)]}")
+    info, field = document.structure, document.force_field
+    yield plain(f"  {info.formula}, {count(info.atoms, 'atom')}, {periodicity(info.periodic)}; {field.name} ({field.units} units)")
+    if document.message:
+        yield plain(f"  {document.message}")
+    if document.equilibrium is not None:
+        yield plain(f"  {_equilibrium_line(document.equilibrium)}")
+    yield Text(plain(f"  {certificate_line(document)}"), style=STYLES[overall(document)[0]])
+    for warning in document.certificate.warnings if document.certificate else []:
+        yield Text(plain(f"  warning: {warning}"), style=STYLES["caution"])
+    for component in components(document):
+        yield from _component(component, document, console, plain, limit)
+    yield from _norms(document, console, plain, limit)
+
+
+def _equilibrium_line(equilibrium: EquilibriumInfo) -> str:
+    parts = [
+        f"energy {number(equilibrium.energy, 10)} {equilibrium.energy_unit}",
+        f"max force {number(equilibrium.max_force, 2)} {equilibrium.force_unit}",
+        f"lowest eigenvalue {number(equilibrium.lowest_eigenvalue, 4) or 'none'}",
+        f"{count(equilibrium.zero_modes, 'zero mode')}",
+        count(equilibrium.steps, "step"),
+    ]
+    return ", ".join(parts)
+
+
+def _component(component: Component, document: ResultDocument, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:
+    deviation = "" if component.standard_deviation is None else f" ± {number(component.standard_deviation, 3)}"
+    yield ""
+    order = ranked(component, document)
+    unit = f"; derivatives in {component.unit} per parameter unit" if order else ""
+    yield plain(f"{component.title} = {number(component.value, 8)}{deviation} {component.unit}{unit}")
+    if not order:
+        return
+    wide = console.width >= 70
+    table = _table(console)
+    table.add_column("parameter", overflow="fold")
+    table.add_column("per", no_wrap=True)
+    for title in ("direct", "relaxation", "total", "logarithmic") if wide else ("total", "logarithmic"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for p in order[:limit]:
+        parameter = document.parameters[p]
+        parts = (component.direct[p], component.relaxation[p], component.total[p], component.logarithmic[p])
+        unit = plain(parameter.unit)
+        if component.total[p] is None:
+            table.add_row(plain(parameter.name), unit, *[""] * (2 if wide else 0), "does not", "exist")
+        else:
+            table.add_row(plain(parameter.name), unit, *_numbers(parts if wide else parts[2:]))
+    yield table
+    yield from _rest(len(order), limit, plain)
+
+
+def _norms(document: ResultDocument, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:
+    norm = document.position_norm
+    if norm is None or not document.parameters:
+        return
+    length = "reduced" if document.force_field.units == "reduced" else "Å"
+    yield ""
+    yield plain(f"positions, norms of dx/dθ; {length} per parameter unit")
+    table = _table(console)
+    table.add_column("parameter", overflow="fold")
+    table.add_column("per", no_wrap=True)
+    for title in ("l1", "l2", "max", "max atom"):
+        table.add_column(title, justify="right", no_wrap=True)
+    responsive = most_responsive(document)
+    order = [*responsive, *(p for p in range(len(norm.l2)) if p not in set(responsive))]
+    for p in order[:limit]:
+        parameter, atom = document.parameters[p], norm.max_atom[p]
+        numbers = _numbers([norm.l1[p], norm.l2[p], norm.max[p]]) if norm.l2[p] is not None else ["", "does not", "exist"]
+        table.add_row(plain(parameter.name), plain(parameter.unit), *numbers, "" if atom is None else str(atom))
+    yield table
+    yield from _rest(len(order), limit, plain)
+
+
+def _rest(total: int, limit: int, plain: Plain) -> Iterator[str]:
+    if total > limit:
+        yield plain(f"  … and {total - limit} more; summary.csv has all")
+
+
+def _table(console: Console) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    lines = box.SIMPLE_HEAD if console.is_terminal and "utf" in console.encoding else None
+    return Table(box=lines, pad_edge=True, show_edge=False, header_style="bold", collapse_padding=True)
+
+
+def _numbers(values: Sequence[float | None]) -> list[str]:
+    return [number(value, 4) for value in values]
+
+
+def _style(document: ResultDocument) -> str:
+    level = overall(document)[0]
+    return "" if level in ("good", "note") else STYLES[level]
+
+
+def _plain(console: Console) -> Plain:
+    """A function that makes text safe to print: no control characters, which names from files may hold, and no lost letters."""
+    unicode = "utf" in console.encoding
+
+    def plain(text: str) -> str:
+        printable = "".join(letter if letter.isprintable() or letter == " " else "?" for letter in text.replace("\N{NARROW NO-BREAK SPACE}", " "))
+        return printable if unicode else printable.translate(ASCII).encode("ascii", "replace").decode("ascii")
+
+    return plain
