@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -28,18 +29,11 @@ def structure_arrays(structure: Structure) -> dict[str, np.ndarray]:
 
 def structure_from_arrays(arrays: Mapping[str, np.ndarray], *, path: str, sha256: str) -> Structure:
     """The input structure back from its arrays; a KeyError says which one is missing."""
-    fields = {field: arrays[name] for name, field in ARRAYS.items()}
-    texts = {name: tuple(map(str, arrays[name])) for name in TEXTS}
-    scalars = {field: str(arrays[name]) for name, field in SCALARS.items()}
-    return Structure(
-        **fields,
-        **texts,
-        **scalars,
-        numbers=arrays["numbers"],
-        residue_numbers=tuple(map(int, arrays["residue_numbers"])),
-        path=path,
-        sha256=sha256,
-    )
+    fields: dict[str, Any] = {field: arrays[name] for name, field in ARRAYS.items()}
+    fields |= {name: tuple(map(str, arrays[name])) for name in TEXTS}
+    fields |= {field: str(arrays[name]) for name, field in SCALARS.items()}
+    fields |= {"numbers": arrays["numbers"], "residue_numbers": tuple(map(int, arrays["residue_numbers"]))}
+    return Structure(**fields, path=path, sha256=sha256)
 
 
 def structure_array_names() -> frozenset[str]:

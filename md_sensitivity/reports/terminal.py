@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 LIMIT = 10
 DETAILED = 3
 ROWS = 100
+MANY = 6
+"""From more components than this on, only the first three parameters of each are shown."""
 STYLES = {"good": "green", "caution": "yellow", "bad": "bold red", "note": "dim"}
-ASCII = str.maketrans(
-    {"Å": "A", "θ": "theta", "²": "^2", "³": "^3", "·": "*", "×": "x", "σ": "sigma", "ε": "epsilon", "±": "+-", "∂": "d", "₂": "_2", "…": "..."}
-    | {"−": "-", "°": "deg", "\N{NARROW NO-BREAK SPACE}": " "}
-)
+ASCII = {"Å": "A", "θ": "theta", "²": "^2", "³": "^3", "·": "*", "×": "x", "±": "+-", "∂": "d", "…": "...", "−": "-", "°": "deg"}
+"""What to write where an encoding has no such letters."""
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 Plain = Callable[[str], str]
 
@@ -40,10 +41,11 @@ def print_results(results: Sequence[Documented], stream: IO[str] | None = None, 
         detailed: up to so many results are shown in full, more as one line each.
     """
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
     for part in renderables(results, console, limit=limit, detailed=detailed):
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, str | Text))
 
 
 def renderables(
@@ -111,8 +113,9 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
     yield Text(plain(f"  {certificate_line(document)}"), style=STYLES[overall(document)[0]])
     for warning in document.certificate.warnings if document.certificate else []:
         yield Text(plain(f"  warning: {warning}"), style=STYLES["caution"])
-    for component in components(document):
-        yield from _component(component, document, console, plain, limit)
+    scalars = components(document)
+    for component in scalars:
+        yield from _component(component, document, console, plain, limit if len(scalars) <= MANY else min(limit, 3))
     yield from _norms(document, console, plain, limit)
 
 
@@ -177,7 +180,7 @@ def _norms(document: ResultDocument, console: Console, plain: Plain, limit: int)
 
 def _rest(total: int, limit: int, plain: Plain) -> Iterator[str]:
     if total > limit:
-        yield plain(f"  … and {total - limit} more; summary.csv has all")
+        yield plain(f"  … and {total - limit} more; result.json has all")
 
 
 def _table(console: Console) -> Table:
@@ -185,7 +188,7 @@ def _table(console: Console) -> Table:
     from rich.table import Table
 
     lines = box.SIMPLE_HEAD if console.is_terminal and "utf" in console.encoding else None
-    return Table(box=lines, pad_edge=True, show_edge=False, header_style="bold", collapse_padding=True)
+    return Table(box=lines, pad_edge=False, show_edge=False, header_style="bold", collapse_padding=True)
 
 
 def _numbers(values: Sequence[float | None]) -> list[str]:
@@ -201,8 +204,10 @@ def _plain(console: Console) -> Plain:
     """A function that makes text safe to print: no control characters, which names from files may hold, and no lost letters."""
     unicode = "utf" in console.encoding
 
+    table = str.maketrans(ASCII)
+
     def plain(text: str) -> str:
-        printable = "".join(letter if letter.isprintable() or letter == " " else "?" for letter in text.replace("\N{NARROW NO-BREAK SPACE}", " "))
-        return printable if unicode else printable.translate(ASCII).encode("ascii", "replace").decode("ascii")
+        printable = "".join(letter if letter.isprintable() else "?" for letter in text.replace(NARROW_SPACE, " "))
+        return printable if unicode else printable.translate(table).encode("ascii", "replace").decode("ascii")
 
     return plain

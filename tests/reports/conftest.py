@@ -76,7 +76,9 @@ def norms(response: np.ndarray, exists: list[bool]) -> PositionNorm:
 
     atoms = [int(a) if there else None for a, there in zip(size.argmax(axis=1), exists, strict=True)]
     flat = response.reshape(len(response), -1)
-    return PositionNorm(l1=each(np.abs(flat).sum(axis=1)), l2=each(np.linalg.norm(flat, axis=1)), max=each(size.max(axis=1)), max_atom=atoms)
+    return PositionNorm(
+        l1=each(np.abs(flat).sum(axis=1)), l2=each(np.linalg.norm(flat, axis=1)), max=each(size.max(axis=1)), max_atom=atoms
+    )
 
 
 def make_observable(
@@ -100,7 +102,13 @@ def make_observable(
         logs = [None if bool(zero) or not there else float(v) for v, there in zip(logarithmic, exists, strict=True)]
         parts = [[float(v) if there else None for v, there in zip(a, exists, strict=True)] for a in (direct, relaxation, total)]
         return ObservableInfo(
-            name=name, unit=unit, value=float(value), direct=parts[0], relaxation=parts[1], total=parts[2], logarithmic=logs  # type: ignore[arg-type]
+            name=name,
+            unit=unit,
+            value=float(value),
+            direct=parts[0],
+            relaxation=parts[1],
+            total=parts[2],
+            logarithmic=logs,  # type: ignore[arg-type]
         )
     return ObservableInfo(
         name=name,
@@ -211,7 +219,11 @@ def silicon() -> Make:
         positions = np.concatenate([lattice, [center]])
         structure = make_structure(positions, cell=np.eye(3) * a * cells, pbc=np.ones(3, dtype=bool))
         parameters = {f"stillinger_weber.Si-Si-Si.{key}": value for key, value in SILICON.items()}
-        observables = [("energy", "eV", -938.2), ("pressure", "GPa", 0.713), ("stress", "GPa", np.array([-0.7, -0.7, -0.7, 0.02, 0.0, 0.01]))]
+        observables = [
+            ("energy", "eV", -938.2),
+            ("pressure", "GPa", 0.713),
+            ("stress", "GPa", np.array([-0.7, -0.7, -0.7, 0.02, 0.0, 0.01])),
+        ]
         options = {"name": "silicon_interstitial", "missing": ("stillinger_weber.Si-Si-Si.q",)} | more
         return make_result(structure, parameters, observables, center=center, **options)  # type: ignore[arg-type]
 
@@ -226,7 +238,9 @@ def peptide() -> Make:
         names, atoms, numbers, residue_numbers, positions, bonds = [], [], [], [], [], []
         kinds = ("ALA", "GLY", "LYS", "LEU", "SER", "GLU")
         for r in range(residues):
-            for k, (atom, z, radius, rise) in enumerate((("N", 7, 1.6, 0.0), ("CA", 6, 2.3, 0.9), ("C", 6, 1.7, 1.2), ("O", 8, 2.0, 2.3), ("CB", 6, 3.4, 0.7))):
+            for k, (atom, z, radius, rise) in enumerate(
+                (("N", 7, 1.6, 0.0), ("CA", 6, 2.3, 0.9), ("C", 6, 1.7, 1.2), ("O", 8, 2.0, 2.3), ("CB", 6, 3.4, 0.7))
+            ):
                 turn = np.deg2rad(100 * r + 22 * k)
                 positions.append((radius * np.cos(turn), radius * np.sin(turn), 1.5 * r + rise))
                 names.append(kinds[r % len(kinds)])
@@ -251,7 +265,11 @@ def peptide() -> Make:
             reader="mdtraj",
             notes=("atom 7: two alternate locations; the first was taken",),
         )
-        parameters = {f"lennard_jones.type_{a}.{key}": v for a in ("N", "CA", "C", "O", "CB") for key, v in (("epsilon", (0.11, "kcal/mol")), ("sigma", (3.2, "Å")))}
+        parameters = {
+            f"lennard_jones.type_{a}.{key}": v
+            for a in ("N", "CA", "C", "O", "CB")
+            for key, v in (("epsilon", (0.11, "kcal/mol")), ("sigma", (3.2, "Å")))
+        }
         parameters["harmonic_bond.type_N-type_CA.k"] = (337.0, "kcal/mol/Å²")
         observables = [("energy", "eV", -12.34), ("radius_of_gyration", "Å", 11.2), ("distance:1-101", "Å", 30.1), ("rmsd", "Å", 0.12)]
         options = {"name": "helix", "units": "real", "force_field": "Toy protein"} | more
@@ -279,7 +297,13 @@ def packing() -> Make:
         )
         parameters = {f"soft_sphere.{t}.{key}": (v, "reduced") for t in ("A", "B") for key, v in (("epsilon", 1.0), ("sigma", 1.1))}
         options = {"name": "soft_sphere_packing", "units": "reduced", "force_field": "Soft discs"} | more
-        return make_result(structure, parameters, [("energy", "reduced", 0.0123), ("pressure", "reduced", 0.21)], center=np.array([4.0, 5.0, 0.0]), **options)  # type: ignore[arg-type]
+        return make_result(
+            structure,
+            parameters,
+            [("energy", "reduced", 0.0123), ("pressure", "reduced", 0.21)],
+            center=np.array([4.0, 5.0, 0.0]),
+            **options,
+        )  # type: ignore[arg-type]
 
     return make
 

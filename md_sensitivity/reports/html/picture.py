@@ -54,7 +54,9 @@ class Frame:
         return np.stack([WIDTH / 2 + self.scale * flat[..., 0], self.height / 2 - self.scale * flat[..., 1]], axis=-1)
 
 
-def picture(structure: Structure, positions: np.ndarray, cell: np.ndarray, displacement: np.ndarray, labels: list[str], length: str) -> Picture:
+def picture(
+    structure: Structure, positions: np.ndarray, cell: np.ndarray, displacement: np.ndarray, labels: list[str], length: str
+) -> Picture:
     """Draw one response.
 
     Args:
@@ -84,7 +86,7 @@ def picture(structure: Structure, positions: np.ndarray, cell: np.ndarray, displ
         _scale_bar(frame, suffix),
         "</svg>",
     ]
-    svg = Markup("".join(parts))  # noqa: S704  (numbers, our own words, and labels escaped in _atoms)
+    svg = Markup("".join(parts))  # numbers, our own words, and labels escaped in _atoms
     wide = frame.height < 0.45 * WIDTH
     return Picture(svg=svg, view=view, atoms=len(chosen), arrows=len(arrows), magnification=magnification, wide=wide)
 
@@ -99,7 +101,9 @@ def _frame(view: View, points: np.ndarray) -> Frame:
     return Frame(view=view, center=(low + high) / 2, scale=scale, height=height + 22.0)
 
 
-def _atoms(frame: Frame, shown: np.ndarray, size: np.ndarray, radius: np.ndarray, chosen: np.ndarray, labels: list[str], suffix: str) -> str:
+def _atoms(
+    frame: Frame, shown: np.ndarray, size: np.ndarray, radius: np.ndarray, chosen: np.ndarray, labels: list[str], suffix: str
+) -> str:
     """Circles by shade, weakest first, so that what responds is never hidden; within a shade from back to front."""
     largest = float(size.max()) or 1.0
     shade = np.searchsorted(SHADES, size[chosen] / largest, side="right")

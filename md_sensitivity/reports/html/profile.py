@@ -48,7 +48,7 @@ def profile(size: np.ndarray, unit: str, labels: list[str]) -> Markup:
     anchor = "end" if x(peak) > LEFT + across / 2 else "start"
     place = f'x="{coordinate(x(peak))}" y="{coordinate(TOP + 2)}"'
     parts.append(f'<text class="peak {anchor}" {place}>{Markup.escape(labels[peak])}</text>')
-    return Markup("".join([*parts, "</svg>"]))  # noqa: S704  (numbers and escaped labels)
+    return Markup("".join([*parts, "</svg>"]))  # numbers and escaped labels
 
 
 def _envelope(size: np.ndarray, x: object, y: object) -> str:

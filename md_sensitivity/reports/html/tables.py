@@ -106,7 +106,8 @@ def influence_section(document: ResultDocument) -> Influence:
 
 def _common_prefix(names: list[str]) -> int:
     """Length of the dotted beginning that all names share; 0 for a single name."""
-    return os.path.commonprefix(names).rfind(".") + 1 if len(names) > 1 else 0
+    same = os.path.commonprefix(names)  # noqa: RUF071  (letter by letter is meant)
+    return same.rfind(".") + 1 if len(names) > 1 else 0
 
 
 def bar_value(component: Component, parameter: ParameterInfo, p: int) -> float | None:
