@@ -66,6 +66,9 @@ class Energy(Protocol):
     def bonds(self, x: PyTree, theta: PyTree) -> tuple[Bonds, ...]:
         """Interactions that hold at x; empty where rigid motions are no zero modes."""
 
+    def kink_gaps(self, x: PyTree, theta: PyTree) -> tuple[jax.Array, ...]:
+        """Distances of pairs from where the curvature of their energy jumps, negative inside [Å]; empty where it never does."""
+
     def frame(self, x: PyTree) -> Frame | None:
         """The space of rigid motions; None where there are none."""
 
@@ -104,6 +107,9 @@ class PlainEnergy:
         n = x.shape[0]
         index = (jnp.arange(n)[:, None] + jnp.arange(1, n)[None, :]) % n
         return (Bonds(index=index, image=jnp.zeros((*index.shape, 3), dtype=jnp.int16), acting=jnp.ones(index.shape, dtype=bool)),)
+
+    def kink_gaps(self, x: PyTree, theta: PyTree) -> tuple[jax.Array, ...]:
+        return ()
 
     def frame(self, x: PyTree) -> Frame | None:
         return Frame(cell=jnp.zeros((3, 3)), free=jnp.ones_like(x)) if self.rigid else None

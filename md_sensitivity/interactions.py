@@ -20,7 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 from md_sensitivity.neighbors import NeighborTable, displacement
 from md_sensitivity.potentials.base import Coefficients, Edges, Form, PairForm
 from md_sensitivity.potentials.mixing import MIXING_RULES
-from md_sensitivity.potentials.truncation import switch, taylor_at
+from md_sensitivity.potentials.truncation import TRUNCATIONS, switch, taylor_at
 
 Theta = Any
 
@@ -87,6 +87,21 @@ def range_of(term: BoundTerm, theta: Theta) -> jax.Array:
     if isinstance(term.form, PairForm) and term.form.natural_range is None:
         return term.cutoff
     return jnp.max(pair_range(term, coefficients(term, theta)))
+
+
+def kink_gaps(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array | None:
+    """How far each pair is from the distance where the first or second derivative of its energy jumps, shape=(n, e) [Å].
+
+    Negative inside; infinite for padding. None where the term has no such distance: then its response is continuous.
+    """
+    if not isinstance(term.form, PairForm):
+        return None
+    if term.form.natural_range is None and TRUNCATIONS[term.truncation].smooth >= 2:
+        return None
+    edges = edges_of(term, kinds, x, None)
+    reach = pair_range(term, coefficients(term, theta))[edges.center, edges.neighbor]
+    r = jnp.sqrt(edges.x**2 + edges.y**2 + edges.z**2)
+    return jnp.where(edges.mask & (reach > 0), r - reach, jnp.inf)
 
 
 def edges_of(term: BoundTerm, kinds: jax.Array, x: jax.Array, strain: jax.Array | None) -> Edges:

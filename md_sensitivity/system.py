@@ -16,7 +16,7 @@ from md_sensitivity.energy import Bonds, Frame, require_double_precision
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields.data import ForceField, Term, join_types
 from md_sensitivity.forcefields.typing import species_of
-from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, pair_range, range_of, room, total_energy
+from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, kink_gaps, pair_range, range_of, room, total_energy
 from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.types import Structure
@@ -113,6 +113,19 @@ class EnergyFunction:
             near = edges.x**2 + edges.y**2 + edges.z**2 < reach**2
             found.append(Bonds(index=term.neighbors.index, image=term.neighbors.image, acting=edges.mask & near))
         return tuple(found)
+
+    def like(self, other: EnergyFunction) -> EnergyFunction:
+        """This energy without the contacts that are removed in `other`, for the same atoms."""
+        terms = []
+        for term, model in zip(self.system.terms, other.system.terms, strict=True):
+            mask = term.neighbors.mask & _participants(model.neighbors, term.neighbors)
+            terms.append(replace(term, neighbors=replace(term.neighbors, mask=mask)))
+        return replace(self, system=replace(self.system, terms=tuple(terms)))
+
+    def kink_gaps(self, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
+        """For each term that has one: distance of each pair from where its curvature jumps, shape=(n, e) [Å], negative inside."""
+        gaps = (kink_gaps(term, x, self.system.kinds, theta) for term in self.system.terms)
+        return tuple(gap for gap in gaps if gap is not None)
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""

@@ -155,6 +155,7 @@ def _row(
     if "value" not in long:
         raise InputError(f"{where}: has no value")
     value = _number(long["value"], where)
+    spec = spec.within(types)
     if not spec.admits(value):
         raise InputError(f"{where} = {value:g}: must be {spec.bounds_text}")
     bounds = _bounds(long.get("bounds"), spec, where)

@@ -38,7 +38,7 @@ def _term_lines(term: Term, rows: list[ParameterRow]) -> list[str]:
 
 
 def _value(row: ParameterRow, term: Term) -> str:
-    spec = next(spec for spec in term.form.parameters if spec.name == row.parameter)
+    spec = next(spec for spec in term.form.parameters if spec.name == row.parameter).within(row.types)
     extra = [f"std = {row.std!r}"] if row.std is not None else []
     if row.bounds != (spec.lower, spec.upper):
         extra.append(f"bounds = [{_number(row.bounds[0])}, {_number(row.bounds[1])}]")

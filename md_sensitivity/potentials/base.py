@@ -10,7 +10,7 @@ Forms work in Å and eV; θ is converted before it reaches them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -45,6 +45,7 @@ class ParameterSpec:
         name: as in the literature and in LAMMPS.
         energy, length: dimension, as exponents of energy and length.
         lower, upper: physical bounds; a bound is excluded where `open_lower` or `open_upper` says so.
+        radial: for forms of triples (i, j, k): it is used only where j = k; elsewhere files may give zero.
         description: one phrase.
     """
 
@@ -55,6 +56,7 @@ class ParameterSpec:
     upper: float = float("inf")
     open_lower: bool = False
     open_upper: bool = False
+    radial: bool = False
     description: str = ""
 
     def admits(self, value: float) -> bool:
@@ -62,6 +64,12 @@ class ParameterSpec:
         above = value > self.lower if self.open_lower else value >= self.lower
         below = value < self.upper if self.open_upper else value <= self.upper
         return above and below
+
+    def within(self, types: tuple[str, ...]) -> ParameterSpec:
+        """The specification for one tuple of types: a radial parameter of a mixed triple is not used, and may be zero."""
+        if self.radial and len(types) == 3 and types[1] != types[2]:
+            return replace(self, lower=min(self.lower, 0.0), open_lower=False)
+        return self
 
     @property
     def bounds_text(self) -> str:

@@ -1,0 +1,201 @@
+"""Re-minimized finite differences: the independent check of an implicit derivative.
+
+The structure is minimized again, from x*, with perturbed parameters, by an energy that is built anew for them. Two step sizes give Richardson's
+extrapolation and an estimate of its own error. Where the perturbation changes contacts or the basin, there is no answer, and the
+reason says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from md_sensitivity.analysis.sensitivity import evaluate
+from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.minimization import Equilibrium, polish
+from md_sensitivity.observables import BoundObservable
+
+LARGEST_MOVE = 2e-3
+"""Displacement of one atom that the larger step aims at [Å]."""
+LARGEST_CHANGE = 1e-3
+"""Largest relative change of a parameter."""
+SHARE_OF_GAP = 0.3
+"""Largest predicted displacement, as a share of the distance to the next kink."""
+TRUSTED = 1e-3
+"""Differences that estimate their own relative error above this check nothing."""
+TOLERANCE = 1e-5
+"""Relative discrepancy from which on a check fails, unless the differences themselves are less exact."""
+_SMALL_MOVE = 1e-3
+"""A response is compared relative to this displacement [Å] (per relative change of the parameter) where it is smaller."""
+_SMALL_CHANGE = 1e-6
+"""An observable's derivative is compared relative to this change (per relative change of the parameter) where it is smaller."""
+
+Rebuild = Callable[[PyTree], Energy]
+"""θ → energy built anew for it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Direction:
+    """A direction in parameter space with the derivatives that are to be checked.
+
+    Attributes:
+        name: parameter, or description.
+        tree: direction, a tree like θ.
+        size: relative change of the parameters for a unit step, so that a step h changes them by h·size relative.
+        one_sided: whether only positive steps are possible, because a parameter is at its bound.
+        response: predicted dx*/dθ along it, a tree like x; None where only observables were differentiated.
+        totals: predicted derivative of each observable along it.
+    """
+
+    name: str
+    tree: PyTree
+    size: float
+    one_sided: bool
+    response: PyTree | None
+    totals: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Outcome of one check.
+
+    Attributes:
+        relative_error: largest relative discrepancy over positions and observables; None where no check was possible.
+        own_error: relative error that the differences estimate of themselves.
+        step: larger step.
+        reason: why there is no number.
+        quantity: where the largest discrepancy is.
+        details: (quantity, size of the implicit one, relative discrepancy).
+    """
+
+    name: str
+    relative_error: float | None
+    own_error: float | None
+    step: float | None
+    reason: str = ""
+    quantity: str = ""
+    details: tuple[tuple[str, float, float], ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it contradicts the implicit derivative."""
+        if self.relative_error is None:
+            return False
+        return self.relative_error > max(TOLERANCE, 10.0 * (self.own_error or 0.0))
+
+
+class _NoCheck(Exception):
+    """A reason why differences cannot be taken here."""
+
+
+def check(
+    equilibrium: Equilibrium, direction: Direction, observables: Sequence[BoundObservable], rebuild: Rebuild
+) -> Difference:
+    """Compare implicit derivatives along a direction with re-minimized differences."""
+    try:
+        step = _step(equilibrium, direction)
+        offsets = (step, step / 2, step / 4) if direction.one_sided else (step, -step, step / 2, -step / 2)
+        here = _sample(equilibrium, direction, 0.0, observables, rebuild) if direction.one_sided else None
+        samples = {offset: _sample(equilibrium, direction, offset, observables, rebuild) for offset in offsets}
+    except _NoCheck as reason:
+        return Difference(name=direction.name, relative_error=None, own_error=None, step=None, reason=str(reason))
+    details: list[tuple[str, float, float]] = []
+    own: list[float] = []
+    predicted: list[tuple[str, np.ndarray, float]] = []
+    if direction.response is not None:
+        predicted.append(("positions", _flat(direction.response), _SMALL_MOVE * direction.size))
+    for observable, total in zip(observables, direction.totals, strict=True):
+        predicted.append((observable.name, np.atleast_1d(total).ravel(), _SMALL_CHANGE * direction.size))
+    first = 0 if direction.response is not None else 1
+    for index, (name, implicit, floor) in enumerate(predicted):
+        found, error = _extrapolated({h: s[index + first] for h, s in samples.items()}, None if here is None else here[index + first], step)
+        scale = max(float(np.linalg.norm(implicit)), floor)
+        details.append((name, float(np.linalg.norm(implicit)), float(np.linalg.norm(found - implicit)) / scale))
+        own.append(error / scale)
+    worst = int(np.argmax([detail[2] for detail in details]))
+    if own[worst] > TRUSTED and details[worst][2] > TOLERANCE:
+        reason = f"the differences are not exact enough to tell ({own[worst]:.1g} relative)"
+        return Difference(name=direction.name, relative_error=None, own_error=own[worst], step=step, reason=reason, details=tuple(details))
+    return Difference(
+        name=direction.name,
+        relative_error=details[worst][2],
+        own_error=own[worst],
+        step=step,
+        quantity=details[worst][0],
+        details=tuple(details),
+    )
+
+
+def _step(equilibrium: Equilibrium, direction: Direction) -> float:
+    """Step along the direction: small changes of parameters and small moves, away from kinks."""
+    step = LARGEST_CHANGE / direction.size
+    move = 0.0 if direction.response is None else _largest_move(direction.response)
+    if move > 0:
+        step = min(step, LARGEST_MOVE / move)
+        gap = kink_distance(equilibrium)
+        if gap is not None and move * step > SHARE_OF_GAP * gap:
+            step = SHARE_OF_GAP * gap / move
+            if step * direction.size < 1e-9 or move * step < 1e-7:
+                raise _NoCheck(f"a pair is {gap:.2g} from a change of contacts or of the cutoff: any usable step would cross it")
+    return step
+
+
+def kink_distance(equilibrium: Equilibrium) -> float | None:
+    """Distance of the nearest pair from where its energy has a jump in the first two derivatives [Å]; None where there is none."""
+    gaps = [float(jnp.min(jnp.abs(gap))) for gap in equilibrium.energy.kink_gaps(equilibrium.x, equilibrium.theta)]
+    finite = [gap for gap in gaps if np.isfinite(gap)]
+    return min(finite) if finite else None
+
+
+def _sample(
+    equilibrium: Equilibrium, direction: Direction, offset: float, observables: Sequence[BoundObservable], rebuild: Rebuild
+) -> list[np.ndarray]:
+    """Displacement from x* and observables at θ + offset·direction, minimized again from x*."""
+    theta = jax.tree.map(lambda t, d: jnp.asarray(t) + offset * jnp.asarray(d), equilibrium.theta, direction.tree)
+    energy = rebuild(theta)
+    goal = max(1e-4 * equilibrium.max_force, 1e-14)
+    found = polish(equilibrium, energy, theta, goal=goal)
+    if not np.isfinite(found.value):
+        raise _NoCheck("the energy of the perturbed structure is not finite")
+    if found.max_force > max(1e3 * equilibrium.max_force, 1e-9):
+        raise _NoCheck(f"the perturbed structure did not relax (largest force {found.max_force:.2g})")
+    before = equilibrium.energy.kink_gaps(equilibrium.x, equilibrium.theta)
+    after = equilibrium.energy.kink_gaps(found.x, theta)
+    if any(bool(jnp.any((a < 0) != (b < 0))) for a, b in zip(before, after, strict=True)):
+        raise _NoCheck("the perturbation changes contacts, or which pairs are within a cutoff")
+    moved = _flat(found.x) - _flat(equilibrium.x)
+    if direction.response is not None and np.abs(moved).max() > 0.1 + 10 * abs(offset) * _largest_move(direction.response):
+        raise _NoCheck("the perturbed structure relaxes into another basin")
+    if equilibrium.modes is not None:
+        projector = equilibrium.modes.projector(equilibrium.x)
+        moved = np.asarray(projector(jnp.asarray(moved).reshape(equilibrium.x.shape))).ravel()
+    return [moved, *(np.atleast_1d(value).ravel() for value in evaluate(observables, found.energy, found.x, theta))]
+
+
+def _extrapolated(values: dict[float, np.ndarray], here: np.ndarray | None, step: float) -> tuple[np.ndarray, float]:
+    """Derivative at zero and an estimate of its absolute error."""
+    noise = 4e-16 * max(float(np.linalg.norm(v)) for v in values.values()) / step
+    if here is not None:
+        one, half, quarter = ((values[step / k] - here) * (k / step) for k in (1, 2, 4))
+        coarse, fine = 2 * half - one, 2 * quarter - half
+        found = (4 * fine - coarse) / 3
+        return found, float(np.linalg.norm(found - fine)) * 0.1 + noise
+    wide = (values[step] - values[-step]) / (2 * step)
+    narrow = (values[step / 2] - values[-step / 2]) / step
+    found = (4 * narrow - wide) / 3
+    size = float(np.linalg.norm(found))
+    change = float(np.linalg.norm(found - narrow))
+    # The next term of the expansion is about the square of the leading relative one.
+    return found, (change * change / size if size > 0 else change) + noise
+
+
+def _flat(tree: PyTree) -> np.ndarray:
+    return np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(tree)])
+
+
+def _largest_move(tree: PyTree) -> float:
+    return float(np.abs(_flat(tree)).max(initial=0.0))
