@@ -17,6 +17,7 @@ from md_sensitivity.curvature.zero_modes import ZeroModes, count_zero_modes, zer
 from md_sensitivity.energy import Energy, PyTree, as_energy
 from md_sensitivity.errors import ComputationError, ConvergenceError, NotAMinimumError
 from md_sensitivity.minimization.base import Minimizer, State
+from md_sensitivity.minimization.chord import chord_steps
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM, UNCONVERGED, Equilibrium
 from md_sensitivity.minimization.loop import Limits, run_stage
 from md_sensitivity.minimization.newton import NEWTON
@@ -113,10 +114,15 @@ def polish(equilibrium: Equilibrium, energy: Energy, theta: PyTree, *, goal: flo
     Args:
         goal: largest component of the gradient to aim at [eV/Å].
     """
-    limits = _limits(goal, -1.0, max_steps)
-    energy = energy.updated(equilibrium.x, theta)
-    modes = zero_modes(energy, equilibrium.x, theta)
-    energy, x, state = run_stage(energy, equilibrium.x, theta, modes, None, limits, NEWTON)
+    x = equilibrium.x
+    energy = energy.updated(x, theta)
+    modes = zero_modes(energy, x, theta)
+    known = equilibrium.spectrum
+    if known is not None and known.eigenvectors is not None:
+        x, _ = chord_steps(energy, x, theta, modes, jnp.asarray(known.eigenvalues), known.eigenvectors, jnp.asarray(goal))
+        # What chord steps reach is close to rounding; Newton steps go on only where they do not get there.
+        goal = max(goal, 1e-2 * equilibrium.max_force)
+    energy, x, state = run_stage(energy, x, theta, modes, None, _limits(goal, -1.0, max_steps), NEWTON)
     return replace(
         equilibrium,
         x=x,

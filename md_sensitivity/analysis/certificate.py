@@ -1,0 +1,112 @@
+"""The evidence that a derivative is right, and an estimate of how right it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from md_sensitivity.analysis.differences import Difference, kink_distance
+from md_sensitivity.implicit.equilibrium import Response
+from md_sensitivity.minimization import Equilibrium
+
+_ANHARMONIC = 0.1
+"""Length over which a bond's curvature changes by its own size, as a fraction of the bond."""
+_RESPONSE_FLOOR = 1e-8
+"""A response smaller than this fraction of the largest counts as zero, and has no relative error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """Evidence for one result.
+
+    Attributes:
+        mode, solver, reason: how the derivative was computed, and why so.
+        relative_residual: largest recomputed relative residual of the linear solves.
+        iterations: of the slowest solve.
+        force_residual: largest force component at the minimum [eV/Å].
+        error_estimate: relative error of dx*/dθ: what the residuals of solves and minimum, amplified by the softest mode, and rounding allow.
+        kink_distance: of the nearest pair from a jump of its curvature [Å]; None where the energy has none.
+        differences: the spot checks.
+        warnings: what a person should know.
+        passed: whether nothing contradicts the derivative.
+    """
+
+    mode: str
+    solver: str
+    reason: str
+    relative_residual: float | None
+    iterations: int
+    force_residual: float
+    error_estimate: float | None
+    kink_distance: float | None
+    differences: tuple[Difference, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing contradicts the derivative."""
+        return not any(difference.failed for difference in self.differences)
+
+
+def certify(
+    equilibrium: Equilibrium, response: Response, mode: str, scales: np.ndarray, differences: tuple[Difference, ...], warnings: tuple[str, ...]
+) -> Certificate:
+    """Collects the evidence.
+
+    Args:
+        response: the linear solves.
+        scales: size of a natural change along each right-hand side, shape=(p,), to compare responses with each other.
+    """
+    kink = kink_distance(equilibrium)
+    if kink is not None and kink < 1e-6:
+        warnings = (*warnings, f"a pair is {kink:.2g} from a change of contacts or of the cutoff; the derivative may be one-sided")
+    return Certificate(
+        mode=mode,
+        solver=response.solver,
+        reason=response.reason,
+        relative_residual=float(np.max(response.residual, initial=0.0)),
+        iterations=response.iterations,
+        force_residual=equilibrium.max_force,
+        error_estimate=error_estimate(equilibrium, response, scales),
+        kink_distance=kink,
+        differences=differences,
+        warnings=warnings,
+    )
+
+
+def error_estimate(equilibrium: Equilibrium, response: Response, scales: np.ndarray) -> float | None:
+    """Relative error of the responses that residuals and rounding allow; None where the softest mode is not known.
+
+    The error of a solution is at most ‖r‖/λ_min. A minimum that is off by ‖F‖/λ_min has a Hessian that is off by that over the
+    length at which bonds are anharmonic.
+    """
+    spectrum = equilibrium.spectrum
+    if spectrum is None or spectrum.lowest is None:
+        return None if spectrum is None else 0.0
+    softest = abs(spectrum.lowest)
+    sizes = np.linalg.norm(np.asarray(response.solution), axis=1)
+    weighted = sizes * scales
+    real = weighted > _RESPONSE_FLOOR * weighted.max(initial=0.0)
+    linear = 0.0
+    if np.any(real):
+        linear = float(np.max(response.residual[real] * response.rhs[real] / (softest * sizes[real])))
+    coordinates = max(1, int(np.asarray(response.solution).shape[1]))
+    offset = equilibrium.max_force * np.sqrt(coordinates) / softest
+    rounding = 4e-16 * spectrum.largest / softest
+    return float(linear + offset / (_ANHARMONIC * _bond(equilibrium)) + rounding)
+
+
+def _bond(equilibrium: Equilibrium) -> float:
+    """Shortest distance between atoms that interact [Å]; 1 where there is none."""
+    x = equilibrium.x
+    frame = equilibrium.energy.frame(x)
+    shortest = np.inf
+    if frame is None:
+        return 1.0
+    for bond in equilibrium.energy.bonds(x, equilibrium.theta):
+        step = x[bond.index] - x[:, None, :] + bond.image @ frame.cell
+        lengths = jnp.where(bond.acting, jnp.sum(step * step, axis=-1), jnp.inf)
+        shortest = min(shortest, float(jnp.sqrt(jnp.min(lengths, initial=jnp.inf))))
+    return shortest if np.isfinite(shortest) else 1.0

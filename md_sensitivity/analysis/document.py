@@ -1,0 +1,149 @@
+"""A finished analysis as the plain data that reports write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from md_sensitivity.analysis.certificate import Certificate
+from md_sensitivity.analysis.differences import Difference
+from md_sensitivity.analysis.parameters import Selection
+from md_sensitivity.analysis.result import (
+    CertificateInfo,
+    EquilibriumInfo,
+    FiniteDifference,
+    ForceFieldInfo,
+    ObservableInfo,
+    ParameterInfo,
+    PositionNorm,
+    StructureInfo,
+)
+from md_sensitivity.analysis.spotcheck import RANDOM
+from md_sensitivity.forcefields import ForceField
+from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.system import System
+from md_sensitivity.types import Structure
+
+_ZERO = 1e-12
+"""An observable smaller than this [its unit] counts as zero, and has no logarithmic sensitivity."""
+
+
+def structure_info(structure: Structure) -> StructureInfo:
+    """What was analyzed."""
+    return StructureInfo(
+        path=structure.path,
+        sha256=structure.sha256,
+        formula=structure.formula,
+        atoms=structure.size,
+        periodic=[bool(axis) for axis in structure.pbc],
+    )
+
+
+def force_field_info(force_field: ForceField) -> ForceFieldInfo:
+    """With what."""
+    return ForceFieldInfo(
+        path=force_field.path, sha256=force_field.sha256, name=force_field.name, units=force_field.units.name
+    )
+
+
+def equilibrium_info(equilibrium: Equilibrium, system: System) -> EquilibriumInfo:
+    """The equilibrium in the units of results."""
+    energy, length = system.units.inner_symbols()
+    spectrum = equilibrium.spectrum
+    volume: float | msgspec.UnsetType = msgspec.UNSET
+    if all(system.pbc):
+        volume = float(abs(np.linalg.det(np.asarray(system.cell))))
+    return EquilibriumInfo(
+        energy=equilibrium.value,
+        energy_unit=energy,
+        max_force=equilibrium.max_force,
+        force_unit="reduced" if system.units.reduced else f"{energy}/{length}",
+        steps=equilibrium.steps,
+        force_evaluations=equilibrium.force_evaluations,
+        zero_modes=equilibrium.zero_modes,
+        lowest_eigenvalue=None if spectrum is None else spectrum.lowest,
+        minimizer=equilibrium.minimizer,
+        rattlers=equilibrium.rattlers,
+        hessian_products=equilibrium.hessian_products,
+        volume=volume,
+    )
+
+
+def parameter_infos(selection: Selection) -> list[ParameterInfo]:
+    """The chosen parameters."""
+    return [ParameterInfo(name=row.name, value=row.value, unit=row.unit) for row in selection.rows]
+
+
+def position_norm(selection: Selection, responses: np.ndarray) -> PositionNorm:
+    """Norms of dx*/dθ, responses of shape=(p, n, 3); null where the derivative does not exist."""
+    known = [row.name not in selection.undefined for row in selection.rows]
+    lengths = [np.linalg.norm(response, axis=1) for response in responses]
+    return PositionNorm(
+        l1=[float(np.abs(r).sum()) if k else None for r, k in zip(responses, known, strict=True)],
+        l2=[float(np.linalg.norm(r)) if k else None for r, k in zip(responses, known, strict=True)],
+        max=[float(length.max()) if k else None for length, k in zip(lengths, known, strict=True)],
+        max_atom=[int(length.argmax()) if k else None for length, k in zip(lengths, known, strict=True)],
+    )
+
+
+def observable_info(
+    name: str, unit: str, value: np.ndarray, direct: np.ndarray, relaxation: np.ndarray, selection: Selection, undefined: bool
+) -> ObservableInfo:
+    """One observable with its derivatives of shape=(p, *shape of the value); null where they do not exist."""
+    total = direct + relaxation
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithmic = total * selection.values.reshape(-1, *(1,) * value.ndim) / value
+    zero = np.broadcast_to(np.abs(value) < _ZERO, logarithmic.shape)
+    missing = [undefined or row.name in selection.undefined for row in selection.rows]
+
+    def column(table: np.ndarray, hidden: np.ndarray | None = None) -> list[Any]:
+        hide = np.zeros(table.shape, dtype=bool) if hidden is None else hidden
+        return [_nulled(table[i], hide[i] | missing[i]) for i in range(len(table))]
+
+    return ObservableInfo(
+        name=name,
+        unit=unit,
+        value=value.tolist(),
+        direct=column(direct),
+        relaxation=column(relaxation),
+        total=column(total),
+        logarithmic=column(logarithmic, zero),
+    )
+
+
+def _nulled(values: np.ndarray, hidden: np.ndarray) -> Any:
+    """Nested lists with null where hidden."""
+    if values.ndim == 0:
+        return None if bool(hidden) else float(values)
+    return [_nulled(v, h) for v, h in zip(values, hidden, strict=True)]
+
+
+def certificate_info(certificate: Certificate) -> CertificateInfo:
+    """The certificate."""
+    return CertificateInfo(
+        mode=certificate.mode,
+        solver=certificate.solver,
+        relative_residual=certificate.relative_residual,
+        iterations=certificate.iterations,
+        force_residual=certificate.force_residual,
+        error_estimate=certificate.error_estimate,
+        finite_differences=[_finite_difference(difference) for difference in certificate.differences],
+        warnings=list(certificate.warnings),
+        passed=certificate.passed,
+        kink_distance=certificate.kink_distance,
+        reason=certificate.reason,
+    )
+
+
+def _finite_difference(difference: Difference) -> FiniteDifference:
+    random = difference.name == RANDOM
+    return FiniteDifference(
+        parameter=msgspec.UNSET if random else difference.name,
+        direction=difference.name if random else msgspec.UNSET,
+        relative_error=difference.relative_error,
+        step=difference.step,
+        own_error=difference.own_error,
+        reason=difference.reason or msgspec.UNSET,
+    )

@@ -1,0 +1,245 @@
+"""The whole method on one screen: structure and force field in; minimized, differentiated, certified result out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from md_sensitivity.analysis.certificate import certify
+from md_sensitivity.analysis.differences import Difference, check
+from md_sensitivity.analysis.document import (
+    certificate_info,
+    equilibrium_info,
+    force_field_info,
+    observable_info,
+    parameter_infos,
+    position_norm,
+    structure_info,
+)
+from md_sensitivity.analysis.parameters import Selection, select_parameters
+from md_sensitivity.analysis.result import Result, ResultDocument, Timings
+from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_mode, evaluate, parts
+from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
+from md_sensitivity.errors import ComputationError
+from md_sensitivity.forcefields import ForceField
+from md_sensitivity.minimization import Equilibrium, minimize
+from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM
+from md_sensitivity.observables import BoundObservable, observable
+from md_sensitivity.progress import SILENT, Progress
+from md_sensitivity.system import System, build_system, energy_function
+from md_sensitivity.types import Structure
+
+POSITIONS_LIMIT = 15_000_000
+"""dx*/dθ of every atom is written by default up to this many numbers (120 MB)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What may be chosen for an analysis; names and defaults are those of the command line."""
+
+    parameters: tuple[str, ...] = ()
+    observables: tuple[str, ...] = ()
+    positions: bool | None = None
+    fmax: float = 1e-8
+    max_steps: int = 20000
+    dimensions: int = 3
+    minimizer: str = "lbfgs+newton"
+    solver: str = "auto"
+    mode: str = "auto"
+    check: int = 1
+    seed: int = 0
+
+
+def analyze(
+    structure: Structure, force_field: ForceField, options: Options, *, name: str = "", progress: Progress = SILENT
+) -> Result:
+    """Minimize a structure, differentiate its equilibrium, and certify the result.
+
+    Args:
+        structure: validated; its constraints are honored.
+        force_field: knows the types of the structure.
+        options: see `Options`.
+        name: of the result; default: that of the structure.
+        progress: told where the work stands.
+
+    Returns:
+        The result, whatever its status; a computation that fails has status "failed".
+
+    Raises:
+        InputError: where force field and structure do not fit.
+        UsageError: where an option does not fit the structure.
+    """
+    start = time.perf_counter()
+    system = build_system(structure, force_field, dimensions=options.dimensions)
+    selection = select_parameters(force_field, structure, options.parameters)
+    equilibrium = _relax(system, force_field, options, progress)
+    relaxed = time.perf_counter()
+    if equilibrium.status == FAILED:
+        return _failed(structure, force_field, equilibrium.message, name, relaxed - start)
+    bound = _observables(options, equilibrium, system)
+    values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
+    undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
+    mode, positions = _mode(options, selection, values, structure.size)
+    progress.update("differentiate", None)
+    try:
+        found = parts(bound, equilibrium, selection.directions, mode=mode, solver=_solver(options, equilibrium), throw=True)
+    except ComputationError as error:
+        return _failed(structure, force_field, str(error), name, time.perf_counter() - start)
+    differentiated = time.perf_counter()
+    warnings = (*structure.notes, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
+    differentiable = [k for k, reason in enumerate(undefined) if not reason]
+    differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, differentiable, progress)
+    certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
+    responses = np.asarray(found.response.value) if mode == FORWARD else None
+    document = ResultDocument(
+        status=equilibrium.status,
+        message=equilibrium.message,
+        structure=structure_info(structure),
+        force_field=force_field_info(force_field),
+        equilibrium=equilibrium_info(equilibrium, system),
+        position_norm=None if responses is None else position_norm(selection, responses),
+        parameters=parameter_infos(selection),
+        observables=[
+            observable_info(o.name, o.unit, found.value[k], found.direct[k], found.relaxation[k], selection, bool(undefined[k]))
+            for k, o in enumerate(bound)
+        ],
+        certificate=certificate_info(certificate),
+        timings=Timings(
+            minimize_s=relaxed - start, differentiate_s=differentiated - relaxed, total_s=time.perf_counter() - start
+        ),
+    )
+    arrays = _arrays(structure, equilibrium, selection, responses if positions else None)
+    return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
+
+
+def minimize_structure(
+    structure: Structure, force_field: ForceField, options: Options, *, name: str = "", progress: Progress = SILENT
+) -> Result:
+    """Only the equilibrium: a result without parameters, observables and certificate."""
+    start = time.perf_counter()
+    system = build_system(structure, force_field, dimensions=options.dimensions)
+    equilibrium = _relax(system, force_field, options, progress)
+    seconds = time.perf_counter() - start
+    if equilibrium.status == FAILED:
+        return _failed(structure, force_field, equilibrium.message, name, seconds)
+    nothing = select_parameters(force_field, structure, ())
+    nothing = replace(nothing, indices=(), rows=())
+    document = ResultDocument(
+        status=equilibrium.status,
+        message="; ".join((equilibrium.message, *equilibrium.notes)),
+        structure=structure_info(structure),
+        force_field=force_field_info(force_field),
+        equilibrium=equilibrium_info(equilibrium, system),
+        position_norm=None,
+        parameters=[],
+        observables=[],
+        certificate=None,
+        timings=Timings(minimize_s=seconds, differentiate_s=0.0, total_s=seconds),
+    )
+    arrays = _arrays(structure, equilibrium, nothing, None)
+    return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
+
+
+def _relax(system: System, force_field: ForceField, options: Options, progress: Progress) -> Equilibrium:
+    return minimize(
+        energy_function(system),
+        system.positions,
+        force_field.parameters,
+        fmax=options.fmax,
+        max_steps=options.max_steps,
+        minimizer=options.minimizer,
+        throw=False,
+        report=lambda stage: progress.update(f"minimize ({stage})", None),
+    )
+
+
+def default_observables(system: System) -> tuple[str, ...]:
+    """Energy, and pressure where the structure is periodic."""
+    return ("energy", "pressure") if all(system.pbc[: system.dimensions]) else ("energy",)
+
+
+def _observables(options: Options, equilibrium: Equilibrium, system: System) -> tuple[BoundObservable, ...]:
+    specs = dict.fromkeys(options.observables or default_observables(system))
+    return tuple(observable(spec).bind(equilibrium) for spec in specs)
+
+
+def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], atoms: int) -> tuple[str, bool]:
+    """Forward or adjoint, and whether dx*/dθ of every atom is written."""
+    positions = options.positions
+    if positions is None:
+        positions = options.mode != ADJOINT and len(selection.rows) * atoms * 3 <= POSITIONS_LIMIT
+    components = sum(value.size for value in values)
+    return choose_mode(options.mode, len(selection.rows), components, positions=positions), positions
+
+
+def _solver(options: Options, equilibrium: Equilibrium) -> str:
+    """The solver asked for; at a saddle point one that does not need positive curvature."""
+    known = equilibrium.spectrum
+    if options.solver == "auto" and equilibrium.status == NOT_A_MINIMUM and (known is None or known.eigenvectors is None):
+        return "minres"
+    return options.solver
+
+
+def _scales(selection: Selection, mode: str, found: Parts) -> np.ndarray:
+    return selection.scales if mode == FORWARD else np.ones(len(found.response.residual))
+
+
+def _checks(
+    options: Options,
+    structure: Structure,
+    force_field: ForceField,
+    equilibrium: Equilibrium,
+    selection: Selection,
+    found: Parts,
+    bound: tuple[BoundObservable, ...],
+    differentiable: Sequence[int],
+    progress: Progress,
+) -> tuple[Difference, ...]:
+    """Spot checks by re-minimized differences of a force field that is written, read and bound anew."""
+    directions = spot_checks(selection, force_field, found, differentiable, options.check, options.seed)
+    if equilibrium.status != MINIMUM:
+        reason = f"the structure is {equilibrium.status}, so that nothing can be minimized again from it"
+        return tuple(Difference(name=d.name, relative_error=None, own_error=None, step=None, reason=reason) for d in directions)
+    rebuild = rebuilder(structure, force_field, equilibrium, options.dimensions)
+    observables = [bound[k] for k in differentiable]
+    done = []
+    for number, direction in enumerate(directions):
+        progress.update("check", number / len(directions))
+        done.append(check(equilibrium, direction, observables, rebuild))
+    return tuple(done)
+
+
+def _arrays(
+    structure: Structure, equilibrium: Equilibrium, selection: Selection, responses: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """Content of `arrays.npz`."""
+    arrays = {
+        "positions": np.asarray(equilibrium.x),
+        "cell": np.asarray(structure.cell, dtype=np.float64),
+        "numbers": np.asarray(structure.numbers),
+        "parameter_names": np.array([row.name for row in selection.rows], dtype=np.str_),
+        "parameter_values": selection.values,
+    }
+    if responses is not None:
+        defined = np.array([row.name not in selection.undefined for row in selection.rows], dtype=bool)
+        arrays["dpositions"] = np.where(defined[:, None, None], responses, 0.0)
+    return arrays
+
+
+def _failed(structure: Structure, force_field: ForceField, message: str, name: str, seconds: float) -> Result:
+    document = ResultDocument(
+        status=FAILED,
+        message=message,
+        structure=structure_info(structure),
+        force_field=force_field_info(force_field),
+        equilibrium=None,
+        position_norm=None,
+        parameters=[],
+        observables=[],
+        certificate=None,
+        timings=Timings(minimize_s=seconds, differentiate_s=0.0, total_s=seconds),
+    )
+    return Result(name=name or structure.name, document=document, arrays={}, structure=structure)
