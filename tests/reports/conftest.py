@@ -317,7 +317,7 @@ def failed() -> Make:
         document = ResultDocument(
             status="failed",
             message="the energy became infinite in step 3: atoms 0 and 1 are 0.1 Å apart; move them apart or remove one",
-            structure=StructureInfo(path="overlap.xyz", sha256="ab" * 32, formula="Si2", atoms=2, periodic=[False] * 3),
+            structure=StructureInfo(path=structure.path, sha256=structure.sha256, formula="Si2", atoms=2, periodic=[False] * 3),
             force_field=ForceFieldInfo(path="force_field.toml", sha256="cd" * 32, name="Silicon", units="metal"),
             equilibrium=None,
             position_norm=None,
@@ -329,3 +329,24 @@ def failed() -> Make:
         return Result(name=name, document=document, arrays={}, structure=structure)
 
     return make
+
+
+@pytest.fixture(scope="session", params=["silicon", "peptide", "packing", "failed"])
+def result(request: pytest.FixtureRequest) -> Result:
+    """Each kind of result once."""
+    made: Result = request.getfixturevalue(request.param)()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def structure_writers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins until md_sensitivity.structures.write is there."""
+    import importlib.util
+    import sys
+    import types
+
+    if importlib.util.find_spec("md_sensitivity.structures.write") is None:
+        stub = types.ModuleType("md_sensitivity.structures.write")
+        stub.relaxed_extxyz = lambda structure, positions, cell, columns: repr((positions, cell, columns))  # type: ignore[attr-defined]
+        stub.bfactor_pdb = lambda structure, positions, cell, bfactors, title: repr((positions, bfactors, title))  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, stub.__name__, stub)
