@@ -70,6 +70,7 @@ def load_document(path: Path) -> ResultDocument:
         raise InputError(f"{path}: not a result of md-sensitivity: {error}") from error
     if document.schema != SCHEMA:
         raise InputError(f"{path}: schema {document.schema!r}, but this version reads {SCHEMA!r}")
+    _require_lengths(document, path)
     return document
 
 
@@ -90,6 +91,17 @@ def _load_arrays(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: missing; the analysis was written without the format npz") from error
     except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not readable as a file of arrays: {error}") from error
+
+
+def _require_lengths(document: ResultDocument, path: Path) -> None:
+    """One entry for each parameter in every list of derivatives."""
+    parts = ("direct", "relaxation", "total", "logarithmic")
+    lists = {f"{each.name}.{part}": getattr(each, part) for each in document.observables for part in parts}
+    if document.position_norm is not None:
+        lists |= {f"position_norm.{part}": getattr(document.position_norm, part) for part in ("l1", "l2", "max", "max_atom")}
+    for name, entries in lists.items():
+        if len(entries) != len(document.parameters):
+            raise InputError(f"{path}: {name} has {len(entries)} entries for {len(document.parameters)} parameters")
 
 
 def _require_shapes(result: Result, path: Path) -> None:

@@ -179,6 +179,10 @@ def broken_folder(tmp_path: Path, result: Result, kind: str) -> Path:
     elif kind == "newer":
         text = (folder / "result.json").read_text().replace("result/1", "result/2")
         (folder / "result.json").write_text(text)
+    elif kind == "too short":
+        document = json.loads((folder / "result.json").read_text())
+        document["observables"][0]["total"].pop()
+        (folder / "result.json").write_text(json.dumps(document))
     elif kind == "no arrays":
         (folder / "arrays.npz").unlink()
     elif kind == "truncated":
@@ -203,6 +207,7 @@ def broken_folder(tmp_path: Path, result: Result, kind: str) -> Path:
         ("not json", "not a result of md-sensitivity"),
         ("not ours", "not a result of md-sensitivity"),
         ("newer", "schema"),
+        ("too short", "energy.total has 9 entries for 10"),
         ("no arrays", "arrays.npz: missing"),
         ("truncated", "not readable"),
         ("pickled", "not readable"),

@@ -82,7 +82,7 @@ def test_responses_are_compared_at_equal_relative_changes(silicon):
 def test_extxyz_columns_hold_every_parameter_that_has_a_derivative(silicon):
     result = silicon()
     columns = response_columns(result)
-    assert list(columns)[0] == "MDS_d_stillinger_weber.Si-Si-Si.epsilon" and len(columns) == 9
+    assert next(iter(columns)) == "MDS_d_stillinger_weber.Si-Si-Si.epsilon" and len(columns) == 9
     np.testing.assert_array_equal(columns["MDS_d_stillinger_weber.Si-Si-Si.A"], result.arrays["dpositions"][6])
 
 
