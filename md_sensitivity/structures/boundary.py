@@ -1,0 +1,70 @@
+"""The border to ASE and MDTraj: whatever they raise becomes an `InputError` of one line, whatever they warn becomes a note."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from md_sensitivity.errors import InputError, MdSensitivityError
+from md_sensitivity.structures.source import printable
+
+MAX_LENGTH = 160
+"""Longest quotation of a library's message [characters]."""
+MAX_NOTES = 5
+
+_ONE_AT_A_TIME = threading.Lock()       # warnings.catch_warnings changes the state of the whole process
+_FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
+
+
+@contextlib.contextmanager
+def library(where: str, reader: str, notes: list[str]) -> Iterator[None]:
+    """Run a library's reader inside.
+
+    Args:
+        where: the file, for messages.
+        reader: the library's name.
+        notes: receives the warnings.
+    """
+    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except MdSensitivityError:
+            raise
+        except Exception as error:  # the readers leak dozens of classes for malformed files: AssertionError, KeyError, StopIteration ...
+            raise InputError(f"{where}: {reader} cannot read it ({quoted(error)}); it is malformed or of another format") from error
+    spoken = [printable(str(one.message)) for one in caught if not issubclass(one.category, _FOR_DEVELOPERS)]
+    notes.extend(f"{reader}: {shortened(text)}" for text in list(dict.fromkeys(spoken))[:MAX_NOTES])
+
+
+def quoted(error: BaseException) -> str:
+    """Class and message of an exception on one short line."""
+    text = shortened(printable(" ".join(str(error).split())))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shortened(text: str) -> str:
+    """`text` cut to `MAX_LENGTH` characters."""
+    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
+
+
+def same_places(where: str, reader: str, ours: np.ndarray, theirs: np.ndarray, tolerance: float = 0.02) -> None:
+    """Two readings of one text must agree; ours keeps all digits, theirs is an independent opinion.
+
+    Args:
+        where: the file, for messages.
+        reader: name of the library that made `theirs`.
+        ours: positions from the text, shape=(n, 3) [Å].
+        theirs: positions from the library, shape=(n, 3) [Å].
+        tolerance: largest difference [Å].
+    """
+    if ours.shape != theirs.shape:
+        raise InputError(f"{where}: {len(ours)} atoms in the text, but {reader} finds {len(theirs)}; the file is malformed")
+    far = ~(np.abs(ours - theirs) <= tolerance)
+    if far.any() and np.isfinite(ours).all():
+        atom = int(np.argmax(far.any(axis=1)))
+        raise InputError(f"{where}: {reader} reads atom {atom} at another place than its text says; the columns of the file are shifted")
