@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
 import numpy as np
 
 from md_sensitivity.analysis.result import Result
@@ -31,7 +28,7 @@ def result_extxyz(result: Result) -> str:
 
 
 def response_columns(result: Result) -> dict[str, np.ndarray]:
-    """Column name → dx*/dθ, shape=(n, 3), in the order of the parameters."""
+    """Column name → dx*/dθ, shape=(n, 3), in the order of the parameters; `relaxed_extxyz` replaces what a name cannot hold."""
     dpositions, norm = result.arrays.get("dpositions"), result.document.position_norm
     if dpositions is None or norm is None:
         return {}
@@ -39,18 +36,4 @@ def response_columns(result: Result) -> dict[str, np.ndarray]:
     if len(chosen) > MAX_PARAMETERS:
         responsive = most_responsive(result.document)
         chosen = sorted([*responsive, *(p for p in chosen if p not in set(responsive))][:MAX_PARAMETERS])
-    names = column_names(result.document.parameters[p].name for p in chosen)
-    return dict(zip(names, (dpositions[p] for p in chosen), strict=True))
-
-
-def column_names(parameters: Iterable[str]) -> list[str]:
-    """Names that extxyz can carry, each once: spaces, colons, quotes, brackets and the like become `_`."""
-    names: list[str] = []
-    for parameter in parameters:
-        plain = "MDS_d_" + re.sub(r"[^A-Za-z0-9_.~*+-]", "_", parameter)
-        name, count = plain, 1
-        while name in names:
-            count += 1
-            name = f"{plain}_{count}"
-        names.append(name)
-    return names
+    return {f"MDS_d_{result.document.parameters[p].name}": dpositions[p] for p in chosen}

@@ -6,9 +6,7 @@ import numpy as np
 
 from md_sensitivity.analysis.result import Result
 from md_sensitivity.reports.ranking import most_responsive
-
-LARGEST = 99.99
-"""B-factor of the atom that responds most; the column holds six characters."""
+from md_sensitivity.reports.text import ascii_only, per
 
 
 def has_residues(result: Result) -> bool:
@@ -22,7 +20,7 @@ def has_response(result: Result) -> bool:
 
 
 def result_pdb(result: Result) -> str:
-    """Minimized positions; B-factors are |dx/dθ| of the most responsive parameter, scaled to 0 … 99.99. The title names both."""
+    """Minimized positions; B-factors are |dx/dθ| of the most responsive parameter. Title and remarks name it, its unit and scale."""
     from md_sensitivity.structures.write import bfactor_pdb
 
     bfactors, title = response_bfactors(result)
@@ -36,6 +34,5 @@ def response_bfactors(result: Result) -> tuple[np.ndarray, str]:
         return np.zeros(len(result.arrays["positions"])), f"{result.name}: no parameter moves an atom"
     parameter = result.document.parameters[order[0]]
     size = np.linalg.norm(result.arrays["dpositions"][order[0]], axis=1)
-    unit = "" if parameter.unit == "reduced" else f" Angstrom per {parameter.unit}"
-    title = f"{result.name}: B = |dx/d {parameter.name}|, {LARGEST} means {size.max():.6g}{unit}"
-    return size * (LARGEST / size.max()), title
+    unit = "" if parameter.unit == "reduced" else f" [{ascii_only(per('Å', parameter.unit))}]"
+    return size, f"B = |dx/d {parameter.name}|{unit}"

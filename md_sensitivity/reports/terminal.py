@@ -11,7 +11,7 @@ from md_sensitivity.analysis.result import EquilibriumInfo, ResultDocument
 from md_sensitivity.reports.components import Component, components
 from md_sensitivity.reports.csv import Documented
 from md_sensitivity.reports.ranking import most_responsive, ranked
-from md_sensitivity.reports.text import count, number, periodicity
+from md_sensitivity.reports.text import ascii_only, count, number, periodicity
 from md_sensitivity.reports.verdicts import overall, status_level
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ ROWS = 100
 MANY = 6
 """From more components than this on, only the first three parameters of each are shown."""
 STYLES = {"good": "green", "caution": "yellow", "bad": "bold red", "note": "dim"}
-ASCII = {"Å": "A", "θ": "theta", "²": "^2", "³": "^3", "·": "*", "×": "x", "±": "+-", "∂": "d", "…": "...", "−": "-", "°": "deg"}
-"""What to write where an encoding has no such letters."""
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 Plain = Callable[[str], str]
@@ -204,10 +202,8 @@ def _plain(console: Console) -> Plain:
     """A function that makes text safe to print: no control characters, which names from files may hold, and no lost letters."""
     unicode = "utf" in console.encoding
 
-    table = str.maketrans(ASCII)
-
     def plain(text: str) -> str:
         printable = "".join(letter if letter.isprintable() else "?" for letter in text.replace(NARROW_SPACE, " "))
-        return printable if unicode else printable.translate(table).encode("ascii", "replace").decode("ascii")
+        return printable if unicode else ascii_only(printable)
 
     return plain

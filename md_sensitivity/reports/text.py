@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+ASCII = str.maketrans(
+    {"Å": "A", "θ": "theta", "²": "^2", "³": "^3", "·": "*", "×": "x", "±": "+-", "∂": "d", "…": "...", "−": "-", "°": "deg"}
+)
+"""What to write where an encoding has no such letters."""
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -59,3 +63,8 @@ def periodicity(periodic: list[bool]) -> str:
 def magnitude(value: float | None) -> float:
     """|value|, zero where there is none; what bars and color scales are made of."""
     return 0.0 if value is None or not math.isfinite(value) else abs(value)
+
+
+def ascii_only(text: str) -> str:
+    """Text for formats and terminals that know no other letters: Å becomes A; what has no such form becomes a question mark."""
+    return text.translate(ASCII).encode("ascii", "replace").decode("ascii")

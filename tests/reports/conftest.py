@@ -336,17 +336,3 @@ def result(request: pytest.FixtureRequest) -> Result:
     """Each kind of result once."""
     made: Result = request.getfixturevalue(request.param)()
     return made
-
-
-@pytest.fixture(autouse=True)
-def structure_writers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand-ins until md_sensitivity.structures.write is there."""
-    import importlib.util
-    import sys
-    import types
-
-    if importlib.util.find_spec("md_sensitivity.structures.write") is None:
-        stub = types.ModuleType("md_sensitivity.structures.write")
-        stub.relaxed_extxyz = lambda structure, positions, cell, columns: repr((positions, cell, columns))  # type: ignore[attr-defined]
-        stub.bfactor_pdb = lambda structure, positions, cell, bfactors, title: repr((positions, bfactors, title))  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, stub.__name__, stub)

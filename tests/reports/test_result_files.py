@@ -13,6 +13,7 @@ import pytest
 from md_sensitivity.analysis.result import Result
 from md_sensitivity.errors import ComputationError, InputError, UsageError
 from md_sensitivity.reports import WRITERS, load, load_documents, write_result, write_summary
+from md_sensitivity.reports.ranking import most_responsive
 from md_sensitivity.types import Structure
 
 KEYS = {
@@ -149,6 +150,28 @@ def test_arrays_of_objects_are_refused(silicon, tmp_path):
     broken = dataclasses.replace(result, arrays={**result.arrays, "parameter_names": np.array(["a", "b"], dtype=object)})
     with pytest.raises(ComputationError, match="parameter_names"):
         write_result(broken, tmp_path)
+
+
+def test_extxyz_gives_back_positions_and_responses_to_the_last_digit(silicon, tmp_path):
+    import ase.io
+
+    result = silicon(cells=1)
+    (path,) = write_result(result, tmp_path, ["extxyz"])
+    atoms = ase.io.read(path)
+    np.testing.assert_array_equal(atoms.positions, result.arrays["positions"])
+    for p, name in enumerate(result.arrays["parameter_names"][:9]):
+        np.testing.assert_array_equal(atoms.arrays[f"MDS_d_{name}"], result.arrays["dpositions"][p])
+
+
+def test_pdb_b_factors_are_proportional_to_the_response(peptide, tmp_path):
+    result = peptide()
+    (path,) = write_result(result, tmp_path, ["pdb"])
+    lines = [line for line in path.read_text().splitlines() if line.startswith(("ATOM", "HETATM"))]
+    bfactors = np.array([float(line[60:66]) for line in lines])
+    p = most_responsive(result.document, 1)[0]
+    size = np.linalg.norm(result.arrays["dpositions"][p], axis=1)
+    assert len(lines) == result.structure.size
+    np.testing.assert_allclose(bfactors / bfactors.max(), size / size.max(), atol=0.01)
 
 
 @pytest.mark.parametrize("name", list(WRITERS))

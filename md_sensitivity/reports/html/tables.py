@@ -110,18 +110,18 @@ def _common_prefix(names: list[str]) -> int:
     return same.rfind(".") + 1 if len(names) > 1 else 0
 
 
-def bar_value(component: Component, parameter: ParameterInfo, p: int) -> float | None:
-    """What a bar shows: the logarithmic sensitivity, or θ dO/dθ where the value is zero; None where the derivative does not exist."""
-    total = component.total[p]
-    if total is None:
-        return None
-    return component.logarithmic[p] if component.value != 0 else parameter.value * total
+def without_logarithms(component: Component) -> bool:
+    """Whether there are derivatives but, because the value is zero, no logarithmic ones."""
+    return any(total is not None for total in component.total) and all(entry is None for entry in component.logarithmic)
 
 
 def sensitivity_table(component: Component, document: ResultDocument, budget: int) -> SensitivityTable:
     """Ranked rows of one scalar, at most `budget` of them."""
     order = ranked(component, document)
-    values = [bar_value(component, document.parameters[p], p) for p in order]
+    scaled = without_logarithms(component)
+    sizes = zip(document.parameters, component.total, component.logarithmic, strict=True)
+    bars = [(None if total is None else parameter.value * total) if scaled else entry for parameter, total, entry in sizes]
+    values = [bars[p] for p in order]
     low, high = min((0.0, *(v for v in values if v))), max((0.0, *(v for v in values if v)))
     span = (high - low) or 1.0
     rows = [
@@ -144,7 +144,7 @@ def sensitivity_table(component: Component, document: ResultDocument, budget: in
         zero=round(-100 * low / span, 2),
         low=low,
         high=high,
-        scaled=component.value == 0,
+        scaled=scaled,
         top=[(document.parameters[p].name, value) for p, value in zip(order[:3], values, strict=False) if value],
     )
 
