@@ -1,2 +1,97 @@
-"""Placeholder"""
+"""Exact derivatives of minimum-energy structures with respect to force-field parameters.
+
+    structure = mds.read_structure("structure.extxyz")
+    force_field = mds.read_force_field("force_field.toml")
+    system = mds.build_system(structure, force_field)
+    energy = mds.energy_function(system)                                  # E(x, θ)
+    equilibrium = mds.minimize(energy, system.positions, force_field.parameters)
+    result = mds.sensitivity(mds.observable("radius_of_gyration"), energy, equilibrium)
+
+Importing this package imports nothing heavy and changes no setting; each name is loaded when it is first used. Derivatives need
+64-bit floats: `jax.config.update("jax_enable_x64", True)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from md_sensitivity.errors import MdSensitivityError
+
+if TYPE_CHECKING:
+    from md_sensitivity.analysis.sensitivity import sensitivity
+    from md_sensitivity.forcefields import ForceField, read_force_field
+    from md_sensitivity.implicit import (
+        equilibrium_jacobian,
+        equilibrium_jvp,
+        equilibrium_vjp,
+        implicit_root,
+        relaxed_positions,
+        root_jvp,
+        root_vjp,
+    )
+    from md_sensitivity.minimization import minimize
+    from md_sensitivity.observables import observable
+    from md_sensitivity.reports.load import load
+    from md_sensitivity.structures import read_structure
+    from md_sensitivity.system import build_system, energy_function
+    from md_sensitivity.types import Structure
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "read_structure",
+    "Structure",
+    "read_force_field",
+    "ForceField",
+    "build_system",
+    "energy_function",
+    "minimize",
+    "sensitivity",
+    "observable",
+    "relaxed_positions",
+    "root_jvp",
+    "root_vjp",
+    "implicit_root",
+    "equilibrium_jvp",
+    "equilibrium_vjp",
+    "equilibrium_jacobian",
+    "load",
+    "MdSensitivityError",
+    "__version__",
+]
+
+_HOMES = {
+    "structures": ("read_structure",),
+    "types": ("Structure",),
+    "forcefields": ("read_force_field", "ForceField"),
+    "system": ("build_system", "energy_function"),
+    "minimization": ("minimize",),
+    "analysis.sensitivity": ("sensitivity",),
+    "observables": ("observable",),
+    "implicit": (
+        "relaxed_positions",
+        "root_jvp",
+        "root_vjp",
+        "implicit_root",
+        "equilibrium_jvp",
+        "equilibrium_vjp",
+        "equilibrium_jacobian",
+    ),
+    "reports.load": ("load",),
+}
+"""Module → names that this package offers from it."""
+
+
+def __getattr__(name: str) -> Any:
+    """The public name, from the module it lives in."""
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

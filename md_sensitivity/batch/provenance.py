@@ -1,0 +1,96 @@
+"""`run.json`: what a reader needs to repeat a run, and how it ended."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from md_sensitivity import units
+from md_sensitivity.batch.outcome import Outcome, outcome_code
+from md_sensitivity.versions import installed_versions
+
+if TYPE_CHECKING:
+    from md_sensitivity.batch.study import Study
+    from md_sensitivity.forcefields import ForceField
+
+SCHEMA = "md-sensitivity/run/1"
+RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
+
+
+def run_json(
+    study: Study,
+    force_field: ForceField | None,
+    outcomes: Sequence[Outcome],
+    *,
+    state: str,
+    started: datetime.datetime,
+    seconds: float,
+    code: int,
+) -> str:
+    """Content of `run.json`."""
+    document = {
+        "schema": SCHEMA,
+        "state": state,
+        "exit_code": code,
+        **study.provenance,
+        "options": asdict(study.options),
+        "shard": {"index": study.shard[0], "count": study.shard[1]},
+        "inputs": {"force_field": _force_field_info(study, force_field), "structures": [_structure_info(outcome) for outcome in outcomes]},
+        "results": [_outcome_info(outcome, study) for outcome in outcomes],
+        "versions": installed_versions(),
+        "machine": {"platform": platform.platform(), "processors": os.cpu_count(), "python": platform.python_implementation()},
+        "device": device_info(),
+        "seed": getattr(study.options, "seed", None),
+        "constants": constants(force_field),
+        "timings": {"started": started.isoformat(timespec="seconds"), "total_s": seconds},
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+
+
+def device_info() -> dict[str, Any]:
+    """Device and precision of the computation, as jax has them now."""
+    import jax
+
+    devices = jax.devices()
+    chosen = jax.config.jax_default_device or devices[0]
+    return {
+        "platform": chosen.platform,
+        "kind": chosen.device_kind,
+        "count": len(devices),
+        "precision": "double" if jax.config.jax_enable_x64 else "single",
+        "threads": os.environ.get("NPROC") or "all",
+    }
+
+
+def constants(force_field: ForceField | None) -> dict[str, float]:
+    """Physical constants that take the numbers of the force-field file to Å, eV and GPa."""
+    fixed = {"elementary_charge_C": units.ELEMENTARY_CHARGE, "avogadro_per_mol": units.AVOGADRO}
+    if force_field is None or force_field.units.reduced:
+        return fixed
+    system = force_field.units
+    return fixed | {"energy_unit_eV": system.energy, "length_unit_A": system.length, "pressure_GPa_per_eV_per_A3": system.pressure}
+
+
+def _force_field_info(study: Study, force_field: ForceField | None) -> Mapping[str, Any]:
+    if force_field is None:
+        return {"path": study.force_field, "sha256": ""}
+    return {"path": study.force_field, "sha256": force_field.sha256, "name": force_field.name, "units": force_field.units.name}
+
+
+def _structure_info(outcome: Outcome) -> Mapping[str, Any]:
+    return {"path": outcome.path, "sha256": outcome.sha256}
+
+
+def _outcome_info(outcome: Outcome, study: Study) -> Mapping[str, Any]:
+    code = outcome_code(outcome, strict=study.strict)
+    info = {"name": outcome.name, "path": outcome.path, "status": outcome.status, "exit_code": code, "seconds": outcome.seconds}
+    return info | ({"message": outcome.message} if outcome.message else {}) | ({"kept": True} if outcome.kept else {})
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, set | frozenset | tuple) else str(value)

@@ -1,0 +1,83 @@
+"""Which results of an earlier run still hold, and the removal of those that do not.
+
+A result is kept where the hash of everything it depends on stands beside it. The hash is written last, so that a run which was
+killed at any point leaves either a complete result with its hash or something that is computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from md_sensitivity.errors import InputError
+
+if TYPE_CHECKING:
+    from md_sensitivity.analysis.result import ResultDocument
+    from md_sensitivity.batch.study import Study
+    from md_sensitivity.forcefields import ForceField, Term
+    from md_sensitivity.types import Structure
+
+KEY_FILE = ".key"
+
+
+def content_key(structure: Structure, force_field: ForceField, study: Study) -> str:
+    """Hash of structure, force field, options and versions.
+
+    The structure counts as it was read and frozen; the force field with its values, because its file may name other files.
+    """
+    from md_sensitivity.versions import installed_versions
+
+    versions = installed_versions()
+    total = hashlib.sha256()
+    plain = {
+        "versions": [versions.get(name) for name in ("md_sensitivity", "jax", "jax-md", "numpy")],
+        "structure": [structure.sha256, structure.name, structure.types],
+        "force_field": [force_field.sha256, force_field.name, [_plain_term(term) for term in force_field.terms]],
+        "rows": [[row.name, row.value.hex(), row.unit, row.bounds, row.std, row.fixed] for row in force_field.table.rows],
+        "options": asdict(study.options),
+        "differentiate": study.differentiate,
+        "formats": study.formats,
+    }
+    total.update(json.dumps(plain, sort_keys=True, default=repr).encode())
+    for name in ("positions", "cell", "pbc", "numbers", "masses", "bonds", "fixed"):
+        array = getattr(structure, name)
+        total.update(repr((array.dtype.str, array.shape)).encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def _plain_term(term: Term) -> dict[str, Any]:
+    """A term without its functions, whose repr differs from process to process."""
+    return {each.name: getattr(term, each.name) for each in fields(term) if each.name != "form"} | {"form": term.form.name}
+
+
+def finished(folder: Path, key: str) -> ResultDocument | None:
+    """The result in `folder` where it is complete and belongs to `key`."""
+    from md_sensitivity.reports.load import load_document
+
+    try:
+        if (folder / KEY_FILE).read_text().strip() != key:
+            return None
+        return load_document(folder / "result.json")
+    except (OSError, UnicodeDecodeError, InputError):
+        return None
+
+
+def mark_finished(folder: Path, key: str) -> None:
+    """Say that the result in `folder` is complete."""
+    from md_sensitivity.reports.atomic import write_atomic
+
+    write_atomic(folder / KEY_FILE, key + "\n")
+
+
+def clear(folder: Path) -> None:
+    """Remove the result of an earlier run, so that nothing stale seems current. Files that no writer makes stay."""
+    from md_sensitivity.reports import WRITERS
+
+    for name in (KEY_FILE, "result.json", *(writer.filename for writer in WRITERS.values())):
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

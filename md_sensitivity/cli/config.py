@@ -1,0 +1,106 @@
+"""`--config STUDY.toml`: any option of a command from a file; the command line wins.
+
+Keys are the long names of the options (`force-field`, `observable`, `no` flags as `positions = false`) and `structures`. Relative
+paths start at the folder of the file, as those in a force field do.
+"""
+
+from __future__ import annotations
+
+import glob
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from md_sensitivity.errors import InputError
+from md_sensitivity.registry import did_you_mean
+
+PATHS = ("structures", "structure", "force_field", "output")
+NOT_IN_FILES = ("config", "help", "version")
+
+
+def config_option(function: Any) -> Any:
+    """The option itself."""
+    return click.option(
+        "--config",
+        metavar="STUDY.toml",
+        is_eager=True,
+        callback=_load,
+        help="Take options from a TOML file, under their long names; the command line wins.",
+    )(function)
+
+
+def _load(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not ctx.resilient_parsing:
+        ctx.default_map = {**(ctx.default_map or {}), **read_config(Path(value), ctx)}
+    return value
+
+
+def read_config(path: Path, ctx: click.Context) -> dict[str, Any]:
+    """Values of a study file for the parameters of a command, checked."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: is not valid TOML: {error}") from None
+    known = {name: parameter for parameter in ctx.command.params if (name := _key(parameter)) not in NOT_IN_FILES}
+    values = {}
+    for key, value in document.items():
+        name = key.replace("_", "-")
+        if name not in known:
+            raise InputError(f"{path}: unknown key {key!r}{did_you_mean(name, known)}; known: {', '.join(sorted(known))}")
+        parameter = known[name]
+        assert parameter.name is not None
+        values[parameter.name] = _checked(value, parameter, ctx, path, key)
+    return values
+
+
+def _key(parameter: click.Parameter) -> str:
+    """The name of an option in a file: its first long name."""
+    if isinstance(parameter, click.Option):
+        return next((word[2:] for word in parameter.opts if word.startswith("--")), parameter.opts[0].lstrip("-"))
+    return str(parameter.name)
+
+
+def _checked(value: Any, parameter: click.Parameter, ctx: click.Context, path: Path, key: str) -> Any:
+    """A value of a file as the command line would have given it; paths start at the folder of the file."""
+    where = f"{path}: {key}"
+    if isinstance(parameter, click.Option) and parameter.count:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InputError(f"{where} must be a whole number, not {value!r}")
+        return value
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        if not isinstance(value, bool):
+            raise InputError(f"{where} must be true or false, not {value!r}")
+        return value
+    several = parameter.multiple if isinstance(parameter, click.Option) else parameter.nargs == -1
+    items = value if isinstance(value, list) and several else [value]
+    words = [_word(item, parameter, ctx, where) for item in items]
+    if parameter.name in PATHS:
+        words = [found for word in words for found in _placed(str(word), path.parent, several)]
+    return tuple(words) if several else words[0]
+
+
+def _word(item: Any, parameter: click.Parameter, ctx: click.Context, where: str) -> Any:
+    numeric = isinstance(parameter.type, click.IntRange | click.FloatRange | click.types.IntParamType | click.types.FloatParamType)
+    allowed = (int, float) if numeric else (str, int)
+    if isinstance(item, bool) or not isinstance(item, allowed):
+        raise InputError(f"{where} must be {'a number' if numeric else 'a text'}, not {item!r}")
+    if isinstance(parameter.type, click.types.IntParamType | click.IntRange) and not isinstance(item, int):
+        raise InputError(f"{where} must be a whole number, not {item!r}")
+    try:
+        return parameter.type.convert(item if numeric else str(item), parameter, ctx)
+    except click.BadParameter as error:
+        raise InputError(f"{where}: {error.message}") from None
+
+
+def _placed(word: str, folder: Path, several: bool) -> list[str]:
+    """The path from the folder of the file; where many are allowed, a pattern stands for the files it matches."""
+    path = str(folder / Path(word).expanduser())
+    if several and glob.has_magic(word) and not Path(path).exists():
+        return sorted(glob.glob(path, recursive=True)) or [path]
+    return [path]

@@ -1,0 +1,93 @@
+"""What goes to stderr: log lines, and a progress bar on a terminal. stdout is for data."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+QUIET, NORMAL, VERBOSE = -1, 0, 1
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, which file names may hold; line breaks stay."""
+    return "".join(char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text)
+
+
+def complain(message: str) -> None:
+    """One line that says what went wrong."""
+    click.echo(f"error: {printable(message)}", err=True)
+
+
+class Console:
+    """Log lines of a command, and the progress of its work; a `Progress` of md_sensitivity/progress.py.
+
+    On a terminal a bar shows the work, and lines stand above it. Elsewhere there is no bar; with -v, each stage is a line.
+
+    Args:
+        verbosity: below 0 errors only, above 0 details as well.
+        bar: whether to show a bar at all.
+    """
+
+    def __init__(self, verbosity: int = NORMAL, *, bar: bool = False) -> None:
+        self.verbosity = verbosity
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._start = time.monotonic()
+        if bar and verbosity >= NORMAL and sys.stderr.isatty():
+            self._bar, self._task = _terminal_bar()
+
+    def __enter__(self) -> Console:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, stage: str, fraction: float | None) -> None:
+        """Show where the work stands."""
+        if self._bar is not None and self._task is not None:
+            total: float | None = None if fraction is None else 1.0
+            self._bar.update(self._task, description=printable(stage), completed=fraction or 0.0, total=total)
+        elif self.verbosity >= VERBOSE and stage != self._stage:
+            self._line(f"[{time.monotonic() - self._start:7.2f} s] {stage}")
+        self._stage = stage
+
+    def info(self, text: str) -> None:
+        """A line that everybody wants to see, but for -q."""
+        if self.verbosity >= NORMAL:
+            self._line(text)
+
+    def detail(self, text: str) -> None:
+        """A line for -v."""
+        if self.verbosity >= VERBOSE:
+            self._line(text)
+
+    def error(self, text: str) -> None:
+        """A line that is always shown."""
+        self._line(f"error: {text}")
+
+    def _line(self, text: str) -> None:
+        text = printable(text)
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        else:
+            click.echo(text, err=True)
+
+
+def _terminal_bar() -> tuple[Any, Any]:
+    from rich.console import Console as RichConsole
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), TimeElapsedColumn())
+    bar = Progress(*columns, console=RichConsole(stderr=True, markup=False, highlight=False), transient=True)
+    return bar, bar.add_task("starting", total=None)

@@ -1,0 +1,80 @@
+"""Ctrl-C and SIGTERM: the work stops, what is finished is written, and the exit code says which it was.
+
+Python runs its signal handlers between byte codes only, and compiled programs may keep it waiting for minutes. So where there is
+something to save, a thread watches too, and ends the process itself where the main thread does not come back.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+INTERRUPTED = 128 + signal.SIGINT
+GRACE = 10.0
+"""How long the main thread may take to come back [s]; batch systems kill half a minute after SIGTERM."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):
+    """A signal asked this process to end. No failure, so `except Exception` does not hold it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted" if number == signal.SIGINT else "terminated")
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Within this block the signals raise Interrupted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _raise) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def watched(save: Callable[[], None], grace: float = GRACE) -> Iterator[None]:
+    """Within this block, a signal that the main thread does not answer within `grace` calls `save` and ends the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    listen, tell = os.pipe()
+    os.set_blocking(tell, False)
+    done = threading.Event()
+    thread = threading.Thread(target=_watch, args=(listen, done, save, grace), daemon=True)
+    before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        signal.set_wakeup_fd(before)
+        os.close(tell)
+        thread.join(timeout=1.0)
+        if not thread.is_alive():
+            os.close(listen)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
+def _watch(listen: int, done: threading.Event, save: Callable[[], None], grace: float) -> None:
+    while received := os.read(listen, 1):
+        if received[0] not in SIGNALS:
+            continue
+        if done.wait(grace):
+            return
+        try:
+            save()
+        finally:
+            os._exit(128 + received[0])

@@ -1,0 +1,45 @@
+"""Plain tables and JSON documents on stdout."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from md_sensitivity.cli.console import printable
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Print aligned columns, never cut or wrapped, so that a pipe gets all of it.
+
+    Args:
+        headers: titles of the columns.
+        rows: cells.
+        right: titles of the columns that are aligned to the right.
+    """
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(headers, *cells, strict=True)]
+    for row in (list(headers), ["─" * width for width in widths], *cells):
+        parts = []
+        for title, cell, width in zip(headers, row, widths, strict=True):
+            space = " " * (width - _width(cell))
+            parts.append(space + cell if title in right else cell + space)
+        click.echo("  ".join(parts).rstrip())
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document; ASCII, so that any terminal and pipe carries it."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+
+
+def number(value: float | None, digits: int = 10) -> str:
+    """A number as short as `digits` significant digits allow."""
+    return "" if value is None else f"{value:.{digits}g}"
+
+
+def _width(text: str) -> int:
+    """Columns that `text` takes on a terminal."""
+    return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -1,0 +1,19 @@
+"""What all tests share: 64-bit floats, and compiled programs kept from one session to the next."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax is imported; see md_sensitivity/cli/edge.py
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+jax.config.update("jax_enable_x64", True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs, one private folder for each worker process: jax does not write entries atomically."""
+    from md_sensitivity.cli.cache import keep_compiled_programs
+
+    keep_compiled_programs(f"tests-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
