@@ -31,8 +31,8 @@ TOLERANCE = 1e-5
 """Relative discrepancy from which on a check fails, unless the differences themselves are less exact."""
 _SMALL_MOVE = 1e-3
 """A response is compared relative to this displacement [Å] (per relative change of the parameter) where it is smaller."""
-_SMALL_CHANGE = 1e-6
-"""An observable's derivative is compared relative to this change (per relative change of the parameter) where it is smaller."""
+_SMALL_CHANGE, _SMALL_SHARE = 1e-6, 1e-3
+"""An observable's derivative is compared relative to this change, or to this share of the observable, where it is smaller."""
 
 Rebuild = Callable[[PyTree], Energy]
 """θ → energy built anew for it."""
@@ -96,6 +96,7 @@ def check(
     equilibrium: Equilibrium, direction: Direction, observables: Sequence[BoundObservable], rebuild: Rebuild
 ) -> Difference:
     """Compare implicit derivatives along a direction with re-minimized differences."""
+    values = evaluate(observables, equilibrium.energy, equilibrium.x, equilibrium.theta)
     try:
         step = _step(equilibrium, direction)
         offsets = (step, step / 2, step / 4) if direction.one_sided else (step, -step, step / 2, -step / 2)
@@ -108,8 +109,9 @@ def check(
     predicted: list[tuple[str, np.ndarray, float]] = []
     if direction.response is not None:
         predicted.append(("positions", _flat(direction.response), _SMALL_MOVE * direction.size))
-    for observable, total in zip(observables, direction.totals, strict=True):
-        predicted.append((observable.name, np.atleast_1d(total).ravel(), _SMALL_CHANGE * direction.size))
+    for observable, total, value in zip(observables, direction.totals, values, strict=True):
+        floor = max(_SMALL_CHANGE, _SMALL_SHARE * float(np.linalg.norm(value))) * direction.size
+        predicted.append((observable.name, np.atleast_1d(total).ravel(), floor))
     first = 0 if direction.response is not None else 1
     for index, (name, implicit, floor) in enumerate(predicted):
         found, error = _extrapolated({h: s[index + first] for h, s in samples.items()}, None if here is None else here[index + first], step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,9 +16,11 @@ from md_sensitivity.curvature.spectrum import Spectrum, spectrum
 from md_sensitivity.curvature.zero_modes import ZeroModes, count_zero_modes, zero_modes
 from md_sensitivity.energy import Energy, PyTree, as_energy
 from md_sensitivity.errors import ComputationError, ConvergenceError, NotAMinimumError
-from md_sensitivity.minimization.base import Minimizer, State
+from md_sensitivity.minimization.base import Method, Minimizer, State
 from md_sensitivity.minimization.chord import chord_steps
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM, UNCONVERGED, Equilibrium
+from md_sensitivity.minimization.fire import FIRE
+from md_sensitivity.minimization.lbfgs import LBFGS
 from md_sensitivity.minimization.loop import Limits, run_stage
 from md_sensitivity.minimization.newton import NEWTON
 
@@ -26,6 +28,10 @@ HANDOVER = 2e-3
 """A stage hands over to the next when its steps have become this short [Å]."""
 POLISH = 1e-2
 """The last stage aims at this fraction of the asked force, because the error of the derivative follows the force residual."""
+_NEWTON_STEPS = 40
+"""Steps within which Newton's method converges from a good start; beyond them another method goes on first."""
+_FALLBACKS = (LBFGS, FIRE)
+"""Methods that go on, to the end, where Newton's method stalled."""
 _ESCAPES = 3
 _ESCAPE_MOVE = 0.05
 """Length of the push off a saddle along its negative mode, largest coordinate [Å]."""
@@ -152,27 +158,54 @@ def _limits(goal: float, handover: float, max_steps: int) -> Limits:
 
 
 def _descend(task: _Task, energy: Energy, x: PyTree, before: State | None) -> _Point:
-    """All stages, then a polish with a stable set of contacts."""
+    """All stages; again without early handover, then with FIRE, where Newton's method stalls; then a stable set of contacts."""
     *early, last = task.minimizer.stages
     point = _Point(energy, x, before)  # type: ignore[arg-type]
-    for method in early:
-        task.report(method.name)
-        limits = _limits(task.fmax * POLISH, HANDOVER, task.max_steps)
-        point = _Point(*run_stage(point.energy, point.x, task.theta, None, point.state, limits, method))
-        if not np.isfinite(float(point.state.energy)):
-            return point
-    task.report(last.name)
-    limits = _limits(task.fmax * POLISH if last is NEWTON else task.fmax, -1.0, task.max_steps)
-    updated = point.energy.updated(point.x, task.theta)
-    modes = zero_modes(updated, point.x, task.theta)
-    point = _Point(*run_stage(updated, point.x, task.theta, modes, point.state, limits, last))
+    if last is not NEWTON:
+        point = _stage(task, point, last, goal=task.fmax, handover=-1.0)
+    else:
+        point = _stages(task, point, early, HANDOVER)
+        for fallback in _FALLBACKS if early else ():
+            if not _wants_more(task, point):
+                break
+            # Energies with kinks (contacts that open and close) defeat Newton's model until the contacts have settled.
+            point = _stages(task, point, (fallback,), -1.0)
     if not _converged(task, point):
         return point
     stable = point.energy.updated(point.x, task.theta).stabilized(point.x, task.theta)
-    modes = zero_modes(stable, point.x, task.theta)
+    point = point._replace(energy=stable)
     if last is not NEWTON or largest_component(gradient(stable, point.x, task.theta)) <= task.fmax * POLISH:
-        return point._replace(energy=stable)
-    return _Point(*run_stage(stable, point.x, task.theta, modes, point.state, limits, last))
+        return point
+    return _stage(task, point, NEWTON, goal=task.fmax * POLISH, handover=-1.0)
+
+
+def _stages(task: _Task, point: _Point, early: Sequence[Method], handover: float) -> _Point:
+    """Methods that lead near the minimum, then a limited number of Newton steps."""
+    for method in early:
+        point = _stage(task, point, method, goal=task.fmax * POLISH, handover=handover)
+        if not _finite(point):
+            return point
+    return _stage(task, point, NEWTON, goal=task.fmax * POLISH, handover=-1.0, steps=_NEWTON_STEPS if early else None)
+
+
+def _stage(task: _Task, point: _Point, method: Method, *, goal: float, handover: float, steps: int | None = None) -> _Point:
+    task.report(method.name)
+    done = 0 if point.state is None else int(point.state.steps)
+    most = task.max_steps if steps is None else min(task.max_steps, done + steps)
+    modes = None
+    energy = point.energy
+    if method is NEWTON:
+        energy = energy.updated(point.x, task.theta)
+        modes = zero_modes(energy, point.x, task.theta)
+    return _Point(*run_stage(energy, point.x, task.theta, modes, point.state, _limits(goal, handover, most), method))
+
+
+def _finite(point: _Point) -> bool:
+    return bool(jnp.isfinite(point.state.energy)) and bool(jnp.all(jnp.isfinite(point.state.gradient)))
+
+
+def _wants_more(task: _Task, point: _Point) -> bool:
+    return _finite(point) and not _converged(task, point) and int(point.state.steps) < task.max_steps
 
 
 def _converged(task: _Task, point: _Point) -> bool:

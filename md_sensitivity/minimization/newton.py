@@ -1,4 +1,4 @@
-"""Newton–CG: truncated conjugate gradients for the step, then a line search."""
+"""Newton–CG in a trust region: truncated conjugate gradients that stop at its boundary or at negative curvature."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import jax.numpy as jnp
 
 from md_sensitivity.minimization.base import NOISE, Method, Problem, State, clipped
 
-_FORCING = 1e-3
-"""Relative residual at which the linear solve stops: each step then gains about three digits."""
-_MAX_CG = 2000
-_TRIALS = 10
+_LOOSE, _TIGHT = 0.3, 1e-3
+"""Relative residual at which the linear solve stops: loosely far away, tightly where Newton's method converges quadratically."""
+_MAX_CG = 1000
+_SMALLEST = 1e-9
+"""Trust radius, as a fraction of the first one, at which no step is left to try."""
+
+
+class _Memory(NamedTuple):
+    radius: jax.Array
+    first: jax.Array
+    forcing: jax.Array
 
 
 class _Krylov(NamedTuple):
@@ -21,79 +28,80 @@ class _Krylov(NamedTuple):
     d: jax.Array
     rr: jax.Array
     iteration: jax.Array
-    negative: jax.Array
+    outside: jax.Array
 
 
-class _Search(NamedTuple):
-    x: jax.Array
-    energy: jax.Array
-    gradient: jax.Array
-    scale: jax.Array
-    accepted: jax.Array
-    trials: jax.Array
+def start(problem: Problem, x: jax.Array, gradient: jax.Array) -> _Memory:
+    """A trust region as large as all coordinates may move together."""
+    radius = problem.cap * jnp.sqrt(float(x.size))
+    return _Memory(radius, radius, jnp.asarray(_LOOSE))
 
 
-def start(problem: Problem, x: jax.Array, gradient: jax.Array) -> tuple[()]:
-    """Newton's method remembers nothing."""
-    return ()
+def _trusted_direction(problem: Problem, state: State, radius: jax.Array, forcing: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Approximate −H⁻¹ g within the trust region, whether it ends at the boundary, and the number of Hessian products.
 
-
-def _newton_direction(problem: Problem, state: State) -> tuple[jax.Array, jax.Array]:
-    """−H⁻¹ g from truncated CG, and the number of Hessian products; steepest descent where the curvature is negative at once."""
+    Source: Steihaug, doi:10.1137/0720042.
+    """
     product = problem.hessian(state.x)
     gg = jnp.vdot(state.gradient, state.gradient)
-    steepest = -state.gradient * problem.cap / jnp.max(jnp.abs(state.gradient))
+
+    def to_boundary(p: jax.Array, d: jax.Array) -> jax.Array:
+        a, b, c = jnp.vdot(d, d), jnp.vdot(p, d), jnp.vdot(p, p) - radius**2
+        return p + d * (-b + jnp.sqrt(jnp.maximum(b * b - a * c, 0.0))) / jnp.where(a > 0, a, 1.0)
 
     def going(k: _Krylov) -> jax.Array:
-        return (k.rr > _FORCING**2 * gg) & ~k.negative & (k.iteration < _MAX_CG)
+        return (k.rr > forcing**2 * gg) & ~k.outside & (k.iteration < _MAX_CG)
 
     def iterate(k: _Krylov) -> _Krylov:
         hd = product(k.d)
         curvature = jnp.vdot(k.d, hd)
-        negative = ~(curvature > 0)
-        alpha = jnp.where(negative, 0.0, k.rr / jnp.where(negative, 1.0, curvature))
-        # At once negative: go along −g as far as the cap allows; the line search judges.
-        fallback = negative & (k.iteration == 0)
-        p = jnp.where(fallback, steepest, k.p + alpha * k.d)
+        convex = curvature > 0
+        alpha = jnp.where(convex, k.rr / jnp.where(convex, curvature, 1.0), 0.0)
+        p = k.p + alpha * k.d
+        outside = ~convex | (jnp.vdot(p, p) >= radius**2)
         r = k.r - alpha * hd
         rr = jnp.vdot(r, r)
-        return _Krylov(p, r, r + rr / jnp.where(k.rr > 0, k.rr, 1.0) * k.d, rr, k.iteration + 1, negative)
+        d = r + rr / jnp.where(k.rr > 0, k.rr, 1.0) * k.d
+        return _Krylov(jnp.where(outside, to_boundary(k.p, k.d), p), r, d, rr, k.iteration + 1, outside)
 
-    first = _Krylov(
-        jnp.zeros_like(state.x), -state.gradient, -state.gradient, gg, jnp.zeros((), dtype=jnp.int32), jnp.asarray(False)
-    )
+    zero = jnp.zeros_like(state.x)
+    first = _Krylov(zero, -state.gradient, -state.gradient, gg, jnp.zeros((), dtype=jnp.int32), jnp.asarray(False))
     last = jax.lax.while_loop(going, iterate, first)
-    return last.p, last.iteration
+    return last.p, last.outside, last.iteration
 
 
 def step(problem: Problem, state: State) -> State:
-    """One Newton step with backtracking; stalls where no step lowers the energy or, at rounding, the gradient."""
-    direction, products = _newton_direction(problem, state)
-    direction = clipped(direction, problem.cap)
-    slope = jnp.vdot(direction, state.gradient)
-    gg = jnp.vdot(state.gradient, state.gradient)
-
-    def attempt(s: _Search) -> _Search:
-        x = state.x + s.scale * direction
-        energy, gradient = problem.value_and_gradient(x)
-        lower = energy <= state.energy + 1e-4 * s.scale * slope
-        same = jnp.abs(energy - state.energy) <= NOISE * jnp.abs(state.energy)
-        accepted = jnp.isfinite(energy) & (lower | same) & (lower & ~same | (jnp.vdot(gradient, gradient) < gg))
-        return _Search(x, energy, gradient, jnp.where(accepted, s.scale, 0.3 * s.scale), accepted, s.trials + 1)
-
-    first = _Search(state.x, state.energy, state.gradient, jnp.ones(()), jnp.asarray(False), jnp.zeros((), dtype=jnp.int32))
-    found = jax.lax.while_loop(lambda s: ~s.accepted & (s.trials < _TRIALS), attempt, first)
+    """One trial step; the trust region shrinks where the quadratic model failed and grows where it held."""
+    memory: _Memory = state.memory
+    direction, outside, products = _trusted_direction(problem, state, memory.radius, memory.forcing)
+    move = clipped(direction, problem.cap)
+    energy, gradient = problem.value_and_gradient(state.x + move)
+    gg, after = jnp.vdot(state.gradient, state.gradient), jnp.vdot(gradient, gradient)
+    # The trapezoidal rule gives the change of energy without the cancellation that the difference of two energies suffers.
+    change = 0.5 * jnp.vdot(move, state.gradient + gradient)
+    predicted = 0.5 * jnp.vdot(move, state.gradient)
+    drowned = jnp.abs(energy - state.energy) <= NOISE * jnp.abs(state.energy)
+    lower = jnp.where(drowned, (change < 0) & (after < gg), energy < state.energy)
+    accepted = jnp.isfinite(energy) & lower
+    good = jnp.where(drowned, change, energy - state.energy) / jnp.where(predicted < 0, predicted, -1.0)
+    size = jnp.linalg.norm(move)
+    radius = jnp.where(good < 0.25, 0.25 * jnp.minimum(size, memory.radius), memory.radius)
+    radius = jnp.where((good > 0.5) & outside, jnp.minimum(2.0 * radius, memory.first), radius)
+    # Quadratic convergence wants the linear solve as exact as the step is good (Eisenstat and Walker, doi:10.1137/0917003).
+    gain = jnp.where(accepted, after / jnp.where(gg > 0, gg, 1.0), 1.0)
     return State(
-        x=jnp.where(found.accepted, found.x, state.x),
-        energy=jnp.where(found.accepted, found.energy, state.energy),
-        gradient=jnp.where(found.accepted, found.gradient, state.gradient),
+        x=jnp.where(accepted, state.x + move, state.x),
+        energy=jnp.where(accepted, energy, state.energy),
+        gradient=jnp.where(accepted, gradient, state.gradient),
         steps=state.steps + 1,
-        evaluations=state.evaluations + found.trials,
+        evaluations=state.evaluations + 1,
         products=state.products + products,
-        moved=jnp.where(found.accepted, jnp.max(jnp.abs(found.scale * direction)), state.moved),
-        stalled=~found.accepted,
-        memory=(),
+        moved=jnp.where(accepted, jnp.max(jnp.abs(move)), state.moved),
+        stalled=~accepted & ((radius < _SMALLEST * memory.first) | drowned),
+        memory=_Memory(radius, memory.first, jnp.clip(gain, _TIGHT, _LOOSE)),
     )
 
 
-NEWTON = Method(name="newton", description="Newton steps by truncated conjugate gradients, with a line search", start=start, step=step)
+NEWTON = Method(
+    name="newton", description="Newton steps by truncated conjugate gradients in a trust region", start=start, step=step
+)
