@@ -11,7 +11,7 @@ from md_sensitivity.reports.html.projection import View, cell_edges, choose_view
 from md_sensitivity.reports.html.svg import coordinate, polyline, round_step
 from md_sensitivity.types import Structure
 
-WIDTH, HEIGHT, MARGIN = 560.0, 480.0, 26.0
+WIDTH, HEIGHT, MARGIN = 560.0, 480.0, 34.0
 MAX_ATOMS, MAX_ARROWS, MAX_TITLES, MAX_BONDS = 2400, 300, 600, 3000
 SHADES = (0.02, 0.05, 0.1, 0.25, 0.5)
 """Lower ends of the shades, as fractions of the largest response."""
@@ -41,12 +41,13 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """The map from Å to pixels: `scale` pixels per Å around `center`, y upward, in a picture of the given height."""
+    """The map from Å to pixels: `scale` pixels per Å around `center`, y upward, in a picture of the given height; `wide` if flat."""
 
     view: View
     center: np.ndarray
     scale: float
     height: float
+    wide: bool
 
     def place(self, points: np.ndarray) -> np.ndarray:
         """Pixels of points, shape=(..., 2)."""
@@ -75,7 +76,7 @@ def picture(
     chosen = drawn_atoms(size, MAX_ATOMS)
     edges = cell_edges(cell, pbc)
     frame = _frame(view, np.concatenate([shown, edges.reshape(-1, 3)]))
-    radius = np.clip(frame.scale * radii(structure.numbers, positions, cell, pbc), 1.2, 16.0)
+    radius = np.clip(frame.scale * radii(structure.numbers, positions, cell, pbc), 1.2, 20.0)
     magnification, arrows = _arrows(frame, shown, displacement, size, radius, chosen)
     parts = [
         f'<svg class="scene" viewBox="0 0 {coordinate(WIDTH)} {coordinate(frame.height)}" role="img">',
@@ -87,8 +88,7 @@ def picture(
         "</svg>",
     ]
     svg = Markup("".join(parts))  # numbers, our own words, and labels escaped in _atoms
-    wide = frame.height < 0.45 * WIDTH
-    return Picture(svg=svg, view=view, atoms=len(chosen), arrows=len(arrows), magnification=magnification, wide=wide)
+    return Picture(svg=svg, view=view, atoms=len(chosen), arrows=len(arrows), magnification=magnification, wide=frame.wide)
 
 
 def _frame(view: View, points: np.ndarray) -> Frame:
@@ -96,9 +96,9 @@ def _frame(view: View, points: np.ndarray) -> Frame:
     low, high = flat.min(axis=0), flat.max(axis=0)
     span = np.maximum(high - low, 1e-9)
     usable = np.array([WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN])
-    scale = float(min(*(usable / span), 60.0))
+    scale = float(min(*(usable / span), 130.0))
     height = max(140.0, min(HEIGHT, scale * float(span[1]) + 2 * MARGIN))
-    return Frame(view=view, center=(low + high) / 2, scale=scale, height=height + 22.0)
+    return Frame(view=view, center=(low + high) / 2, scale=scale, height=height + 22.0, wide=bool(span[1] < 0.4 * span[0]))
 
 
 def _atoms(

@@ -10,7 +10,7 @@ from md_sensitivity.reports.text import pretty
 
 WIDTH, HEIGHT = 560.0, 230.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 12.0, 36.0, 34.0
-MAX_STEMS, BINS = 260, 400
+MAX_STEMS, BINS = 500, 400
 
 
 def profile(size: np.ndarray, unit: str, labels: list[str]) -> Markup:
@@ -59,7 +59,7 @@ def _envelope(size: np.ndarray, x: object, y: object) -> str:
     upper = [(at, y(float(size[members].max()))) for at, members in zip(middle, bins, strict=True)]
     mean = [(at, y(float(size[members].mean()))) for at, members in zip(middle, bins, strict=True)]
     area = polyline([(middle[0], y(0.0)), *upper, (middle[-1], y(0.0))], closed=True)
-    line = f'<path class="mean" d="{polyline(mean)}"/>' if len(size) > BINS else ""
+    line = f'<path class="mean" d="{polyline(mean)}"/>' if len(size) > 4 * BINS else ""
     return f'<path class="area" d="{area}"/>{line}'
 
 

@@ -10,12 +10,14 @@ from markupsafe import Markup
 from md_sensitivity.analysis.result import ParameterInfo, Result
 from md_sensitivity.reports.html.picture import Picture, picture
 from md_sensitivity.reports.html.profile import profile
-from md_sensitivity.reports.ranking import most_responsive
+from md_sensitivity.reports.ranking import most_responsive, relative_response
 from md_sensitivity.reports.text import per
 
 FIGURES = 3
 ATOMS = 8
 NORM_ROWS = 300
+ROUNDING = 1e-6
+"""Responses smaller than this fraction of the largest get no figure."""
 STEP = 0.01
 """Relative change of a parameter that figures show."""
 
@@ -80,7 +82,7 @@ def response_section(result: Result) -> ResponseSection | None:
         return None
     length = "reduced" if document.force_field.units == "reduced" else "Å"
     labels = atom_labels(result)
-    chosen = most_responsive(document, FIGURES) if "dpositions" in result.arrays else []
+    chosen = _visible(result) if "dpositions" in result.arrays else []
     return ResponseSection(
         focuses=[_focus(result, p, labels, length) for p in chosen],
         norms=_norms(result, labels, length),
@@ -88,6 +90,13 @@ def response_section(result: Result) -> ResponseSection | None:
         step=STEP,
         length=length,
     )
+
+
+def _visible(result: Result) -> list[int]:
+    """Parameters worth a figure: the most responsive ones, without those whose response is zero but for rounding."""
+    response = relative_response(result.document)
+    chosen = most_responsive(result.document, FIGURES)
+    return [p for p in chosen if (response[p] or 0.0) > ROUNDING * (response[chosen[0]] or 0.0)]
 
 
 def atom_labels(result: Result) -> list[str]:
