@@ -26,6 +26,7 @@ from md_sensitivity.cli.show import show
 from md_sensitivity.cli.verify import verify
 from md_sensitivity.errors import MdSensitivityError
 
+PROGRAM = "md-sensitivity"
 INTERNAL_ERROR, DEVICE_ERROR, BROKEN_PIPE = 1, 6, 141
 
 
@@ -37,7 +38,7 @@ class InOrder(click.Group):
 
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(__version__, "--version", prog_name="md-sensitivity", message="%(prog)s %(version)s")
+@click.version_option(__version__, "--version", prog_name=PROGRAM, message="%(prog)s %(version)s")
 def group() -> None:
     """Exact derivatives of minimum-energy structures with respect to force-field parameters.
 
@@ -70,9 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
     try:
         with signals.raised():
-            code = group.main(args=words, prog_name="md-sensitivity", standalone_mode=False, obj={"arguments": words})
+            code = _run(words)
             sys.stdout.flush()
-            return int(code or 0)
+            return code
+    except click.exceptions.Exit as error:  # --help, --version
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -95,3 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         complain("this is a bug in md-sensitivity; please report it with the traceback above")
         return INTERNAL_ERROR
+
+
+def _run(words: list[str]) -> int:
+    """Parse and do; what goes wrong passes through, where Click's own `main` would end the process in its way."""
+    if "_MD_SENSITIVITY_COMPLETE" in os.environ:  # a shell asks for completions
+        group.main(args=words, prog_name=PROGRAM)
+    with group.make_context(PROGRAM, words, obj={"arguments": list(words)}) as ctx:
+        return int(group.invoke(ctx) or 0)
