@@ -20,12 +20,15 @@ from md_sensitivity.analysis.document import (
     structure_info,
 )
 from md_sensitivity.analysis.parameters import Selection, select_parameters
+from md_sensitivity.analysis.plan import Plan, estimate
 from md_sensitivity.analysis.result import Result, ResultDocument, Timings
 from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
+from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
+from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.errors import ComputationError
 from md_sensitivity.forcefields import ForceField
-from md_sensitivity.minimization import Equilibrium, minimize
+from md_sensitivity.minimization import Equilibrium, minimize, raise_unless_minimum
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
@@ -141,6 +144,64 @@ def minimize_structure(
     )
     arrays = _arrays(structure, equilibrium, nothing, None)
     return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
+
+
+def verify(
+    structure: Structure, force_field: ForceField, options: Options, *, unroll: bool = False, progress: Progress = SILENT
+) -> Verification:
+    """Implicit derivatives against re-minimized differences, for every chosen parameter and one random direction.
+
+    Args:
+        unroll: also differentiate through the steps of FIRE from the input structure.
+
+    Raises:
+        ComputationError: where there is no minimum to differentiate.
+    """
+    system = build_system(structure, force_field, dimensions=options.dimensions)
+    selection = select_parameters(force_field, structure, options.parameters)
+    equilibrium = _relax(system, force_field, options, progress)
+    raise_unless_minimum(equilibrium)
+    bound = _observables(options, equilibrium, system)
+    values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
+    bound = tuple(o for o, value in zip(bound, values, strict=True) if not o.kind.undefined(value))
+    mode, _ = _mode(options, selection, values, structure.size)
+    found = parts(bound, equilibrium, selection.directions, mode=mode, solver=options.solver)
+    directions = spot_checks(selection, force_field, found, range(len(bound)), len(selection.rows), options.seed)
+    rebuild = rebuilder(structure, force_field, equilibrium, options.dimensions)
+    differences, unrolled = [], []
+    for number, direction in enumerate(directions):
+        progress.update(f"compare {direction.name}", number / len(directions))
+        differences.append(check(equilibrium, direction, bound, rebuild))
+        if unroll:
+            through = energy_function(system)
+            limits = {"fmax": options.fmax, "max_steps": options.max_steps}
+            unrolled.append(unrolled_error(equilibrium, through, system.positions, direction, **limits))
+    return verification(differences, unrolled if unroll else None)
+
+
+def plan(structure: Structure, force_field: ForceField, options: Options) -> Plan:
+    """What `analyze` would do, with estimates of memory and time; nothing is minimized or differentiated."""
+    system = build_system(structure, force_field, dimensions=options.dimensions)
+    selection = select_parameters(force_field, structure, options.parameters)
+    specs = tuple(dict.fromkeys(options.observables or default_observables(system)))
+    components = sum(6 if observable(spec).kind.name == "stress" else 1 for spec in specs)
+    mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
+    solves = len(selection.rows) if mode == FORWARD else components
+    checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
+    pairs, memory, seconds = estimate(system, solves=solves, checks=checks)
+    written = () if positions else ("dx*/dθ of every atom is not written",)
+    automatic = "dense" if 3 * structure.size <= DENSE_LIMIT else "cg"
+    return Plan(
+        atoms=structure.size,
+        pairs=pairs,
+        parameters=tuple(row.name for row in selection.rows),
+        observables=specs,
+        mode=mode,
+        solver=automatic if options.solver == "auto" else options.solver,
+        memory_bytes=memory,
+        estimated_seconds=seconds,
+        notes=(*structure.notes, *selection.notes, *selection.undefined.values(), *written),
+    )
 
 
 def _relax(system: System, force_field: ForceField, options: Options, progress: Progress) -> Equilibrium:

@@ -69,7 +69,7 @@ class Difference:
         step: larger step.
         reason: why there is no number.
         quantity: where the largest discrepancy is.
-        details: (quantity, size of the implicit one, relative discrepancy).
+        details: (quantity, norm of the implicit derivative, norm of the differences, relative discrepancy).
     """
 
     name: str
@@ -78,7 +78,7 @@ class Difference:
     step: float | None
     reason: str = ""
     quantity: str = ""
-    details: tuple[tuple[str, float, float], ...] = ()
+    details: tuple[tuple[str, float, float, float], ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -104,7 +104,7 @@ def check(
         samples = {offset: _sample(equilibrium, direction, offset, observables, rebuild) for offset in offsets}
     except _NoCheck as reason:
         return Difference(name=direction.name, relative_error=None, own_error=None, step=None, reason=str(reason))
-    details: list[tuple[str, float, float]] = []
+    details: list[tuple[str, float, float, float]] = []
     own: list[float] = []
     predicted: list[tuple[str, np.ndarray, float]] = []
     if direction.response is not None:
@@ -116,15 +116,16 @@ def check(
     for index, (name, implicit, floor) in enumerate(predicted):
         found, error = _extrapolated({h: s[index + first] for h, s in samples.items()}, None if here is None else here[index + first], step)
         scale = max(float(np.linalg.norm(implicit)), floor)
-        details.append((name, float(np.linalg.norm(implicit)), float(np.linalg.norm(found - implicit)) / scale))
+        sizes = float(np.linalg.norm(implicit)), float(np.linalg.norm(found))
+        details.append((name, *sizes, float(np.linalg.norm(found - implicit)) / scale))
         own.append(error / scale)
-    worst = int(np.argmax([detail[2] for detail in details]))
-    if own[worst] > TRUSTED and details[worst][2] > TOLERANCE:
+    worst = int(np.argmax([detail[3] for detail in details]))
+    if own[worst] > TRUSTED and details[worst][3] > TOLERANCE:
         reason = f"the differences are not exact enough to tell ({own[worst]:.1g} relative)"
         return Difference(name=direction.name, relative_error=None, own_error=own[worst], step=step, reason=reason, details=tuple(details))
     return Difference(
         name=direction.name,
-        relative_error=details[worst][2],
+        relative_error=details[worst][3],
         own_error=own[worst],
         step=step,
         quantity=details[worst][0],

@@ -99,8 +99,8 @@ def _traced(settings: _Settings, energy: Energy, x: PyTree, theta: PyTree) -> Py
     goal = fmax * POLISH
     state = None
     for method in early:
-        x, state = _traced_stage(energy, x, theta, state, _limits(goal, HANDOVER, max_steps), method)
-    x, state = _traced_stage(energy, x, theta, state, _limits(goal if last is NEWTON else fmax, -1.0, max_steps), last)
+        x, state = traced_stage(energy, x, theta, state, _limits(goal, HANDOVER, max_steps), method)
+    x, state = traced_stage(energy, x, theta, state, _limits(goal if last is NEWTON else fmax, -1.0, max_steps), last)
     found = jnp.max(jnp.abs(state.gradient), initial=0.0) <= fmax
     return jax.tree.map(lambda leaf: jnp.where(found, leaf, jnp.nan), x)
 
@@ -109,9 +109,10 @@ def _limits(goal: float, handover: float, max_steps: int) -> Limits:
     return Limits(jnp.asarray(goal), jnp.asarray(handover), jnp.asarray(max_steps, dtype=jnp.int32), jnp.asarray(0.0))
 
 
-def _traced_stage(
+def traced_stage(
     energy: Energy, x: PyTree, theta: PyTree, before: State | None, limits: Limits, method: Method
 ) -> tuple[PyTree, State]:
+    """One stage of a minimization as traced code: the point it reaches and the state."""
     _, unravel = ravel_pytree(x)
 
     def round_from(flat: jax.Array, before: State | None) -> State:
