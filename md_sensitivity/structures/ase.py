@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ def structure_from_atoms(atoms: ase.Atoms, *, name: str = "structure", species_a
     """
     arrays, size = atoms.arrays, len(atoms)
     numbers = np.asarray(atoms.numbers, dtype=np.int64)
-    masses = np.asarray(arrays["mass"] if "mass" in arrays and "masses" not in arrays else atoms.get_masses(), dtype=np.float64)
+    masses = _masses(arrays, numbers)
     types: tuple[str, ...] = tuple(atoms.symbols)
     notes: list[str] = []
     if "atom_types" in arrays:
@@ -77,6 +77,14 @@ def is_dummy_cell(cell: np.ndarray) -> bool:
     return bool(np.allclose(cell, np.eye(3), atol=1e-6))
 
 
+def _masses(arrays: Mapping[str, np.ndarray], numbers: np.ndarray) -> np.ndarray:
+    """Masses of the atoms' own, else those of their elements, shape=(n,) [amu]."""
+    from ase.data import atomic_masses
+
+    own = arrays.get("masses", arrays.get("mass"))
+    return np.array(atomic_masses)[np.clip(numbers, 0, len(atomic_masses) - 1)] if own is None else np.array(own, dtype=np.float64)
+
+
 def _strings(values: np.ndarray | None) -> tuple[str, ...]:
     return () if values is None else tuple(str(value).strip() for value in values)
 
@@ -96,7 +104,7 @@ def _refuse_partial_occupancy(atoms: ase.Atoms) -> None:
     sites = atoms.info.get("occupancy")
     if isinstance(sites, dict):
         for site, species in sites.items():
-            if not isinstance(species, dict) or len(species) != 1 or not np.allclose(list(species.values()), 1.0):
+            if not isinstance(species, dict) or len(species) != 1 or next(iter(species.values())) != 1.0:
                 raise InputError(f"site {site} is partially occupied ({species}); choose one ordered arrangement")
     elif "occupancy" in atoms.arrays:
         refuse_partial(np.asarray(atoms.arrays["occupancy"], dtype=np.float64))
@@ -144,9 +152,10 @@ def structure_of_frame(source: Source, atoms: ase.Atoms, notes: list[str], *, sp
     from dataclasses import replace
 
     try:
-        structure = structure_from_atoms(atoms, species_are_elements=species_are_elements)
+        with library(source.where, "ASE", notes):       # per-atom columns of a file may have any shape and type
+            structure = structure_from_atoms(atoms, species_are_elements=species_are_elements)
     except InputError as error:
-        raise InputError(f"{source.where}: {error}") from None
+        raise error if str(error).startswith(source.where) else InputError(f"{source.where}: {error}") from None
     return replace(structure, notes=(*structure.notes, *notes))
 
 

@@ -62,6 +62,15 @@ def check_dlp4(source: Source) -> None:
     check_claims(source, "dlp4")
 
 
+def check_xdatcar(source: Source) -> None:
+    """Counts of a VASP trajectory."""
+    limit = len(source.data) // _BYTES_PER_ATOM
+    for line in source.text.split("\n")[1:]:
+        words = line.split()
+        if words and all(word.isdecimal() for word in words) and any(len(word) > 15 or int(word) > limit for word in words):
+            raise InputError(f"{source.where}: it announces {printable(line.strip()[:40])} atoms, more than a file of its size can hold")
+
+
 def check_cif(source: Source) -> None:
     """A crystallographic CIF needs a cell: without one ASE puts all atoms at the origin."""
     if not re.search(r"^\s*_cell_length_a\s", source.text, flags=re.MULTILINE | re.IGNORECASE):

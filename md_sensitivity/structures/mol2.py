@@ -15,7 +15,7 @@ from md_sensitivity.structures.boundary import same_places
 from md_sensitivity.structures.elements import element_symbol
 from md_sensitivity.structures.format import Frame
 from md_sensitivity.structures.mdtraj import load
-from md_sensitivity.structures.residues import NamedAtoms, residue_labels, structure_of_residues, unique_bonds
+from md_sensitivity.structures.residues import NamedAtoms, cell_of_parameters, residue_labels, structure_of_residues, unique_bonds
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
 
@@ -112,7 +112,7 @@ def symbol_of_type(kind: str, name: str) -> str:
 
     if kind in _NO_ELEMENT:
         return "X"
-    base = kind.partition(".")[0]
+    base = kind.partition(".")[0].rstrip("0123456789+-")
     if base in atomic_numbers and ("." in kind or len(base) == 1 or base[1].islower()):
         return base
     if base.islower() or base[:1].islower():
@@ -129,17 +129,14 @@ def _bonds(where: str, links: list[list[str]], ids: dict[str, int]) -> np.ndarra
 
 def _cell(where: str, lines: list[str]) -> np.ndarray:
     """The CRYSIN section: lengths [Å], angles, space group, setting."""
-    from ase.geometry import cellpar_to_cell
-
     fields = next((line.split() for line in lines if line.strip()), [])
     if not fields:
         return np.zeros((3, 3))
     try:
-        parameters = [float(field) for field in fields[:6]]
-        cell = np.array(cellpar_to_cell(parameters))
-    except (ValueError, AssertionError):
-        parameters, cell = [], np.full((3, 3), np.nan)
-    if len(parameters) != 6 or not np.isfinite(cell).all():
+        cell = cell_of_parameters([float(field) for field in fields[:6]]) if len(fields) >= 6 else None
+    except ValueError:
+        cell = None
+    if cell is None:
         raise InputError(f"{where}: CRYSIN has no valid cell: {printable(' '.join(fields)[:60])!r}; correct or remove it")
     if fields[6:7] not in ([], ["1"]):
         raise InputError(f"{where}: space group {printable(fields[6])} of CRYSIN: only 1 is read; remove CRYSIN to read the molecule alone")

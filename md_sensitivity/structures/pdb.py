@@ -8,11 +8,18 @@ from functools import partial
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.structures.ase import DUMMY_CELL, is_dummy_cell, read_text, refuse_partial
+from md_sensitivity.structures.ase import DUMMY_CELL, read_text, refuse_partial
 from md_sensitivity.structures.boundary import same_places
 from md_sensitivity.structures.format import Frame
 from md_sensitivity.structures.mdtraj import bonds_of, load
-from md_sensitivity.structures.residues import NamedAtoms, atomic_numbers_of, residue_labels, structure_of_residues, unique_bonds
+from md_sensitivity.structures.residues import (
+    NamedAtoms,
+    atomic_numbers_of,
+    cell_of_parameters,
+    residue_labels,
+    structure_of_residues,
+    unique_bonds,
+)
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
 
@@ -155,8 +162,6 @@ def _check_alternates(source: Source, lines: list[str], notes: list[str]) -> Non
 
 
 def _cell(source: Source, line: str, notes: list[str]) -> np.ndarray:
-    from ase.geometry import cellpar_to_cell
-
     if not line:
         return np.zeros((3, 3))
     try:
@@ -167,11 +172,9 @@ def _cell(source: Source, line: str, notes: list[str]) -> np.ndarray:
     if lengths in ([1.0] * 3, [0.0] * 3):
         notes.append(DUMMY_CELL)
         return np.zeros((3, 3))
-    if not (np.isfinite([*lengths, *angles]).all() and min(lengths) > 0 and 0 < min(angles) and max(angles) < 180):
-        raise InputError(f"{source.where}: CRYST1 has lengths {lengths} and angles {angles}; correct or remove it")
-    cell = np.array(cellpar_to_cell([*lengths, *angles]))
-    if not np.isfinite(cell).all() or is_dummy_cell(cell):
-        raise InputError(f"{source.where}: no cell has the angles {angles} of CRYST1; correct or remove it")
+    cell = cell_of_parameters([*lengths, *angles])
+    if cell is None:
+        raise InputError(f"{source.where}: no cell has the lengths {lengths} and angles {angles} of CRYST1; correct or remove it")
     group = line[55:66].strip()
     if group not in ("", "1", "P 1", "P1"):
         notes.append(f"space group {printable(group)}: symmetry mates are not generated; the atoms of the file are the content of the cell")

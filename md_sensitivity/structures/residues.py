@@ -58,8 +58,9 @@ def atomic_numbers_of(atoms: NamedAtoms) -> tuple[np.ndarray, list[str]]:
     """Atomic numbers from the symbols of the file, from names where there are none; and a note about the latter. shape=(n,)."""
     from ase.data import atomic_numbers, chemical_symbols
 
-    numbers = np.array([atomic_numbers.get("H" if symbol.upper() == "D" else symbol.capitalize(), 0) for symbol in atoms.symbols])
-    unnamed = np.array([not symbol for symbol in atoms.symbols])
+    symbols = ("H" if symbol.upper() == "D" else symbol.capitalize() for symbol in atoms.symbols)
+    numbers = np.array([atomic_numbers.get(symbol, 0) for symbol in symbols], dtype=np.int64)
+    unnamed = np.array([not symbol for symbol in atoms.symbols], dtype=bool)
     if not unnamed.any():
         return numbers, []
     guesses = np.array(element_numbers(atoms.names, atoms.residues, atoms.residue_names))
@@ -95,7 +96,25 @@ def structure_of_residues(atoms: NamedAtoms, bonds: np.ndarray, *, reader: str, 
     )
 
 
+def cell_of_parameters(parameters: Sequence[float]) -> np.ndarray | None:
+    """Rows are lattice vectors, shape=(3, 3) [Å], a along x and b in the xy plane; None where no cell has such lengths and angles.
+
+    Args:
+        parameters: three lengths [Å] and three angles [degrees].
+    """
+    from ase.geometry import cellpar_to_cell
+
+    lengths, angles = parameters[:3], parameters[3:]
+    if not (np.isfinite(parameters).all() and min(lengths) > 0 and 0 < min(angles) and max(angles) < 180):
+        return None
+    try:
+        cell = np.array(cellpar_to_cell(parameters), dtype=np.float64)
+    except AssertionError:      # angles that enclose no volume
+        return None
+    return cell if np.isfinite(cell).all() else None
+
+
 def unique_bonds(*groups: np.ndarray) -> np.ndarray:
     """Bonds of all groups, each once, lower atom first, sorted; shape=(m, 2)."""
-    bonds = np.concatenate([np.asarray(group, dtype=np.int64).reshape(-1, 2) for group in groups])
+    bonds = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(group.reshape(-1, 2) for group in groups)])
     return np.unique(np.sort(bonds, axis=1), axis=0) if len(bonds) else bonds

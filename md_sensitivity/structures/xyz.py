@@ -61,20 +61,26 @@ def _count(source: Source, lines: list[str], start: int) -> int:
 
 def _read_frame(source: Source, block: list[str], ase_format: str) -> Structure:
     if ase_format == "extxyz":
-        _check_move_mask(source, block)
+        _check_properties(source, block)
     notes: list[str] = []
     atoms = read_text(source, "\n".join(block) + "\n", ase_format, notes)
     return structure_of_frame(source, atoms, notes, species_are_elements=True)
 
 
-def _check_move_mask(source: Source, block: list[str]) -> None:
-    """ASE takes anything but T and F in a logical `move_mask` for F, and would freeze the atom."""
+def _check_properties(source: Source, block: list[str]) -> None:
+    """Compare the columns that `Properties` announces with those of the first atom.
+
+    ASE takes anything but T and F in a logical `move_mask` for F, and would freeze the atom.
+    """
     properties = re.search(r'\bProperties\s*=\s*"?([^\s"]+)', block[1])
     fields = properties.group(1).split(":") if properties else []
-    column = 0
+    column, present = 0, len(block[2].split())
     for name, kind, width in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
-        if not width.isdigit():
-            return      # ASE says what is wrong
+        if not re.fullmatch(r"[1-9][0-9]{0,8}", width) or column + int(width) > present:
+            raise InputError(
+                f"{source.where}: Properties announces {printable(name[:30])!r} with {printable(width[:12])} columns from column {column}, "
+                f"but the first atom has {present} columns"
+            )
         if name == "move_mask" and kind == "L":
             _check_logical(source, block, slice(column, column + int(width)))
         column += int(width)
