@@ -82,6 +82,7 @@ def pair_range(term: BoundTerm, table: Coefficients) -> jax.Array:
     return jnp.where(strength != 0, reach, 0.0)
 
 
+@jax.jit
 def range_of(term: BoundTerm, theta: Theta) -> jax.Array:
     """Largest distance at which the term interacts [Å]; it moves with θ where the form has a range of its own."""
     if isinstance(term.form, PairForm) and term.form.natural_range is None:
@@ -178,6 +179,8 @@ def _gather(term: BoundTerm, edge_gradient: tuple[jax.Array, ...]) -> jax.Array:
     return jnp.stack(columns, axis=1)
 
 
+# Jitted functions within traced code are traced once, and their derivatives are derived once, however many programs use them.
+@jax.jit
 def _raw_energy(x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tuple[BoundTerm, ...], kinds: jax.Array) -> jax.Array:
     total = jnp.zeros(())
     for term in terms:
@@ -190,6 +193,7 @@ def _validity(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.A
     return jnp.where(jax.lax.stop_gradient(room(x, theta, terms)) >= 0, 0.0, jnp.nan)
 
 
+@jax.jit
 def room(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:
     """How far each atom may still move before a neighbor could be missing from a table [Å]."""
     least = jnp.asarray(jnp.inf)
@@ -200,6 +204,7 @@ def room(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:
     return least
 
 
+@jax.jit
 def gradient(
     x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tuple[BoundTerm, ...], kinds: jax.Array
 ) -> tuple[jax.Array, jax.Array]:

@@ -106,32 +106,42 @@ class EnergyFunction:
 
     def bonds(self, x: jax.Array, theta: Theta) -> tuple[Bonds, ...]:
         """Pairs that interact at x, one table for each term."""
-        found = []
-        for term in self.system.terms:
-            edges = edges_of(term, self.system.kinds, x, None)
-            reach = pair_range(term, coefficients(term, theta))[edges.center, edges.neighbor]
-            near = edges.x**2 + edges.y**2 + edges.z**2 < reach**2
-            found.append(Bonds(index=term.neighbors.index, image=term.neighbors.image, acting=edges.mask & near))
-        return tuple(found)
+        return _bonds(self.system, x, theta)
 
     def like(self, other: EnergyFunction) -> EnergyFunction:
         """This energy without the contacts that are removed in `other`, for the same atoms."""
         terms = []
         for term, model in zip(self.system.terms, other.system.terms, strict=True):
-            mask = term.neighbors.mask & _participants(model.neighbors, term.neighbors)
-            terms.append(replace(term, neighbors=replace(term.neighbors, mask=mask)))
+            terms.append(replace(term, neighbors=_without_removed(model.neighbors, term.neighbors)))
         return replace(self, system=replace(self.system, terms=tuple(terms)))
 
     def kink_gaps(self, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
         """For each term that has one: distance of each pair from where its curvature jumps, shape=(n, e) [Å], negative inside."""
-        gaps = (kink_gaps(term, x, self.system.kinds, theta) for term in self.system.terms)
-        return tuple(gap for gap in gaps if gap is not None)
+        return _gaps(self.system, x, theta)
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""
         return Frame(cell=self.system.cell, free=self.system.free)
 
 
+@jax.jit
+def _bonds(system: System, x: jax.Array, theta: Theta) -> tuple[Bonds, ...]:
+    found = []
+    for term in system.terms:
+        edges = edges_of(term, system.kinds, x, None)
+        reach = pair_range(term, coefficients(term, theta))[edges.center, edges.neighbor]
+        near = edges.x**2 + edges.y**2 + edges.z**2 < reach**2
+        found.append(Bonds(index=term.neighbors.index, image=term.neighbors.image, acting=edges.mask & near))
+    return tuple(found)
+
+
+@jax.jit
+def _gaps(system: System, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
+    gaps = (kink_gaps(term, x, system.kinds, theta) for term in system.terms)
+    return tuple(gap for gap in gaps if gap is not None)
+
+
+@partial(jax.jit, static_argnames="dimensions")
 def _held(bonds: tuple[Bonds, ...], mobile: jax.Array, dimensions: int) -> jax.Array:
     """Atoms that are frozen or have at least d + 1 contacts with held atoms, shape=(n,)."""
 
@@ -152,16 +162,21 @@ def _with_neighbors(system: System, term: BoundTerm, x: jax.Array, theta: Theta)
     radius = _radius(float(reach))
     needs_reverse = old.reverse is not None
     table = build_table(np.asarray(x), np.asarray(system.cell), system.pbc, radius, reverse=needs_reverse, width=old.index.shape[1])
-    return replace(term, neighbors=replace(table, mask=table.mask & _participants(old, table)))
+    return replace(term, neighbors=_without_removed(old, table))
 
 
-def _participants(old: NeighborTable, new: NeighborTable) -> jax.Array:
+def _without_removed(old: NeighborTable, table: NeighborTable) -> NeighborTable:
+    """The table without the contacts that `old` has lost."""
+    return replace(table, mask=jnp.asarray(np.asarray(table.mask) & _participants(old, table)))
+
+
+def _participants(old: NeighborTable, new: NeighborTable) -> np.ndarray:
     """Entries of a new table whose atoms had any entry in the old one.
 
     An atom whose contacts were removed (`stabilized`) has none in the old table, and is to have none in the new one.
     """
-    removed = ~jnp.any(old.mask, axis=1) & jnp.asarray(_had_neighbors(old))
-    return ~removed[:, None] & ~removed[new.index]
+    removed = ~np.any(np.asarray(old.mask), axis=1) & _had_neighbors(old)
+    return ~removed[:, None] & ~removed[np.asarray(new.index)]
 
 
 def _had_neighbors(table: NeighborTable) -> np.ndarray:
@@ -181,7 +196,7 @@ def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.A
         table = build_table(np.asarray(x), np.asarray(cell), system.pbc, _radius(float(reach)), reverse=old.reverse is not None, width=width)
         if table.index.shape[1] > width:
             return replace(old, radius=np.float64(-1.0))
-        return jax.tree.map(np.asarray, replace(table, mask=table.mask & _participants(old, table)))
+        return jax.tree.map(np.asarray, _without_removed(old, table))
 
     arguments = jax.lax.stop_gradient((x, system.cell, reach, old))
     return jax.pure_callback(build, shapes, *arguments, vmap_method="sequential")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.analysis.differences import Difference, kink_distance
@@ -100,13 +99,14 @@ def error_estimate(equilibrium: Equilibrium, response: Response, scales: np.ndar
 
 def _bond(equilibrium: Equilibrium) -> float:
     """Shortest distance between atoms that interact [Å]; 1 where there is none."""
-    x = equilibrium.x
-    frame = equilibrium.energy.frame(x)
+    x = np.asarray(equilibrium.x)
+    frame = equilibrium.energy.frame(equilibrium.x)
     shortest = np.inf
     if frame is None:
         return 1.0
-    for bond in equilibrium.energy.bonds(x, equilibrium.theta):
-        step = x[bond.index] - x[:, None, :] + bond.image @ frame.cell
-        lengths = jnp.where(bond.acting, jnp.sum(step * step, axis=-1), jnp.inf)
-        shortest = min(shortest, float(jnp.sqrt(jnp.min(lengths, initial=jnp.inf))))
+    for bond in equilibrium.energy.bonds(equilibrium.x, equilibrium.theta):
+        i, slot = np.nonzero(np.asarray(bond.acting))
+        if len(i):
+            steps = x[np.asarray(bond.index)[i, slot]] - x[i] + np.asarray(bond.image)[i, slot] @ np.asarray(frame.cell)
+            shortest = min(shortest, float(np.sqrt(np.min(np.sum(steps * steps, axis=1)))))
     return shortest if np.isfinite(shortest) else 1.0

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.analysis.sensitivity import evaluate
+from md_sensitivity.curvature.zero_modes import without_zero_modes
 from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.minimization import Equilibrium, polish
 from md_sensitivity.observables import BoundObservable
@@ -149,7 +150,7 @@ def _step(equilibrium: Equilibrium, direction: Direction) -> float:
 
 def kink_distance(equilibrium: Equilibrium) -> float | None:
     """Distance of the nearest pair from where its energy has a jump in the first two derivatives [Å]; None where there is none."""
-    gaps = [float(jnp.min(jnp.abs(gap))) for gap in equilibrium.energy.kink_gaps(equilibrium.x, equilibrium.theta)]
+    gaps = [float(np.min(np.abs(np.asarray(gap)))) for gap in equilibrium.energy.kink_gaps(equilibrium.x, equilibrium.theta)]
     finite = [gap for gap in gaps if np.isfinite(gap)]
     return min(finite) if finite else None
 
@@ -158,7 +159,7 @@ def _sample(
     equilibrium: Equilibrium, direction: Direction, offset: float, observables: Sequence[BoundObservable], rebuild: Rebuild
 ) -> list[np.ndarray]:
     """Displacement from x* and observables at θ + offset·direction, minimized again from x*."""
-    theta = jax.tree.map(lambda t, d: jnp.asarray(t) + offset * jnp.asarray(d), equilibrium.theta, direction.tree)
+    theta = jax.tree.map(lambda t, d: np.asarray(t) + offset * np.asarray(d), equilibrium.theta, direction.tree)
     energy = rebuild(theta)
     goal = max(1e-4 * equilibrium.max_force, 1e-14)
     found = polish(equilibrium, energy, theta, goal=goal)
@@ -168,14 +169,14 @@ def _sample(
         raise _NoCheck(f"the perturbed structure did not relax (largest force {found.max_force:.2g})")
     before = equilibrium.energy.kink_gaps(equilibrium.x, equilibrium.theta)
     after = equilibrium.energy.kink_gaps(found.x, theta)
-    if any(bool(jnp.any((a < 0) != (b < 0))) for a, b in zip(before, after, strict=True)):
+    if any(np.any((np.asarray(a) < 0) != (np.asarray(b) < 0)) for a, b in zip(before, after, strict=True)):
         raise _NoCheck("the perturbation changes contacts, or which pairs are within a cutoff")
     moved = _flat(found.x) - _flat(equilibrium.x)
     if direction.response is not None and np.abs(moved).max() > 0.1 + 10 * abs(offset) * _largest_move(direction.response):
         raise _NoCheck("the perturbed structure relaxes into another basin")
     if equilibrium.modes is not None:
-        projector = equilibrium.modes.projector(equilibrium.x)
-        moved = np.asarray(projector(jnp.asarray(moved).reshape(equilibrium.x.shape))).ravel()
+        shaped = jnp.asarray(moved.reshape(equilibrium.x.shape))
+        moved = np.asarray(without_zero_modes(equilibrium.modes, equilibrium.x, shaped)).ravel()
     return [moved, *(np.atleast_1d(value).ravel() for value in evaluate(observables, found.energy, found.x, theta))]
 
 

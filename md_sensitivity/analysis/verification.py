@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.analysis.differences import Difference, Direction
+from md_sensitivity.curvature.zero_modes import without_zero_modes
 from md_sensitivity.energy import Energy
 from md_sensitivity.implicit.unrolled import unrolled_jvp
 from md_sensitivity.minimization import Equilibrium
@@ -78,7 +79,7 @@ def unrolled_error(
     implicit = jnp.asarray(direction.response)
     difference = jnp.asarray(tangent) - implicit
     if equilibrium.modes is not None:
-        difference = equilibrium.modes.projector(equilibrium.x)(difference)
+        difference = without_zero_modes(equilibrium.modes, equilibrium.x, difference)
     if float(jnp.max(jnp.abs(reached - equilibrium.x))) > 1e-3 * max(1.0, float(jnp.max(jnp.abs(equilibrium.x)))):
         return None, "the unrolled minimization ended in another place"
     size = max(float(jnp.linalg.norm(implicit)), 1e-3 * direction.size)

@@ -60,6 +60,13 @@ def flat_gradient(energy: Energy, x: PyTree, theta: PyTree) -> jax.Array:
     return ravel_pytree(gradient(energy, x, theta))[0]
 
 
+@jax.jit
+def force_residual(energy: Energy, x: PyTree, theta: PyTree) -> jax.Array:
+    """Largest component of ∂E/∂x [eV/Å]."""
+    return largest_component(gradient(energy, x, theta))
+
+
+@jax.jit
 def largest_component(vector: Any) -> jax.Array:
     """Largest absolute entry of a tree: the residual force max|F| where the tree is a gradient."""
-    return jnp.max(jnp.abs(ravel_pytree(vector)[0]))
+    return jnp.max(jnp.abs(ravel_pytree(vector)[0]), initial=0.0)

@@ -243,8 +243,19 @@ def count_zero_modes(modes: ZeroModes | None, x: jax.Array) -> int:
     """Number of zero modes: the rank of the projector's complement within the free coordinates."""
     if modes is None:
         return 0
+    return round(float(_rank(modes, x)))
+
+
+@jax.jit
+def _rank(modes: ZeroModes, x: jax.Array) -> jax.Array:
+    """trace(W G): W is the pseudo-inverse of the Gram matrix G within the allowed motions."""
     projector = modes.projector(x)
     motions = _motions(projector.arm) * modes.free[:, :, None]
     gram = jax.ops.segment_sum(jnp.einsum("nci,ncj->nij", motions, motions), modes.fragment, num_segments=modes.origin.shape[0])
-    # trace(W G) counts: W is the pseudo-inverse of G within the allowed motions.
-    return round(float(jnp.einsum("fab,fba->", projector.weight, gram)))
+    return jnp.einsum("fab,fba->", projector.weight, gram)
+
+
+@jax.jit
+def without_zero_modes(modes: ZeroModes, x: jax.Array, v: jax.Array) -> jax.Array:
+    """The vector v, shape=(n, 3), without rigid motions at x."""
+    return modes.projector(x)(v)

@@ -50,6 +50,7 @@ def _problem(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
     return Problem(value_and_gradient, hessian, cap)
 
 
+@jax.jit
 def largest_move(energy: Energy, x: PyTree, theta: PyTree) -> jax.Array:
     """How far one coordinate may move in one step, with neighbor tables fresh at x [Å]."""
     return jnp.minimum(LARGEST_MOVE, _SHARE_OF_ROOM * energy.room(x, theta) / jnp.sqrt(3.0))
@@ -94,6 +95,7 @@ def needs_tables(energy: Energy, x: PyTree, theta: PyTree, limits: Limits) -> ja
     return energy.room(x, theta) < limits.cap * jnp.sqrt(3.0)
 
 
+@jax.jit
 def stage_over(state: State, limits: Limits) -> jax.Array:
     """Whether no further step of this stage is wanted or possible."""
     largest = jnp.max(jnp.abs(state.gradient), initial=0.0)

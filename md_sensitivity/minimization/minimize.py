@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from md_sensitivity.curvature.products import gradient, largest_component
+from md_sensitivity.curvature.products import force_residual, largest_component
 from md_sensitivity.curvature.spectrum import Spectrum, spectrum
 from md_sensitivity.curvature.zero_modes import ZeroModes, count_zero_modes, zero_modes
 from md_sensitivity.energy import Energy, PyTree, as_energy
@@ -174,7 +174,7 @@ def _descend(task: _Task, energy: Energy, x: PyTree, before: State | None) -> _P
         return point
     stable = point.energy.updated(point.x, task.theta).stabilized(point.x, task.theta)
     point = point._replace(energy=stable)
-    if last is not NEWTON or largest_component(gradient(stable, point.x, task.theta)) <= task.fmax * POLISH:
+    if last is not NEWTON or force_residual(stable, point.x, task.theta) <= task.fmax * POLISH:
         return point
     return _stage(task, point, NEWTON, goal=task.fmax * POLISH, handover=-1.0)
 

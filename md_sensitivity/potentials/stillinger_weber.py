@@ -19,7 +19,7 @@ def energy(edges: Edges, p: Coefficients) -> jax.Array:
 
     Source: Stillinger and Weber, doi:10.1103/PhysRevB.31.5262.
     """
-    pair = {name: jnp.diagonal(values, axis1=1, axis2=2)[edges.center, edges.neighbor] for name, values in p.items()}
+    pair = _of_pairs(edges, p)
     sigma, reach = pair["sigma"], pair["a"] * pair["sigma"]
     r_raw = jnp.sqrt(edges.x**2 + edges.y**2 + edges.z**2)
     inside = edges.mask & (r_raw < reach - _REACH * sigma)
@@ -31,14 +31,24 @@ def energy(edges: Edges, p: Coefficients) -> jax.Array:
     screening = jnp.where(inside, jnp.exp(pair["gamma"] * sigma / (r - reach)), 0.0)
     ux, uy, uz = (jnp.where(inside, component / r, 0.0) for component in (edges.x, edges.y, edges.z))
     cosine = sum(u[:, :, None] * u[:, None, :] for u in (ux, uy, uz))
-    i, j, k = edges.center[:, :, None], edges.neighbor[:, :, None], edges.neighbor[:, None, :]
-    strength = (p["lambda"] * p["epsilon"])[i, j, k]
+    types = p["epsilon"].shape[0]
+    triple = (edges.center[:, :, None] * types + edges.neighbor[:, :, None]) * types + edges.neighbor[:, None, :]
+    strength = (p["lambda"] * p["epsilon"]).reshape(-1)[triple]
+    preferred = p["costheta0"].reshape(-1)[triple]
     # Each unordered pair of bonds is met twice, with (i, j, k) and (i, k, j); LAMMPS reads the entry of either order, which its
     # files give alike. The diagonal j = k is no angle.
-    angular = strength * screening[:, :, None] * screening[:, None, :] * (cosine - p["costheta0"][i, j, k]) ** 2
+    angular = strength * screening[:, :, None] * screening[:, None, :] * (cosine - preferred) ** 2
     off_diagonal = ~jnp.eye(edges.x.shape[1], dtype=bool)
     three_body = jnp.where(off_diagonal[None], angular, 0.0)
     return 0.5 * two_body.sum(axis=1) + 0.5 * three_body.sum(axis=(1, 2))
+
+
+def _of_pairs(edges: Edges, p: Coefficients) -> dict[str, jax.Array]:
+    """Parameters of (center, neighbor, neighbor) at each edge, by one gather for all of them."""
+    names = list(p)
+    types = p[names[0]].shape[0]
+    table = jnp.stack([jnp.diagonal(p[name], axis1=1, axis2=2).reshape(-1) for name in names])
+    return dict(zip(names, table[:, edges.center * types + edges.neighbor], strict=True))
 
 
 def pair_range(p: Coefficients) -> jax.Array:
