@@ -20,7 +20,7 @@ from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.registry import Registry
 from md_sensitivity.structures import gro, lammps_data, lammps_dump, mmcif, mol2, pdb, sdf, xyz
 from md_sensitivity.structures.ase import ase_frames
-from md_sensitivity.structures.checks import check_cfg, check_cif, check_dlp4, check_gen, check_poscar, check_xdatcar, check_xsf
+from md_sensitivity.structures.checks import check_cfg, check_cif, check_dlp4, check_gen, check_poscar, check_res, check_xdatcar, check_xsf
 from md_sensitivity.structures.format import Format, Frame, detected
 from md_sensitivity.structures.source import Source, read_source
 from md_sensitivity.structures.validate import validated
@@ -138,7 +138,7 @@ FORMATS: Registry[Format] = Registry(
             description="SHELX structure",
             extensions=(".res", ".shelx"),
             signature=r"^(TITL|CELL)\b",
-            readers={"ase": ase_frames("res", needs_path=".res")},
+            readers={"ase": ase_frames("res", check=check_res, needs_path=".res")},
         ),
         Format(
             name="aims",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.structures.boundary import library
+from md_sensitivity.structures.boundary import guarded
 from md_sensitivity.structures.constraints import fixed_coordinates
 from md_sensitivity.structures.format import Frame, FrameReader
 from md_sensitivity.structures.lammps_types import element_notes, typed_by_id
@@ -134,8 +134,8 @@ def ase_frames(
         if check is not None:
             check(source)
         notes: list[str] = []
-        with library(source.where, "ASE", notes):
-            images = _read_all(source.data if binary else source.text, ase_format, needs_path)
+        content = source.data if binary else source.text
+        images = guarded(source.where, "ASE", notes, lambda: _read_all(content, ase_format, needs_path))
         return [partial(structure_of_frame, source, atoms, notes) for atoms in images]
 
     return frames
@@ -143,8 +143,7 @@ def ase_frames(
 
 def read_text(source: Source, text: str, ase_format: str, notes: list[str]) -> ase.Atoms:
     """The last image that ASE finds in `text`."""
-    with library(source.where, "ASE", notes):
-        return _read_all(text, ase_format, "")[-1]
+    return guarded(source.where, "ASE", notes, lambda: _read_all(text, ase_format, "")[-1])
 
 
 def structure_of_frame(source: Source, atoms: ase.Atoms, notes: list[str], *, species_are_elements: bool = False) -> Structure:
@@ -152,8 +151,8 @@ def structure_of_frame(source: Source, atoms: ase.Atoms, notes: list[str], *, sp
     from dataclasses import replace
 
     try:
-        with library(source.where, "ASE", notes):       # per-atom columns of a file may have any shape and type
-            structure = structure_from_atoms(atoms, species_are_elements=species_are_elements)
+        # Guarded as well: columns of a file may have any shape and type.
+        structure = guarded(source.where, "ASE", notes, lambda: structure_from_atoms(atoms, species_are_elements=species_are_elements))
     except InputError as error:
         raise error if str(error).startswith(source.where) else InputError(f"{source.where}: {error}") from None
     return replace(structure, notes=(*structure.notes, *notes))

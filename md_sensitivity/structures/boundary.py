@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,34 +17,40 @@ MAX_LENGTH = 160
 """Longest quotation of a library's message [characters]."""
 MAX_NOTES = 5
 
+Result = TypeVar("Result")
+
 _ONE_AT_A_TIME = threading.Lock()       # warnings.catch_warnings changes the state of the whole process
 _FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
 
 
-@contextlib.contextmanager
-def library(where: str, reader: str, notes: list[str]) -> Iterator[None]:
-    """Run a library's reader inside.
+def guarded(where: str, reader: str, notes: list[str], work: Callable[[], Result]) -> Result:
+    """The result of `work`, which calls a library's reader.
 
     Args:
         where: the file, for messages.
         reader: the library's name.
         notes: receives the warnings.
+        work: what to do.
+
+    Raises:
+        InputError: whatever the library raised, on one line.
     """
     failure = ""
     with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            yield
+            result = work()
         except MdSensitivityError:
             raise
         except Exception as error:  # the readers leak dozens of classes for malformed files: AssertionError, KeyError, StopIteration ...
             failure = quoted(error)     # and not the exception itself: its frames keep files open
-        if failure:
-            gc.collect()                # closes the files that MDTraj forgets, while their warnings are caught
+        if failure and reader == "MDTraj":
+            gc.collect()                # closes the files that it forgets, while the warnings about them are caught
     if failure:
         raise InputError(f"{where}: {reader} cannot read it ({failure}); it is malformed or of another format")
     spoken = [printable(str(one.message)) for one in caught if not issubclass(one.category, _FOR_DEVELOPERS)]
     notes.extend(f"{reader}: {shortened(text)}" for text in list(dict.fromkeys(spoken))[:MAX_NOTES])
+    return result
 
 
 def quoted(error: BaseException) -> str:

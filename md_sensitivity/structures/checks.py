@@ -57,9 +57,24 @@ def check_gen(source: Source) -> None:
         raise InputError(f"{source.where}: line 1 announces {count} atoms, but they do not follow; the file is truncated or damaged")
 
 
+def check_res(source: Source) -> None:
+    """A SHELX file ends in END: without it ASE takes the atoms that are left."""
+    if not re.search(r"^END\b", source.text, flags=re.MULTILINE | re.IGNORECASE):
+        raise InputError(f"{source.where}: there is no END in it; the file is truncated (append a line END if it is complete)")
+
+
 def check_dlp4(source: Source) -> None:
-    """Counts of a DL_POLY CONFIG file."""
+    """Counts of a DL_POLY CONFIG file: lines per atom by its first number, cell by its second, atoms by its third."""
     check_claims(source, "dlp4")
+    lines = source.text.rstrip().split("\n")
+    words = lines[1].split() if len(lines) > 1 else []
+    if len(words) < 2 or not all(word.isdecimal() and len(word) < 16 for word in words[:3]):
+        raise InputError(f"{source.where}: line 2 must hold two or three integers (levcfg, imcon, atoms)")
+    level, periodic, *declared = (int(word) for word in words[:3])
+    atoms, rest = divmod(len(lines) - 2 - (3 if periodic else 0), level + 2)
+    if rest or atoms < 1 or (declared and declared[0] not in (0, atoms)):
+        found = f"{atoms} atoms of {level + 2} lines each, and {rest} lines"
+        raise InputError(f"{source.where}: {found}, follow a header of {declared or 'no count of'} atoms; the file is truncated or damaged")
 
 
 def check_xdatcar(source: Source) -> None:
@@ -75,6 +90,11 @@ def check_cif(source: Source) -> None:
     """A crystallographic CIF needs a cell: without one ASE puts all atoms at the origin."""
     if not re.search(r"^\s*_cell_length_a\s", source.text, flags=re.MULTILINE | re.IGNORECASE):
         raise InputError(f"{source.where}: there is no cell in it (_cell_length_a …); a CIF without one holds no structure")
+    entries = re.findall(r"^\s*(_cell_(?:length|angle)_\w+)\s+['\"]?([-+\d.eE]+)", source.text, flags=re.MULTILINE | re.IGNORECASE)
+    for name, value in entries:
+        number = float(value) if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value) else 0.0
+        if number <= 0 or ("angle" in name.lower() and number >= 180):
+            raise InputError(f"{source.where}: {name} is {printable(value[:30])}; lengths are positive, angles between 0 and 180 degrees")
     if not re.search(r"_atom_site_(fract|cartn)_x\b", source.text, flags=re.IGNORECASE):
         raise InputError(f"{source.where}: there are no atoms in it (_atom_site_fract_x …); the file is truncated, or holds no structure")
 

@@ -63,7 +63,8 @@ def _blocks(source: Source) -> list[tuple[int, list[str]]]:
     while start < len(lines):
         count = lines[start + 1].strip() if start + 1 < len(lines) else ""
         if not count.isdecimal() or len(count) > 15 or int(count) == 0:
-            raise InputError(f"{source.where}: line {start + 2} must be the number of atoms, not {printable(count[:40])!r}")
+            hint = "; the count of the frame before is wrong, or the file is truncated" if start else ""
+            raise InputError(f"{source.where}: line {start + 2} must be the number of atoms, not {printable(count[:40])!r}{hint}")
         end = start + int(count) + 3
         if end > len(lines):
             raise InputError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from md_sensitivity.errors import InputError, UsageError
-from md_sensitivity.structures.boundary import library
+from md_sensitivity.structures.boundary import guarded
 from md_sensitivity.structures.source import temporary_file
 from md_sensitivity.types import Structure
 
@@ -75,11 +75,14 @@ def bonds_of(topology: mdtraj.Topology) -> np.ndarray:
 
 def load(where: str, content: str, suffix: str, notes: list[str]) -> mdtraj.Trajectory:
     """What MDTraj makes of a text in the format of `suffix`."""
-    with library(where, "MDTraj", notes):
-        import mdtraj
+    return guarded(where, "MDTraj", notes, lambda: _load(content, suffix))
 
-        with temporary_file(content, suffix) as path:
-            return mdtraj.load_pdb(path, no_boxchk=True) if suffix == ".pdb" else mdtraj.load(path)
+
+def _load(content: str, suffix: str) -> mdtraj.Trajectory:
+    import mdtraj
+
+    with temporary_file(content, suffix) as path:
+        return mdtraj.load_pdb(path, no_boxchk=True) if suffix == ".pdb" else mdtraj.load(path)
 
 
 def topology_of(structure: Structure) -> mdtraj.Topology:

@@ -10,7 +10,7 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.structures.ase import refuse_partial
-from md_sensitivity.structures.boundary import library, same_places
+from md_sensitivity.structures.boundary import guarded, same_places
 from md_sensitivity.structures.format import Frame
 from md_sensitivity.structures.mdtraj import load, structure_from_trajectory
 from md_sensitivity.structures.source import Source
@@ -22,10 +22,7 @@ SIGNATURE = r"^_atom_site\."
 def frames(source: Source) -> list[Frame]:
     """Models of an mmCIF file."""
     notes: list[str] = []
-    with library(source.where, "ASE", notes):
-        from ase.io.cif import parse_cif
-
-        tables = [block for block in parse_cif(io.BytesIO(source.data)) if "_atom_site.cartn_x" in block]
+    tables = guarded(source.where, "ASE", notes, lambda: _tables(source))
     if len(tables) != 1:
         raise InputError(f"{source.where}: {len(tables)} data blocks with atoms (_atom_site.Cartn_x); one is needed")
     positions = _positions(source, tables[0])
@@ -35,6 +32,13 @@ def frames(source: Source) -> list[Frame]:
         raise InputError(f"{source.where}: {len(positions)} atoms in the table, but MDTraj finds {found}")
     models = positions.reshape(trajectory.n_frames, trajectory.n_atoms, 3)
     return [partial(_read_model, source, trajectory, index, model, notes) for index, model in enumerate(models)]
+
+
+def _tables(source: Source) -> list[Any]:
+    """Data blocks with atoms."""
+    from ase.io.cif import parse_cif
+
+    return [block for block in parse_cif(io.BytesIO(source.data)) if "_atom_site.cartn_x" in block]
 
 
 def _read_model(source: Source, trajectory: Any, index: int, positions: np.ndarray, notes: list[str]) -> Structure:

@@ -101,7 +101,7 @@ def _parts(name: str, width: int) -> Iterable[str]:
 def bfactor_pdb(structure: Structure, positions: np.ndarray, cell: np.ndarray, bfactors: np.ndarray, title: str) -> str:
     """A PDB file whose B-factors carry one number for each atom.
 
-    B-factors are multiplied by a power of ten so that they fill their column; a REMARK says by which. A PDB cell has a along x and b in
+    B-factors that their column cannot show are multiplied by a power of ten; a REMARK says by which. A PDB cell has a along x and b in
     the xy plane, so structures with another cell are rotated. Serial and residue numbers start again after 99999 and 9999. Coordinates
     beyond their columns lose decimals.
 
@@ -138,9 +138,11 @@ def bfactor_pdb(structure: Structure, positions: np.ndarray, cell: np.ndarray, b
 
 
 def bfactor_scale(bfactors: np.ndarray) -> float:
-    """Power of ten that makes the values, shape=(n,), as large as the six characters `%6.2f` hold."""
+    """Power of ten that brings the values, shape=(n,), into the six characters `%6.2f`: 1 where the largest is about 10 to 999.99 already."""
     largest = max(float(bfactors.max(initial=0.0)) / 999.99, -float(bfactors.min(initial=0.0)) / 99.99)
-    return 10.0 ** min(-math.ceil(math.log10(largest)), 300) if largest > 1e-290 else 1.0
+    if largest <= 1e-290 or 0.01 <= largest <= 1.0:
+        return 1.0
+    return 10.0 ** min(-math.ceil(math.log10(largest)), 300)
 
 
 def _standard_cell(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
