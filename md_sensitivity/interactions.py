@@ -2,8 +2,8 @@
 
 Each form is a function of edge vectors r_ij = x_j − x_i + image. The energy carries a custom derivative rule: its gradient with
 respect to positions is *gathered* over the full neighbor table (for pair forms −2 Σ_j g_ij; for many-body forms
-Σ_j (g_ji − g_ij) through the table of opposite entries), where g is the gradient with respect to edges, which is local. Hessian products and
-mixed derivatives are derivatives of that gather and hold no scatter. Strain derivatives are Σ g ⊗ r.
+Σ_j (g_ji − g_ij) through the table of opposite entries), where g is the gradient with respect to edges, which is local. Hessian
+products and mixed derivatives are derivatives of that gather and hold no scatter. Strain derivatives are Σ g ⊗ r.
 """
 
 from __future__ import annotations

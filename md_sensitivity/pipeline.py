@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -17,11 +17,21 @@ from md_sensitivity.analysis.document import (
     observable_info,
     parameter_infos,
     position_norm,
+    provenance_info,
     structure_info,
 )
 from md_sensitivity.analysis.parameters import Selection, select_parameters
 from md_sensitivity.analysis.plan import Plan, estimate
-from md_sensitivity.analysis.result import Result, ResultDocument, Timings
+from md_sensitivity.analysis.result import (
+    CertificateInfo,
+    EquilibriumInfo,
+    ObservableInfo,
+    ParameterInfo,
+    PositionNorm,
+    Result,
+    ResultDocument,
+    Timings,
+)
 from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
 from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
@@ -81,7 +91,7 @@ def analyze(
     equilibrium = _relax(system, force_field, options, progress)
     relaxed = time.perf_counter()
     if equilibrium.status == FAILED:
-        return _failed(structure, force_field, equilibrium.message, name, relaxed - start)
+        return _failed(structure, force_field, options, equilibrium.message, name, relaxed - start)
     bound = _observables(options, equilibrium, system)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
@@ -90,18 +100,20 @@ def analyze(
     try:
         found = parts(bound, equilibrium, selection.directions, mode=mode, solver=_solver(options, equilibrium), throw=True)
     except ComputationError as error:
-        return _failed(structure, force_field, str(error), name, time.perf_counter() - start)
+        return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
     warnings = (*structure.notes, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
     differentiable = [k for k, reason in enumerate(undefined) if not reason]
     differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, differentiable, progress)
     certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
     responses = np.asarray(found.response.value) if mode == FORWARD else None
-    document = ResultDocument(
+    document = _document(
+        structure,
+        force_field,
+        options,
+        Timings(minimize_s=relaxed - start, differentiate_s=differentiated - relaxed, total_s=time.perf_counter() - start),
         status=equilibrium.status,
         message=equilibrium.message,
-        structure=structure_info(structure),
-        force_field=force_field_info(force_field),
         equilibrium=equilibrium_info(equilibrium, system),
         position_norm=None if responses is None else position_norm(selection, responses),
         parameters=parameter_infos(selection),
@@ -110,9 +122,6 @@ def analyze(
             for k, o in enumerate(bound)
         ],
         certificate=certificate_info(certificate),
-        timings=Timings(
-            minimize_s=relaxed - start, differentiate_s=differentiated - relaxed, total_s=time.perf_counter() - start
-        ),
     )
     arrays = _arrays(structure, equilibrium, selection, responses if positions else None)
     return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
@@ -127,20 +136,16 @@ def minimize_structure(
     equilibrium = _relax(system, force_field, options, progress)
     seconds = time.perf_counter() - start
     if equilibrium.status == FAILED:
-        return _failed(structure, force_field, equilibrium.message, name, seconds)
-    nothing = select_parameters(force_field, structure, ())
-    nothing = replace(nothing, indices=(), rows=())
-    document = ResultDocument(
+        return _failed(structure, force_field, options, equilibrium.message, name, seconds)
+    nothing = replace(select_parameters(force_field, structure, ()), indices=(), rows=())
+    document = _document(
+        structure,
+        force_field,
+        options,
+        Timings(minimize_s=seconds, differentiate_s=0.0, total_s=seconds),
         status=equilibrium.status,
         message="; ".join((equilibrium.message, *equilibrium.notes)),
-        structure=structure_info(structure),
-        force_field=force_field_info(force_field),
         equilibrium=equilibrium_info(equilibrium, system),
-        position_norm=None,
-        parameters=[],
-        observables=[],
-        certificate=None,
-        timings=Timings(minimize_s=seconds, differentiate_s=0.0, total_s=seconds),
     )
     arrays = _arrays(structure, equilibrium, nothing, None)
     return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
@@ -174,8 +179,9 @@ def verify(
         differences.append(check(equilibrium, direction, bound, rebuild))
         if unroll:
             through = energy_function(system)
-            limits = {"fmax": options.fmax, "max_steps": options.max_steps}
-            unrolled.append(unrolled_error(equilibrium, through, system.positions, direction, **limits))
+            unrolled.append(
+                unrolled_error(equilibrium, through, system.positions, direction, fmax=options.fmax, max_steps=options.max_steps)
+            )
     return verification(differences, unrolled if unroll else None)
 
 
@@ -290,17 +296,36 @@ def _arrays(
     return arrays
 
 
-def _failed(structure: Structure, force_field: ForceField, message: str, name: str, seconds: float) -> Result:
-    document = ResultDocument(
-        status=FAILED,
+def _failed(structure: Structure, force_field: ForceField, options: Options, message: str, name: str, seconds: float) -> Result:
+    timings = Timings(minimize_s=seconds, differentiate_s=0.0, total_s=seconds)
+    document = _document(structure, force_field, options, timings, status=FAILED, message=message, equilibrium=None)
+    return Result(name=name or structure.name, document=document, arrays={}, structure=structure)
+
+
+def _document(
+    structure: Structure,
+    force_field: ForceField,
+    options: Options,
+    timings: Timings,
+    *,
+    status: str,
+    message: str,
+    equilibrium: EquilibriumInfo | None,
+    position_norm: PositionNorm | None = None,
+    parameters: Sequence[ParameterInfo] = (),
+    observables: Sequence[ObservableInfo] = (),
+    certificate: CertificateInfo | None = None,
+) -> ResultDocument:
+    return ResultDocument(
+        status=status,
         message=message,
         structure=structure_info(structure),
         force_field=force_field_info(force_field),
-        equilibrium=None,
-        position_norm=None,
-        parameters=[],
-        observables=[],
-        certificate=None,
-        timings=Timings(minimize_s=seconds, differentiate_s=0.0, total_s=seconds),
+        equilibrium=equilibrium,
+        position_norm=position_norm,
+        parameters=list(parameters),
+        observables=list(observables),
+        certificate=certificate,
+        timings=timings,
+        provenance=provenance_info(asdict(options)),
     )
-    return Result(name=name or structure.name, document=document, arrays={}, structure=structure)

@@ -193,7 +193,8 @@ def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.A
         width = old.index.shape[1]
         if not np.all(np.isfinite(x)):
             return replace(old, radius=np.float64(-1.0))
-        table = build_table(np.asarray(x), np.asarray(cell), system.pbc, _radius(float(reach)), reverse=old.reverse is not None, width=width)
+        radius = _radius(float(reach))
+        table = build_table(np.asarray(x), np.asarray(cell), system.pbc, radius, reverse=old.reverse is not None, width=width)
         if table.index.shape[1] > width:
             return replace(old, radius=np.float64(-1.0))
         return jax.tree.map(np.asarray, _without_removed(old, table))

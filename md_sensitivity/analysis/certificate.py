@@ -25,11 +25,11 @@ class Certificate:
         relative_residual: largest recomputed relative residual of the linear solves.
         iterations: of the slowest solve.
         force_residual: largest force component at the minimum [eV/Å].
-        error_estimate: relative error of dx*/dθ: what the residuals of solves and minimum, amplified by the softest mode, and rounding allow.
+        error_estimate: relative error of dx*/dθ that the residuals of solves and minimum, amplified by the softest mode, and
+            rounding allow.
         kink_distance: of the nearest pair from a jump of its curvature [Å]; None where the energy has none.
         differences: the spot checks.
         warnings: what a person should know.
-        passed: whether nothing contradicts the derivative.
     """
 
     mode: str
@@ -50,7 +50,12 @@ class Certificate:
 
 
 def certify(
-    equilibrium: Equilibrium, response: Response, mode: str, scales: np.ndarray, differences: tuple[Difference, ...], warnings: tuple[str, ...]
+    equilibrium: Equilibrium,
+    response: Response,
+    mode: str,
+    scales: np.ndarray,
+    differences: tuple[Difference, ...],
+    warnings: tuple[str, ...],
 ) -> Certificate:
     """Collects the evidence.
 

@@ -1,8 +1,8 @@
 """Re-minimized finite differences: the independent check of an implicit derivative.
 
-The structure is minimized again, from x*, with perturbed parameters, by an energy that is built anew for them. Two step sizes give Richardson's
-extrapolation and an estimate of its own error. Where the perturbation changes contacts or the basin, there is no answer, and the
-reason says so.
+The structure is minimized again, from x*, with perturbed parameters, by an energy that is built anew for them. Two step sizes give
+Richardson's extrapolation and an estimate of its own error. Where the perturbation changes contacts or the basin, there is no answer,
+and the reason says so.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def check(
         offsets = (step, step / 2, step / 4) if direction.one_sided else (step, -step, step / 2, -step / 2)
         here = _sample(equilibrium, direction, 0.0, observables, rebuild) if direction.one_sided else None
         samples = {offset: _sample(equilibrium, direction, offset, observables, rebuild) for offset in offsets}
-    except _NoCheck as reason:
-        return Difference(name=direction.name, relative_error=None, own_error=None, step=None, reason=str(reason))
+    except _NoCheck as no_check:
+        return Difference(name=direction.name, relative_error=None, own_error=None, step=None, reason=str(no_check))
     details: list[tuple[str, float, float, float]] = []
     own: list[float] = []
     predicted: list[tuple[str, np.ndarray, float]] = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import jax
 import msgspec
 import numpy as np
 
@@ -18,6 +20,7 @@ from md_sensitivity.analysis.result import (
     ObservableInfo,
     ParameterInfo,
     PositionNorm,
+    ProvenanceInfo,
     StructureInfo,
 )
 from md_sensitivity.analysis.spotcheck import RANDOM
@@ -25,6 +28,7 @@ from md_sensitivity.forcefields import ForceField
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.system import System
 from md_sensitivity.types import Structure
+from md_sensitivity.versions import installed_versions
 
 _ZERO = 1e-12
 """An observable smaller than this [its unit] counts as zero, and has no logarithmic sensitivity."""
@@ -45,6 +49,17 @@ def force_field_info(force_field: ForceField) -> ForceFieldInfo:
     """With what."""
     return ForceFieldInfo(
         path=force_field.path, sha256=force_field.sha256, name=force_field.name, units=force_field.units.name
+    )
+
+
+def provenance_info(options: Mapping[str, Any]) -> ProvenanceInfo:
+    """Under which versions, options and device."""
+    device = jax.devices()[0]
+    return ProvenanceInfo(
+        versions=installed_versions(),
+        options={key: list(value) if isinstance(value, tuple) else value for key, value in options.items()},
+        device=f"{device.platform} ({device.device_kind})",
+        precision="double",
     )
 
 

@@ -42,7 +42,8 @@ class Parts:
 class Sensitivity:
     """Sensitivity of one observable to all parameters.
 
-    `direct`, `relaxation`, `total` and `logarithmic` are trees like θ. Each leaf has the shape of the value followed by that of the parameter.
+    `direct`, `relaxation`, `total` and `logarithmic` are trees like θ. Each leaf has the shape of the value followed by that of
+    the parameter.
 
     Attributes:
         name, unit: of the observable.

@@ -81,7 +81,9 @@ def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, kn
     nonzero = np.abs(eigenvalues) > RELATIVE_ZERO * largest
     floppy = max(0, int((~nonzero).sum()) - known)
     if not nonzero.any():
-        return Spectrum(lowest=None, largest=largest, mode=None, floppy=floppy, eigenvalues=eigenvalues, eigenvectors=vectors, method="dense")
+        return Spectrum(
+            lowest=None, largest=largest, mode=None, floppy=floppy, eigenvalues=eigenvalues, eigenvectors=vectors, method="dense"
+        )
     first = int(np.flatnonzero(nonzero)[0])
     return Spectrum(
         lowest=float(eigenvalues[first]),

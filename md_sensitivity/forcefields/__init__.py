@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.forcefields.data import ForceField, ParameterRow, ParameterTable, Parameters, Term
+from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_sw import parse_sw
 from md_sensitivity.forcefields.native import force_field_from_entries, parse_native

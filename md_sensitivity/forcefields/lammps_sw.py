@@ -47,7 +47,10 @@ def parse_sw(text: str, source: str) -> TripletFile:
         types = tuple(word for word, _ in entry[:3])
         if types in entries:
             raise InputError(f"{where}: a second entry for {' '.join(types)}")
-        values = {name: _number(word, f"{source}, line {line}: {name} of {' '.join(types)}") for name, (word, line) in zip(_COLUMNS, entry[3:], strict=True)}
+        values = {
+            name: _number(word, f"{source}, line {line}: {name} of {' '.join(types)}")
+            for name, (word, line) in zip(_COLUMNS, entry[3:], strict=True)
+        }
         if values.pop("tol") != 0.0:
             raise InputError(f"{where}: tol of {' '.join(types)} is not 0; a shortened range is not supported, set it to 0.0")
         entries[types] = values

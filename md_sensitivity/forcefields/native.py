@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.forcefields.data import ForceField, ParameterRow, ParameterTable, Parameters, Term, TypeTuple, join_types, split_types
+from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.lammps_sw import parse_sw
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import Form, ManyBodyForm, PairForm, ParameterSpec

@@ -17,7 +17,9 @@ def _alone(method: Method) -> Minimizer:
 
 def _then(first: Method, second: Method) -> Minimizer:
     return Minimizer(
-        name=f"{first.name}+{second.name}", description=f"{first.name} to short steps, then {second.name} to rounding", stages=(first, second)
+        name=f"{first.name}+{second.name}",
+        description=f"{first.name} to short steps, then {second.name} to rounding",
+        stages=(first, second),
     )
 
 

@@ -262,8 +262,8 @@ def _status(task: _Task, point: _Point, max_force: float, found: Spectrum | None
     state = point.state
     if not np.isfinite(float(state.energy)) or not np.isfinite(max_force):
         return FAILED, (
-            f"the energy is not finite after {int(state.steps)} steps: atoms overlap, or the potential has no lower bound for this structure; "
-            "check the structure and the units of the force field"
+            f"the energy is not finite after {int(state.steps)} steps: atoms overlap, or the potential has no lower bound for this "
+            "structure; check the structure and the units of the force field"
         )
     if max_force > task.fmax:
         reason = (

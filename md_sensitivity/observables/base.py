@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import jax
 import numpy as np
@@ -96,7 +96,7 @@ def system_of(equilibrium: Equilibrium, name: str) -> System:
     """The system behind an equilibrium."""
     if not isinstance(equilibrium.energy, EnergyFunction):
         raise UsageError(f"observable {name} needs the energy of a system; for a plain function of (x, θ) give a function O(x, θ)")
-    return cast(EnergyFunction, equilibrium.energy).system
+    return equilibrium.energy.system
 
 
 def unit_of(kind: ObservableKind, system: System) -> str:

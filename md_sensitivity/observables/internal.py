@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -19,11 +20,11 @@ _NEARLY = 1e-5
 def _bind(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
     from ase.geometry import find_mic
 
-    if any(a == b for a, b in zip(atoms, atoms[1:], strict=False)) or (len(atoms) == 3 and atoms[0] == atoms[2]):
+    if any(a == b for a, b in pairwise(atoms)) or (len(atoms) == 3 and atoms[0] == atoms[2]):
         raise UsageError(f"an internal coordinate needs different atoms, not {'-'.join(map(str, atoms))}")
     system = system_of(equilibrium, "distance")
     x = np.asarray(equilibrium.x)
-    steps = np.array([x[b] - x[a] for a, b in zip(atoms, atoms[1:], strict=False)])
+    steps = np.array([x[b] - x[a] for a, b in pairwise(atoms)])
     nearest, _ = find_mic(steps, np.asarray(system.cell), pbc=list(system.pbc))
     path = nearest
     if len(atoms) == 4:
