@@ -40,32 +40,39 @@ same_python() { # whether .venv was made by interpreter $1
     [ "$("$venv/bin/python" -c "$version" 2>/dev/null)" = "$("$1" -c "$version")" ]
 }
 
-healthy() { # whether .venv works and stands where it was made
-    [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null &&
-        [ "$(cat "$venv/place" 2>/dev/null)" = "$venv" ]
+works() { # whether .venv can be used: its Python and pip run
+    "$venv/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+ours() { # whether this script made .venv; no other is ever removed
+    [ -e "$venv/place" ]
+}
+
+moved() { # whether .venv stands elsewhere than where it was made
+    ours && [ "$(cat "$venv/place")" != "$venv" ]
+}
+
+make_venv() {
+    [ -z "${PYTHON:-}" ] || require_python "$PYTHON"
+    if [ -e "$venv" ]; then
+        if works && ! moved && { [ -z "${PYTHON:-}" ] || same_python "$PYTHON"; }; then
+            return
+        fi
+        ours || fail "$venv is in the way: it does not work, or is of another Python, and this script did not make it; move it elsewhere"
+    fi
+    require_python "${PYTHON:-python3}"
+    say "Making .venv with $("${PYTHON:-python3}" --version)"
+    rm -rf "$venv"
+    mkdir "$venv"
+    printf '%s\n' "$venv" >"$venv/place"
+    "${PYTHON:-python3}" -m venv "$venv" || fail "could not make $venv"
 }
 
 make_environment() {
     local extras=$1 target=$root log stamp
     stamp=$venv/installed-${extras:-run}
     [ -z "$extras" ] || target="${root}[${extras}]"
-    if [ -n "${PYTHON:-}" ]; then
-        require_python "$PYTHON"
-        if healthy && ! same_python "$PYTHON"; then
-            say "Replacing .venv, which another Python made"
-            rm -rf "$venv"
-        fi
-    fi
-    if ! healthy; then
-        require_python "${PYTHON:-python3}"
-        if [ -e "$venv" ] && [ ! -e "$venv/pyvenv.cfg" ]; then
-            fail "$venv is in the way: it is no virtual environment; move it elsewhere"
-        fi
-        rm -rf "$venv"
-        say "Making .venv with $("${PYTHON:-python3}" --version)"
-        "${PYTHON:-python3}" -m venv "$venv" || fail "could not make $venv"
-        printf '%s\n' "$venv" >"$venv/place"
-    fi
+    make_venv
     if [ "$(cat "$stamp" 2>/dev/null)" = "$(digest "$extras")" ]; then
         return
     fi

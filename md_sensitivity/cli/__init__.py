@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with signals.raised():
             code = _run(words)
             sys.stdout.flush()
-            return code
+        return code
     except click.exceptions.Exit as error:  # --help, --version
         return error.exit_code
     except click.ClickException as error:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from md_sensitivity.cli import signals
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -54,7 +56,8 @@ class Console:
             self._bar.stop()
 
     def update(self, stage: str, fraction: float | None) -> None:
-        """Show where the work stands."""
+        """Show where the work stands; raises where a signal asks it to end."""
+        signals.check()
         if self._bar is not None and self._task is not None:
             total: float | None = None if fraction is None else 1.0
             self._bar.update(self._task, description=printable(stage), completed=fraction or 0.0, total=total)

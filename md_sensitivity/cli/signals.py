@@ -1,7 +1,9 @@
 """Ctrl-C and SIGTERM: the work stops, what is finished is written, and the exit code says which it was.
 
 Python runs its signal handlers between byte codes only, and compiled programs may keep it waiting for minutes. So where there is
-something to save, a thread watches too, and ends the process itself where the main thread does not come back.
+something to save, a thread watches too, and ends the process itself where the main thread does not come back. And an exception
+that a handler raises can get lost: callbacks of the garbage collector, of which jax has some, print and forget it. So the signal is
+remembered, and raised again at the next step of the work.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ GRACE = 10.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+_received: list[int] = []
+"""Signals of this process that have not ended it yet; handlers have nowhere else to leave them."""
+
+
 class Interrupted(BaseException):
     """A signal asked this process to end. No failure, so `except Exception` does not hold it."""
 
@@ -33,12 +39,21 @@ def raised() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _received.clear()
     before = {number: signal.signal(number, _raise) for number in SIGNALS}
     try:
         yield
+        check()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _received.clear()
+
+
+def check() -> None:
+    """Raise Interrupted where a signal has come, however its first exception was lost."""
+    if _received:
+        raise Interrupted(_received[0])
 
 
 @contextmanager
@@ -65,6 +80,7 @@ def watched(save: Callable[[], None], grace: float = GRACE) -> Iterator[None]:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
+    _received.append(number)
     raise Interrupted(number)
 
 

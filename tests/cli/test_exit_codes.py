@@ -79,6 +79,7 @@ def test_failure_is_told_once_and_recorded(run: Run, place: Path) -> None:
     assert (document["status"], document["message"]) == ("failed", "the minimization diverged")
     assert document["equilibrium"] is None and document["certificate"] is None and document["observables"] == []
     assert not (place / "out/diverges/relaxed.extxyz").exists()
+    assert run("show", "out")[0] == run("report", "out")[0] == 0
 
 
 @pytest.mark.parametrize("name", ["missing.xyz", "broken.xyz", "unfit.xyz"])

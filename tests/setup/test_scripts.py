@@ -53,9 +53,12 @@ def test_no_venv_module(clone: Path, tmp_path: Path) -> None:
     assert not (clone / ".venv").exists()
 
 
-def test_something_else_called_venv_is_left_alone(clone: Path) -> None:
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_it_did_not_make_is_left_alone(clone: Path, broken: bool) -> None:
     (clone / ".venv").mkdir()
     (clone / ".venv/precious").write_text("")
+    if broken:
+        (clone / ".venv/pyvenv.cfg").write_text("")
     done = call(clone / "scripts/quickstart", "python3")
     if "3.11 or newer" in done.stderr:
         pytest.skip("python3 is too old here")
