@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.errors import InputError
+
+Tree = TypeVar("Tree")
 
 MAX_ATOMS_ALL_PAIRS = 5000
 """Above this size an interaction without any cutoff would fill the memory with n² pairs."""
@@ -38,15 +41,17 @@ class NeighborTable:
         reverse: flat position of the opposite entry, shape=(n, e); None where no form needs it.
         reference: positions for which the table was built, shape=(n, 3) [Å].
         radius: distance up to which it is complete there [Å]; infinite where it holds all pairs.
+
+    All are device arrays in a system, and numpy arrays as `build_table` makes them.
     """
 
-    index: jax.Array
-    image: jax.Array
-    shift: tuple[jax.Array, jax.Array, jax.Array]
-    mask: jax.Array
-    reverse: jax.Array | None
-    reference: jax.Array
-    radius: jax.Array
+    index: Any
+    image: Any
+    shift: tuple[Any, Any, Any]
+    mask: Any
+    reverse: Any
+    reference: Any
+    radius: Any
 
 
 def complete_cell(cell: np.ndarray) -> np.ndarray:
@@ -59,7 +64,7 @@ def complete_cell(cell: np.ndarray) -> np.ndarray:
 def build_table(
     positions: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...], radius: float, *, reverse: bool, width: int = 0
 ) -> NeighborTable:
-    """Neighbor table of radius `radius`, at least `width` wide.
+    """Neighbor table of radius `radius`, at least `width` wide, as numpy arrays (see `on_device`).
 
     Args:
         positions: shape=(n, 3) [Å], anywhere in space.
@@ -96,14 +101,20 @@ def build_table(
         opposite = np.arange(n * width, dtype=np.int32).reshape(n, width)
         opposite[i, slot] = (i * width + slot)[_opposite(i, j, images, n)]
     return NeighborTable(
-        index=jnp.asarray(index),
-        image=jnp.asarray(image),
-        shift=(jnp.asarray(shift[0]), jnp.asarray(shift[1]), jnp.asarray(shift[2])),
-        mask=jnp.asarray(mask),
-        reverse=None if opposite is None else jnp.asarray(opposite),
-        reference=jnp.asarray(positions, dtype=jnp.float64),
-        radius=jnp.asarray(radius, dtype=jnp.float64),
+        index=index,
+        image=image,
+        shift=(shift[0], shift[1], shift[2]),
+        mask=mask,
+        reverse=opposite,
+        reference=np.array(positions, dtype=np.float64),
+        radius=np.float64(radius),
     )
+
+
+def on_device(tree: Tree) -> Tree:
+    """A tree of host arrays as device arrays, concrete even while derivatives are being traced around it."""
+    with jax.ensure_compile_time_eval():
+        return jax.tree.map(jnp.asarray, tree)
 
 
 def _pairs_within(

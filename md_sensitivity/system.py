@@ -17,7 +17,7 @@ from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields.data import ForceField, Term, join_types
 from md_sensitivity.forcefields.typing import species_of
 from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, kink_gaps, pair_range, range_of, room, total_energy
-from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell
+from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell, on_device
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
@@ -112,7 +112,7 @@ class EnergyFunction:
         """This energy without the contacts that are removed in `other`, for the same atoms."""
         terms = []
         for term, model in zip(self.system.terms, other.system.terms, strict=True):
-            terms.append(replace(term, neighbors=_without_removed(model.neighbors, term.neighbors)))
+            terms.append(replace(term, neighbors=on_device(_without_removed(model.neighbors, term.neighbors))))
         return replace(self, system=replace(self.system, terms=tuple(terms)))
 
     def kink_gaps(self, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
@@ -162,12 +162,12 @@ def _with_neighbors(system: System, term: BoundTerm, x: jax.Array, theta: Theta)
     radius = _radius(float(reach))
     needs_reverse = old.reverse is not None
     table = build_table(np.asarray(x), np.asarray(system.cell), system.pbc, radius, reverse=needs_reverse, width=old.index.shape[1])
-    return replace(term, neighbors=_without_removed(old, table))
+    return replace(term, neighbors=on_device(_without_removed(old, table)))
 
 
 def _without_removed(old: NeighborTable, table: NeighborTable) -> NeighborTable:
     """The table without the contacts that `old` has lost."""
-    return replace(table, mask=jnp.asarray(np.asarray(table.mask) & _participants(old, table)))
+    return replace(table, mask=np.asarray(table.mask) & _participants(old, table))
 
 
 def _participants(old: NeighborTable, new: NeighborTable) -> np.ndarray:
@@ -197,7 +197,7 @@ def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.A
         table = build_table(np.asarray(x), np.asarray(cell), system.pbc, radius, reverse=old.reverse is not None, width=width)
         if table.index.shape[1] > width:
             return replace(old, radius=np.float64(-1.0))
-        return jax.tree.map(np.asarray, _without_removed(old, table))
+        return _without_removed(old, table)
 
     arguments = jax.lax.stop_gradient((x, system.cell, reach, old))
     return jax.pure_callback(build, shapes, *arguments, vmap_method="sequential")
@@ -290,12 +290,12 @@ def _bind(
         },
         cutoff=jnp.asarray(cutoff, dtype=jnp.float64),
         switch_from=jnp.asarray(cutoff if term.switch_from is None else term.switch_from * length, dtype=jnp.float64),
-        neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
+        neighbors=on_device(build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse)),
     )
     reach = float(range_of(bound, force_field.parameters))
     _require_sane_range(reach, cell, pbc, term, force_field)
     table = build_table(structure.positions, cell, pbc, _radius(reach), reverse=needs_reverse)
-    return replace(bound, neighbors=table)
+    return replace(bound, neighbors=on_device(table))
 
 
 def _require_sane_range(reach: float, cell: np.ndarray, pbc: tuple[bool, ...], term: Term, force_field: ForceField) -> None:

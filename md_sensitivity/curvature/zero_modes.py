@@ -18,6 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from md_sensitivity.energy import Bonds, Energy
+from md_sensitivity.neighbors import on_device
 
 _GRAM_CUTOFF = 1e-11
 """Squared relative extent below which a rotation counts as none (a linear fragment turning about its own axis)."""
@@ -102,7 +103,7 @@ def zero_modes(energy: Energy, x: Any, theta: Any) -> ZeroModes | None:
     arguments = (x, frame.cell, frame.free, bonds)
     if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
         found = _find(*jax.tree.map(np.asarray, arguments))
-        return jax.tree.map(jnp.asarray, found)
+        return on_device(found)
     n = x.shape[0]
     real, integer = jnp.float64, jnp.int32
     shapes = ZeroModes(
