@@ -1,0 +1,95 @@
+"""Neighbor tables against ASE's, in every kind of cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.neighborlist import primitive_neighbor_list
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from md_sensitivity.errors import InputError
+from md_sensitivity.neighbors import MAX_ATOMS_ALL_PAIRS, NeighborTable, build_table, complete_cell
+
+Pairs = list[tuple[int, int, int, int, int]]
+
+
+def pairs_of(table: NeighborTable) -> Pairs:
+    """All (i, j, image) of a table."""
+    mask = np.asarray(table.mask)
+    i = np.nonzero(mask)[0]
+    return sorted(zip(i.tolist(), np.asarray(table.index)[mask].tolist(), *np.asarray(table.image)[mask].T.tolist(), strict=True))
+
+
+def pairs_of_ase(positions: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...], radius: float) -> Pairs:
+    i, j, images = primitive_neighbor_list("ijS", pbc, cell, positions, radius, self_interaction=False)
+    return sorted(zip(i.tolist(), j.tolist(), *images.T.tolist(), strict=True))
+
+
+@st.composite
+def crystals(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, tuple[bool, ...], float]:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    skew = draw(st.sampled_from([0.0, 0.3, 1.2]))
+    cell = np.diag(rng.uniform(2.0, 6.0, size=3)) + skew * rng.normal(size=(3, 3))
+    if abs(np.linalg.det(cell)) < 4.0:
+        cell = np.diag(rng.uniform(2.0, 6.0, size=3))
+    if draw(st.booleans()):
+        cell = cell[[1, 0, 2]]  # left-handed
+    pbc = draw(st.tuples(st.booleans(), st.booleans(), st.booleans()))
+    fractions = rng.uniform(-1.7, 2.3, size=(draw(st.integers(1, 7)), 3))  # far outside the cell as well
+    return fractions @ cell, cell, pbc, draw(st.floats(0.5, 7.0))
+
+
+@settings(max_examples=120, deadline=None)
+@given(case=crystals(), reverse=st.booleans(), width=st.sampled_from([0, 500]))
+def test_tables_hold_exactly_the_pairs_of_ase(
+    case: tuple[np.ndarray, np.ndarray, tuple[bool, ...], float], reverse: bool, width: int
+) -> None:
+    positions, cell, pbc, radius = case
+    table = build_table(positions, cell, pbc, radius, reverse=reverse, width=width)
+    assert pairs_of(table) == pairs_of_ase(positions, cell, pbc, radius)
+    assert table.index.shape[1] >= width
+    assert np.allclose(np.stack(table.shift, axis=-1), np.asarray(table.image) @ cell, atol=1e-12)
+    padding = ~np.asarray(table.mask)
+    assert np.array_equal(np.asarray(table.index)[padding], np.nonzero(padding)[0])
+    assert not np.asarray(table.image)[padding].any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=crystals())
+def test_the_reverse_table_names_the_opposite_of_each_entry(case: tuple[np.ndarray, np.ndarray, tuple[bool, ...], float]) -> None:
+    positions, cell, pbc, radius = case
+    table = build_table(positions, cell, pbc, radius, reverse=True)
+    index, image, mask = np.asarray(table.index), np.asarray(table.image), np.asarray(table.mask)
+    reverse = np.asarray(table.reverse)
+    width = index.shape[1]
+    for i, e in np.argwhere(mask):
+        j, f = divmod(int(reverse[i, e]), width)
+        assert mask[j, f] and (j, index[j, f]) == (index[i, e], i) and np.array_equal(image[j, f], -image[i, e])
+    assert np.array_equal(np.sort(reverse.reshape(-1)), np.arange(reverse.size))
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 12))
+def test_without_a_radius_every_pair_is_there(n: int) -> None:
+    table = build_table(np.random.default_rng(n).normal(size=(n, 3)) * 100, np.eye(3), (False,) * 3, np.inf, reverse=True)
+    assert pairs_of(table) == [(i, j, 0, 0, 0) for i in range(n) for j in range(n) if i != j]
+
+
+def test_too_many_pairs_are_refused_before_memory_is_asked_for() -> None:
+    with pytest.raises(InputError, match="cutoff"):
+        build_table(np.zeros((MAX_ATOMS_ALL_PAIRS + 1, 3)), np.eye(3), (False,) * 3, np.inf, reverse=False)
+
+
+@pytest.mark.parametrize("rows", [(), (0,), (2,), (0, 1), (1, 2)])
+def test_a_missing_cell_vector_is_completed_at_right_angles(rows: tuple[int, ...]) -> None:
+    cell = np.zeros((3, 3))
+    given_rows = np.array([[3.0, 0.2, 0.1], [0.3, 4.0, -0.5], [-0.2, 0.4, 5.0]])
+    cell[list(rows)] = given_rows[list(rows)]
+    whole = complete_cell(cell)
+    for row in range(3):
+        if row in rows:
+            assert np.allclose(whole[row], given_rows[row], rtol=1e-15, atol=1e-15)
+        else:
+            assert np.linalg.norm(whole[row]) == pytest.approx(1.0)
+            assert np.allclose(whole[row] @ cell.T, 0.0, atol=1e-12)

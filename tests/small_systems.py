@@ -1,0 +1,142 @@
+"""One small rattled system of two species for each potential, and jitted functions of any energy, shared by tests.
+
+All systems have one of two shapes, so that compiled programs are shared: a free cluster, and a triclinic crystal whose cell is smaller
+than every cutoff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from md_sensitivity.forcefields import ForceField, parse_native
+from md_sensitivity.structures.validate import validated
+from md_sensitivity.system import EnergyFunction, build_system, energy_function
+from md_sensitivity.types import Structure
+
+SPACING = 2.6
+"""Distance of nearest neighbors before rattling [Å]."""
+CELL = np.array([[3.7, 0.0, 0.0], [0.5, 3.6, 0.0], [-0.4, 0.7, 3.8]])
+
+
+def _pairs(style: str, values: Mapping[str, tuple[float, float, float]], settings: str) -> str:
+    """TOML of a pair potential with values for A-A, A-B, B-B."""
+    lines = ["[[potential]]", f'style = "{style}"', settings]
+    for place, types in enumerate(("A-A", "A-B", "B-B")):
+        lines += [f"[potential.parameters.{types}]", *(f"{name} = {of_types[place]!r}" for name, of_types in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _stillinger_weber() -> str:
+    lines = ["[[potential]]", 'style = "stillinger_weber"']
+    base = {"epsilon": 2.1, "sigma": 2.0, "a": 1.85, "lambda": 21.0, "gamma": 1.2, "costheta0": -0.333, "A": 7.05, "B": 0.602, "p": 4.0, "q": 0.3}
+    for number, types in enumerate(product("AB", repeat=3)):
+        lines.append(f"[potential.parameters.{'-'.join(types)}]")
+        # The two orders of one pair of different neighbors stand alike, as LAMMPS files have them.
+        weight = types.count("B") + (0.5 if types[0] == "B" else 0.0)
+        lines += [f"{name} = {value * (1.0 + 0.01 * weight * (1 + place % 3))!r}" for place, (name, value) in enumerate(base.items())]
+    return "\n".join(lines) + "\n"
+
+
+PAIR_SETTINGS = "cutoff = 5.3\nswitch_from = 4.2"
+FORCE_FIELDS = {
+    "lennard_jones": _pairs("lennard_jones", {"sigma": (2.3, 2.25, 2.1), "epsilon": (0.4, 0.3, 0.5)}, PAIR_SETTINGS),
+    "morse": _pairs("morse", {"D": (0.4, 0.5, 0.3), "alpha": (1.3, 1.5, 1.4), "r0": (2.6, 2.5, 2.7)}, PAIR_SETTINGS),
+    "buckingham": _pairs("buckingham", {"A": (900.0, 800.0, 700.0), "rho": (0.31, 0.3, 0.32), "C": (20.0, 25.0, 15.0)}, PAIR_SETTINGS),
+    "soft_sphere": _pairs("soft_sphere", {"sigma": (3.1, 3.0, 2.9), "epsilon": (1.5, 1.2, 1.0)}, "exponent = 2.5"),
+    "stillinger_weber": _stillinger_weber(),
+}
+"""Potential → native TOML for the types A and B."""
+
+
+def mixed(mixing: str, truncation: str = "switch", more: str = "") -> str:
+    """Lennard-Jones with values for the types alone."""
+    settings = f'cutoff = 5.3\ntruncation = "{truncation}"\nmixing = "{mixing}"'
+    species = {"A": (2.3, 0.4), "B": (2.1, 0.5)}
+    tables = "".join(f"[potential.parameters.{name}]\nsigma = {s}\nepsilon = {e}\n" for name, (s, e) in species.items())
+    return f'[[potential]]\nstyle = "lennard_jones"\n{settings}\n{tables}{more}'
+
+
+def force_field(text: str) -> ForceField:
+    """The force field of TOML text."""
+    return parse_native(text, "test.toml")
+
+
+def structure(
+    positions: np.ndarray, types: str, cell: np.ndarray | None = None, pbc: tuple[bool, bool, bool] | None = None, masses: Any = None
+) -> Structure:
+    """Atoms of one-letter types, periodic along all axes where a cell is given."""
+    n = len(positions)
+    return validated(
+        Structure(
+            positions=np.asarray(positions, dtype=float),
+            types=tuple(types),
+            numbers=np.zeros(n, dtype=int),
+            cell=np.zeros((3, 3)) if cell is None else np.asarray(cell),
+            pbc=np.array((cell is not None,) * 3 if pbc is None else pbc),
+            masses=np.ones(n) if masses is None else np.asarray(masses, dtype=float),
+            fixed=np.zeros((n, 3), dtype=bool),
+        )
+    )
+
+
+def cluster(seed: int = 1) -> Structure:
+    """Seven atoms in free space."""
+    corners = np.array([[0, 0, 0], [1, 1, 0], [1, 0, 1], [0, 1, 1], [2, 1, 1], [1, 2, 1], [1, 1, 2]]) * SPACING / np.sqrt(2)
+    return structure(corners + np.random.default_rng(seed).normal(scale=0.12, size=corners.shape), "ABAABBA")
+
+
+def crystal(seed: int = 1) -> Structure:
+    """Four atoms in a triclinic cell smaller than the cutoffs."""
+    fractions = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    return structure(fractions @ CELL + np.random.default_rng(seed).normal(scale=0.12, size=(4, 3)), "ABBA", CELL)
+
+
+STRUCTURES: dict[str, Callable[[], Structure]] = {"cluster": cluster, "crystal": crystal}
+
+
+def build(text: str, of: Structure, **options: Any) -> tuple[EnergyFunction, jax.Array, Any]:
+    """(E, x, θ) of TOML text and a structure."""
+    field = force_field(text)
+    system = build_system(of, field, **options)
+    return energy_function(system), system.positions, jax.tree.map(jnp.asarray, field.parameters)
+
+
+value = jax.jit(lambda energy, x, theta: energy(x, theta))
+gradient = jax.jit(lambda energy, x, theta: jax.grad(energy)(x, theta))
+theta_gradient = jax.jit(lambda energy, x, theta: jax.grad(energy, argnums=1)(x, theta))
+strain_gradient = jax.jit(lambda energy, x, theta, strain: jax.grad(energy.strained, argnums=2)(x, theta, strain))
+strained = jax.jit(lambda energy, x, theta, strain: energy.strained(x, theta, strain))
+
+
+def difference(function: Callable[[float], Any], step: float) -> np.ndarray:
+    """Derivative at 0 by a central difference of fourth order."""
+    at = {k: np.asarray(function(k * step)) for k in (-2, -1, 1, 2)}
+    return (8.0 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12.0 * step)
+
+
+def along(theta: Any, direction: Any, amount: float) -> Any:
+    """θ + amount × direction."""
+    return jax.tree.map(lambda t, d: t + amount * d, theta, direction)
+
+
+def random_like(tree: Any, seed: int, *, relative: bool = False) -> Any:
+    """Random directions of a tree's shape, scaled by its values where `relative`."""
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=np.shape(leaf)) * (np.asarray(leaf) if relative else 1.0)), tree)
+
+
+def inner(a: Any, b: Any) -> float:
+    """⟨a, b⟩ of two trees."""
+    return float(sum(jnp.vdot(u, v) for u, v in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)))
+
+
+def close(a: Any, b: Any, tolerance: float) -> bool:
+    """Whether two trees agree to `tolerance` of the largest number in them (at least 1e-3)."""
+    first, second = (np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)]) for tree in (a, b))
+    return bool(np.abs(first - second).max() <= tolerance * max(np.abs(first).max(), np.abs(second).max(), 1e-3))
