@@ -18,9 +18,9 @@ from dataclasses import replace
 
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.registry import Registry
-from md_sensitivity.structures import gro, lammps_data, lammps_dump, mmcif, mol2, pdb, sdf, xyz
+from md_sensitivity.structures import cif, gro, lammps_data, lammps_dump, mmcif, mol2, pdb, sdf, xyz
 from md_sensitivity.structures.ase import ase_frames
-from md_sensitivity.structures.checks import check_cfg, check_cif, check_dlp4, check_gen, check_poscar, check_res, check_xdatcar, check_xsf
+from md_sensitivity.structures.checks import check_cfg, check_dlp4, check_gen, check_poscar, check_res, check_xdatcar, check_xsf
 from md_sensitivity.structures.format import Format, Frame, detected
 from md_sensitivity.structures.source import Source, read_source
 from md_sensitivity.structures.validate import validated
@@ -29,6 +29,7 @@ from md_sensitivity.types import Structure
 __all__ = ["FORMATS", "READERS", "Format", "read_structure", "read_structures", "validated"]
 
 READERS = ("auto", "ase", "mdtraj")
+UNFINISHED_LINE = "the last line of the file has no end; make sure that nothing is cut off"
 
 FORMATS: Registry[Format] = Registry(
     "format",
@@ -58,8 +59,8 @@ FORMATS: Registry[Format] = Registry(
             name="cif",
             description="crystallographic CIF, expanded to the full cell; several blocks",
             extensions=(".cif",),
-            signature=r"^\s*_cell_",
-            readers={"ase": ase_frames("cif", check=check_cif, binary=True)},
+            signature=cif.SIGNATURE,
+            readers={"ase": cif.frames},
         ),
         Format(
             name="vasp",
@@ -251,5 +252,6 @@ def _frame_numbers(source: Source, frames: Sequence[Frame], index: int | slice) 
 
 
 def _finished(source: Source, frame: Frame, form: Format, name: str) -> Structure:
-    structure = replace(frame(), name=name, path=source.path, sha256=source.sha256)
-    return validated(structure, source=source.where)
+    structure = frame()
+    notes = structure.notes if form.binary or source.data.endswith((b"\n", b"\r")) else (*structure.notes, UNFINISHED_LINE)
+    return validated(replace(structure, name=name, path=source.path, sha256=source.sha256, notes=notes), source=source.where)

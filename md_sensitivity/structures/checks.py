@@ -86,19 +86,6 @@ def check_xdatcar(source: Source) -> None:
             raise InputError(f"{source.where}: it announces {printable(line.strip()[:40])} atoms, more than a file of its size can hold")
 
 
-def check_cif(source: Source) -> None:
-    """A crystallographic CIF needs a cell: without one ASE puts all atoms at the origin."""
-    if not re.search(r"^\s*_cell_length_a\s", source.text, flags=re.MULTILINE | re.IGNORECASE):
-        raise InputError(f"{source.where}: there is no cell in it (_cell_length_a …); a CIF without one holds no structure")
-    entries = re.findall(r"^\s*(_cell_(?:length|angle)_\w+)\s+['\"]?([-+\d.eE]+)", source.text, flags=re.MULTILINE | re.IGNORECASE)
-    for name, value in entries:
-        number = float(value) if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value) else 0.0
-        if number <= 0 or ("angle" in name.lower() and number >= 180):
-            raise InputError(f"{source.where}: {name} is {printable(value[:30])}; lengths are positive, angles between 0 and 180 degrees")
-    if not re.search(r"_atom_site_(fract|cartn)_x\b", source.text, flags=re.IGNORECASE):
-        raise InputError(f"{source.where}: there are no atoms in it (_atom_site_fract_x …); the file is truncated, or holds no structure")
-
-
 def check_poscar(source: Source) -> None:
     """Counts and selective-dynamics flags of a POSCAR: ASE takes anything but `F` for free."""
     from ase.data import atomic_numbers

@@ -224,7 +224,7 @@ def _bonds(source: Source, data: Data, ids: np.ndarray) -> np.ndarray:
     pairs = []
     for row in data.rows.get("Bonds", []):
         ends = [int(word) if is_integer(word) else 0 for word in row[2:4]]
-        if len(ends) != 2 or not set(ends) <= set(index):
+        if len(ends) != 2 or not all(end in index for end in ends):
             raise InputError(f"{source.where}: section Bonds: {printable(' '.join(row)[:60])!r} does not join two atoms of the file")
         pairs.append([index[end] for end in ends])
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)

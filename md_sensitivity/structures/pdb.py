@@ -188,7 +188,7 @@ def _explicit_bonds(model: Model, connections: list[list[int]]) -> np.ndarray:
     for index, (_, line) in enumerate(model.atoms):
         serial = _integer(line[6:11])
         if serial is not None:
-            twice.update({serial} & set(atoms))
+            twice.update({serial} if serial in atoms else ())
             atoms[serial] = index
     unique = {serial: index for serial, index in atoms.items() if serial not in twice}
     joined = ((first, other) for first, *others in filter(None, connections) for other in others)

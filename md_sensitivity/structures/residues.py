@@ -66,9 +66,9 @@ def atomic_numbers_of(atoms: NamedAtoms) -> tuple[np.ndarray, list[str]]:
     guesses = np.array(element_numbers(atoms.names, atoms.residues, atoms.residue_names))
     numbers = np.where(unnamed, guesses, numbers)
     guessed = {atoms.names[atom].strip(): chemical_symbols[numbers[atom]] for atom in np.flatnonzero(unnamed).tolist()}
-    examples = ", ".join(f"{name} is {symbol}" for name, symbol in list(guessed.items())[:8])
-    note = f"elements of {unnamed.sum()} atoms follow from their names ({examples}{' …' if len(guessed) > 8 else ''})"
-    return numbers, [note]
+    unclear = [f"{name} is {symbol}" for name, symbol in guessed.items() if name.rstrip("0123456789") != symbol]
+    note = f"elements follow from atom names: {', '.join(unclear[:8])}{' …' if len(unclear) > 8 else ''}"
+    return numbers, [note] if unclear else []
 
 
 def structure_of_residues(atoms: NamedAtoms, bonds: np.ndarray, *, reader: str, types: Sequence[str] = ()) -> Structure:

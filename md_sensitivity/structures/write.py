@@ -138,7 +138,7 @@ def bfactor_pdb(structure: Structure, positions: np.ndarray, cell: np.ndarray, b
 
 
 def bfactor_scale(bfactors: np.ndarray) -> float:
-    """Power of ten that brings the values, shape=(n,), into the six characters `%6.2f`: 1 where the largest is about 10 to 999.99 already."""
+    """Power of ten that brings the values, shape=(n,), into the six characters `%6.2f`: 1 where they fit with three digits."""
     largest = max(float(bfactors.max(initial=0.0)) / 999.99, -float(bfactors.min(initial=0.0)) / 99.99)
     if largest <= 1e-290 or 0.01 <= largest <= 1.0:
         return 1.0

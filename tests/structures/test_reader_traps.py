@@ -5,6 +5,7 @@ import ase.io
 import mdtraj
 import numpy as np
 import pytest
+from ase import spacegroup
 from ase.build import molecule
 
 from md_sensitivity.errors import InputError
@@ -49,7 +50,7 @@ def test_alpha_carbon_without_element_is_carbon(tmp_path, reader, shift):
     calcium = pdb_line(5, "CA  ", "CA", 2, (9, 9, 9), record="HETATM")
     structure = read(tmp_path, "a.pdb", pdb(*lines, calcium), reader=reader)
     assert structure.symbols == ("N", "C", "C", "O", "Ca")
-    assert any("follow from their names" in note for note in structure.notes)
+    assert any("elements follow from atom names: CA is C" in note for note in structure.notes)
 
 
 def test_element_columns_win_over_names(tmp_path):
@@ -317,8 +318,27 @@ def test_partial_occupancy_of_cif(tmp_path):
     ase.io.write(tmp_path / "a.cif", atoms)
     text = (tmp_path / "a.cif").read_text()
     assert read_structure(tmp_path / "a.cif").size == 2
-    with pytest.raises(InputError, match="partially occupied"):
+    with pytest.raises(InputError, match=r"atom 0 has occupancy 0.5"):
         read(tmp_path, "a.cif", text.replace("1.0000", "0.5000", 1))
+
+
+def test_symmetry_of_cif_is_expanded(tmp_path):
+    salt = spacegroup.crystal(["Na", "Cl"], [(0, 0, 0), (0.5, 0.5, 0.5)], spacegroup=225, cellpar=[5.64] * 3 + [90] * 3)
+    ase.io.write(tmp_path / "a.cif", salt)
+    text = (tmp_path / "a.cif").read_text()
+    entries = [*(f"length_{axis} 5.64" for axis in "abc"), *(f"angle_{angle} 90" for angle in ("alpha", "beta", "gamma"))]
+    cell = "".join(f"_cell_{entry}\n" for entry in entries)
+    sites = "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nNa1 0 0 0\nCl1 0.5 0.5 0.5\n"
+    expanded = read(tmp_path, "b.cif", f"data_x\n{cell}_symmetry_Int_Tables_number 225\n{sites}")
+    assert (expanded.size, expanded.formula) == (8, "Cl4Na4")
+    assert read(tmp_path, "a.cif", text).size == 8
+    assert read(tmp_path, "c.cif", f"data_x\n{cell}{sites}").size == 2
+
+
+def test_a_missing_line_end_is_mentioned(tmp_path):
+    text = "2\n\nAr 0 0 0\nAr 0 0 3.8"
+    assert any("last line" in note for note in read(tmp_path, "a.xyz", text).notes)
+    assert not read(tmp_path, "a.xyz", text + "\n").notes
 
 
 def test_unsupported_constraints_are_refused():
