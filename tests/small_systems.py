@@ -34,8 +34,9 @@ def _pairs(style: str, values: Mapping[str, tuple[float, float, float]], setting
 
 def _stillinger_weber() -> str:
     lines = ["[[potential]]", 'style = "stillinger_weber"']
-    base = {"epsilon": 2.1, "sigma": 2.0, "a": 1.85, "lambda": 21.0, "gamma": 1.2, "costheta0": -0.333, "A": 7.05, "B": 0.602, "p": 4.0, "q": 0.3}
-    for number, types in enumerate(product("AB", repeat=3)):
+    base = {"epsilon": 2.1, "sigma": 2.0, "a": 1.85, "lambda": 21.0, "gamma": 1.2, "costheta0": -0.333, "A": 7.05, "B": 0.602}
+    base |= {"p": 4.0, "q": 0.3}
+    for types in product("AB", repeat=3):
         lines.append(f"[potential.parameters.{'-'.join(types)}]")
         # The two orders of one pair of different neighbors stand alike, as LAMMPS files have them.
         weight = types.count("B") + (0.5 if types[0] == "B" else 0.0)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_systems import CELL, FORCE_FIELDS, SPACING, STRUCTURES, build, close, crystal, force_field, gradient, structure, value
 
+from md_sensitivity.neighbors import build_table
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.system import EnergyFunction, build_system, energy_function
 from md_sensitivity.types import Structure
@@ -32,15 +33,12 @@ def evaluated(potential: str, of: Structure) -> tuple[float, np.ndarray]:
 
 def widened(energy: EnergyFunction, width: int) -> EnergyFunction:
     """The same energy with at least `width` places for neighbors of an atom."""
-    from md_sensitivity.neighbors import build_table
-
     system = energy.system
     terms = []
     for term in system.terms:
         old = term.neighbors
-        table = build_table(
-            np.asarray(system.positions), np.asarray(system.cell), system.pbc, float(old.radius), reverse=old.reverse is not None, width=width
-        )
+        space = (np.asarray(system.positions), np.asarray(system.cell), system.pbc, float(old.radius))
+        table = build_table(*space, reverse=old.reverse is not None, width=width)
         terms.append(replace(term, neighbors=table))
     return replace(energy, system=replace(system, terms=tuple(terms)))
 
