@@ -98,7 +98,7 @@ def _from_eigenvalues(
     found = jax.vmap(project)(found)
     size = jnp.linalg.norm(b, axis=1)
     error = jnp.linalg.norm(b - jax.lax.map(product, found), axis=1)
-    return found, jnp.where(size > 0, error / jnp.where(size > 0, size, 1.0), 0.0)
+    return found, jnp.where(size == 0, 0.0, error / jnp.where(size == 0, 1.0, size))
 
 
 @jax.jit

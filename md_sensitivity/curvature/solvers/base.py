@@ -59,7 +59,8 @@ def judged(operator: Operator, b: jax.Array, value: jax.Array, iterations: jax.A
     """The solution with its residual recomputed; what claims to have converged, but has not, is called stagnated."""
     size = jnp.linalg.norm(b, axis=1)
     error = jnp.linalg.norm(b - jax.vmap(operator)(value), axis=1)
-    residual = jnp.where(size > 0, error / jnp.where(size > 0, size, 1.0), 0.0)
+    # A right-hand side that is not finite is no zero one: its residual is NaN, and nothing has converged.
+    residual = jnp.where(size == 0, 0.0, error / jnp.where(size == 0, 1.0, size))
     good = residual <= tolerance
     status = jnp.where(good, CONVERGED, jnp.where(status == CONVERGED, STAGNATED, status))
     return Solution(value=value, residual=residual, iterations=iterations, status=status)
