@@ -78,11 +78,11 @@ def check_dlp4(source: Source) -> None:
 
 
 def check_xdatcar(source: Source) -> None:
-    """Counts of a VASP trajectory."""
+    """Counts of a VASP trajectory: every integer beside the numbers of configurations."""
     limit = len(source.data) // _BYTES_PER_ATOM
     for line in source.text.split("\n")[1:]:
-        words = line.split()
-        if words and all(word.isdecimal() for word in words) and any(len(word) > 15 or int(word) > limit for word in words):
+        counts = [] if "." in line or "configuration" in line else re.findall(r"\d+", line)
+        if any(len(count) > 15 or int(count) > limit for count in counts):
             raise InputError(f"{source.where}: it announces {printable(line.strip()[:40])} atoms, more than a file of its size can hold")
 
 

@@ -76,7 +76,9 @@ def read_data(source: Source) -> Structure:
     numbered = {label: number for number, label in labels.items()}
     types = _type_numbers(source, kinds, numbered, data.counts.get("atom types"))
     masses, elements = _masses(source, data, numbered, sorted(set(types.tolist())))
-    positions = positions[:, :3] + positions[:, 3:] @ cell if positions.shape[1] == 6 else positions
+    if positions.shape[1] == 6:
+        with np.errstate(invalid="ignore", over="ignore"):      # what is not finite is refused later, with its place
+            positions = positions[:, :3] + positions[:, 3:] @ cell
     order = np.argsort(ids)
     names = tuple(labels.get(kind, str(kind)) for kind in types[order].tolist())
     numbers = np.array([elements[kind] for kind in types[order].tolist()], dtype=np.int64)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.structures.ase import refuse_partial
+from md_sensitivity.structures.ase import DUMMY_CELL, is_dummy_cell, refuse_partial
 from md_sensitivity.structures.boundary import guarded, same_places
 from md_sensitivity.structures.format import Frame
 from md_sensitivity.structures.mdtraj import load, structure_from_trajectory
-from md_sensitivity.structures.source import Source
+from md_sensitivity.structures.residues import cell_of_parameters
+from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
 
 SIGNATURE = r"^_atom_site\."
@@ -30,8 +32,9 @@ def frames(source: Source) -> list[Frame]:
     if trajectory.n_frames * trajectory.n_atoms != len(positions):
         found = f"{trajectory.n_atoms} in {trajectory.n_frames} models"
         raise InputError(f"{source.where}: {len(positions)} atoms in the table, but MDTraj finds {found}")
-    models = positions.reshape(trajectory.n_frames, trajectory.n_atoms, 3)
-    return [partial(_read_model, source, trajectory, index, model, notes) for index, model in enumerate(models)]
+    models, cell = positions.reshape(trajectory.n_frames, trajectory.n_atoms, 3), _cell(source, tables[0])
+    trajectory.unitcell_vectors = None
+    return [partial(_read_model, source, trajectory, index, model, cell, notes) for index, model in enumerate(models)]
 
 
 def _tables(source: Source) -> list[Any]:
@@ -41,12 +44,28 @@ def _tables(source: Source) -> list[Any]:
     return [block for block in parse_cif(io.BytesIO(source.data)) if "_atom_site.cartn_x" in block]
 
 
-def _read_model(source: Source, trajectory: Any, index: int, positions: np.ndarray, notes: list[str]) -> Structure:
-    from dataclasses import replace
-
-    structure = structure_from_trajectory(trajectory, frame=index)
+def _read_model(source: Source, trajectory: Any, index: int, positions: np.ndarray, cell: np.ndarray, notes: list[str]) -> Structure:
+    own_notes = list(notes)
+    structure = guarded(source.where, "MDTraj", own_notes, lambda: structure_from_trajectory(trajectory, frame=index))
     same_places(source.where, "MDTraj", positions, structure.positions)
-    return replace(structure, positions=positions, notes=(*structure.notes[1:], *notes))
+    if is_dummy_cell(cell):
+        cell, own_notes = np.zeros((3, 3)), [*own_notes, DUMMY_CELL]
+    return replace(structure, positions=positions, cell=cell, pbc=np.full(3, bool(cell.any())), notes=tuple(own_notes))
+
+
+def _cell(source: Source, table: Any) -> np.ndarray:
+    """Rows are lattice vectors, shape=(3, 3) [Å], with the digits of the text; zero where there are none."""
+    names = [*(f"_cell.length_{axis}" for axis in "abc"), *(f"_cell.angle_{angle}" for angle in ("alpha", "beta", "gamma"))]
+    values = [table.get(name, ".") for name in names]
+    if all(value in (".", "?") for value in values):
+        return np.zeros((3, 3))
+    try:
+        cell = cell_of_parameters([float(value) for value in values])
+    except (ValueError, TypeError, OverflowError):
+        cell = None
+    if cell is None:
+        raise InputError(f"{source.where}: no cell has the lengths and angles {printable(str(values)[:80])} (_cell.length_a …)")
+    return cell
 
 
 def _positions(source: Source, table: Any) -> np.ndarray:
@@ -54,7 +73,7 @@ def _positions(source: Source, table: Any) -> np.ndarray:
     try:
         positions = np.array([table[f"_atom_site.cartn_{axis}"] for axis in "xyz"], dtype=np.float64).T.reshape(-1, 3)
         occupancies = np.array(table.get("_atom_site.occupancy", []), dtype=np.float64).ravel()
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         raise InputError(f"{source.where}: coordinates or occupancies of the atom table are no numbers; the file is damaged") from None
     alternates = table.get("_atom_site.label_alt_id", [])
     if any(mark not in (".", "?") for mark in (alternates if isinstance(alternates, list) else [alternates])):

@@ -35,6 +35,17 @@ CIF = (
 CFG = "Number of particles = {n}\nA = 1.0 Angstrom\n" + "".join(f"H0({i},{j}) = {4.0 * (i == j)} A\n" for i in (1, 2, 3) for j in (1, 2, 3))
 CFG += ".NO_VELOCITY.\nentry_count = {m}\n39.9\nAr\n0 0 0\n"
 
+MMCIF = (
+    "data_x\n_cell.length_a {a}\n_cell.length_b 31.0\n_cell.length_c 32.0\n_cell.angle_alpha 90\n_cell.angle_beta 90\n_cell.angle_gamma 90\n"
+    "loop_\n" + "".join(
+        f"_atom_site.{name}\n" for name in (
+            "group_PDB id type_symbol label_atom_id label_alt_id label_comp_id label_asym_id label_entity_id label_seq_id "
+            "pdbx_PDB_ins_code Cartn_x Cartn_y Cartn_z occupancy B_iso_or_equiv auth_seq_id auth_asym_id pdbx_PDB_model_num"
+        ).split()
+    )
+    + "ATOM 1 C C . CMO A 1 1 ? 0.000 0.000 0.000 1.00 0.0 1 A 1\n"
+    + "ATOM 2 O O {alt} CMO A 1 1 ? {x} 0.000 0.000 {occ} 0.0 1 A 1\n{end}"
+)  # fmt: skip
 WHOLE_PDB = PDB.format(z="0.000", e="AR", end="END\n")
 
 CORPUS = {
@@ -150,6 +161,12 @@ CORPUS = {
     "element.cif": (CIF.format(a="_cell_length_a 4\n", g=90, rows="Qq 0 0 0\n"), "Q"),
     "question.cif": (CIF.format(a="_cell_length_a 4\n", g=90, rows="Ar ? ? ?\n"), "question.cif"),
     "cut.cif": (CIF.format(a="_cell_length_a 4\n", g=90, rows="Ar 0 0\n"), "cannot read"),
+    "alternate.cif": (MMCIF.format(a=30.0, alt="B", x=1.1, occ=1.0, end=""), "alternate locations"),
+    "occupancy.cif": (MMCIF.format(a=30.0, alt=".", x=1.1, occ=0.5, end=""), "atom 1 has occupancy 0.5"),
+    "nan.mmcif": (MMCIF.format(a=30.0, alt=".", x="nan", occ=1.0, end=""), "nan.mmcif"),
+    "place.mmcif": (MMCIF.format(a=30.0, alt=".", x="?", occ=1.0, end=""), "no numbers"),
+    "cell.mmcif": (MMCIF.format(a=-30.0, alt=".", x=1.1, occ=1.0, end=""), "no cell has"),
+    "cut.mmcif": (MMCIF.format(a=30.0, alt=".", x=1.1, occ=1.0, end="ATOM 3 C C"), "incomplete row"),
     "truncated.cfg": (CFG.format(n=2, m=3), "announces 2 particles, but lists 1"),
     "absurd.cfg": (CFG.format(n=10**12, m=3), "announces 1000000000000"),
     "entries.cfg": (CFG.format(n=1, m=10**12), "announces 1000000000000"),
@@ -240,6 +257,7 @@ SEEDS = {
     "a.mol2": MOL2.format(n=2, t="O.2", b=2),
     "a.sdf": SDF.format(a=SDF_ATOM, b=2, end="M  END"),
     "a.cif": CIF.format(a="_cell_length_a 4\n", g=90, rows="Ar 0 0 0\n"),
+    "a.mmcif": MMCIF.format(a=30.0, alt=".", x=1.128, occ=1.0, end=""),
     "a.cfg": CFG.format(n=1, m=3),
     "a.xsf": "CRYSTAL\nPRIMVEC\n4 0 0\n0 4 0\n0 0 4\nPRIMCOORD\n1 1\n18 0 0 0\n",
     "a.gen": "1 C\nAr\n1 1 0 0 0\n",

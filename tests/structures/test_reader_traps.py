@@ -298,6 +298,17 @@ def test_lammps_dump(tmp_path):
     assert element_alone.types == element_alone.symbols == ("He", "H")
 
 
+def test_lammps_dump_with_type_labels(tmp_path):
+    labels = read(tmp_path, "a.dump", DUMP.format(columns="id typelabel x y z", rows="2 CT 1 1 1\n1 HC 2 2 2"))
+    assert (labels.types, labels.numbers.tolist()) == (("HC", "CT"), [0, 0])
+    symbols = read(tmp_path, "a.dump", DUMP.format(columns="id type typelabel xs ys zs", rows="2 1 C 0.5 0.5 0.5\n1 2 H 0.1 0 0"))
+    assert symbols.types == symbols.symbols == ("H", "C")
+    assert symbols.masses[1] == pytest.approx(12.011)
+    np.testing.assert_allclose(symbols.positions[1], [5.5, 5, 6])
+    masses = read(tmp_path, "a.dump", DUMP.format(columns="typelabel mass xu yu zu", rows="CT 12.011 1 1 1\nHC 1.008 2 2 2"))
+    assert (masses.types, masses.symbols) == (("CT", "HC"), ("C", "H"))
+
+
 # --- others ---
 
 
