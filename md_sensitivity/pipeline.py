@@ -38,8 +38,9 @@ from md_sensitivity.analysis.verification import Verification, unrolled_error, v
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.errors import ComputationError
 from md_sensitivity.forcefields import ForceField
+from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium, minimize, raise_unless_minimum
-from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM
+from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
 from md_sensitivity.system import System, build_system, energy_function
@@ -98,11 +99,12 @@ def analyze(
     mode, positions = _mode(options, selection, values, structure.size)
     progress.update("differentiate", None)
     try:
-        found = parts(bound, equilibrium, selection.directions, mode=mode, solver=_solver(options, equilibrium), throw=True)
+        settled = equilibrium.status == MINIMUM
+        found = parts(bound, equilibrium, selection.directions, mode=mode, solver=_solver(options, equilibrium), throw=settled)
     except ComputationError as error:
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
-    warnings = (*structure.notes, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
+    warnings = _warnings(structure, equilibrium, selection, found, undefined)
     differentiable = [k for k, reason in enumerate(undefined) if not reason]
     differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, differentiable, progress)
     certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
@@ -243,11 +245,23 @@ def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], 
 
 
 def _solver(options: Options, equilibrium: Equilibrium) -> str:
-    """The solver asked for; at a saddle point one that does not need positive curvature."""
+    """The solver asked for; where there is no minimum, one that does not need positive curvature."""
     known = equilibrium.spectrum
-    if options.solver == "auto" and equilibrium.status == NOT_A_MINIMUM and (known is None or known.eigenvectors is None):
+    if options.solver == "auto" and equilibrium.status != MINIMUM and (known is None or known.eigenvectors is None):
         return "minres"
     return options.solver
+
+
+def _warnings(
+    structure: Structure, equilibrium: Equilibrium, selection: Selection, found: Parts, undefined: Sequence[str]
+) -> tuple[str, ...]:
+    """All that a person should know of this result."""
+    doubts = []
+    if equilibrium.status != MINIMUM:
+        doubts.append(f"the derivatives are not those of an equilibrium: {equilibrium.message}")
+    if not np.all(found.response.residual <= ACCEPTABLE):
+        doubts.append(f"a linear solve did not converge (relative residual {found.response.residual.max():.2g})")
+    return (*doubts, *structure.notes, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
 
 
 def _scales(selection: Selection, mode: str, found: Parts) -> np.ndarray:

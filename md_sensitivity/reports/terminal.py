@@ -72,7 +72,16 @@ def certificate_line(document: ResultDocument) -> str:
     if certificate.finite_differences:
         largest = f"within {number(max(errors), 2)} " if errors else ""
         parts.append(f"finite differences {largest}({len(errors)} of {len(certificate.finite_differences)} made)")
-    return f"certificate {'passed' if certificate.passed else 'FAILED'}: {', '.join(parts) or 'nothing to check'}"
+    return f"certificate {_verdict(document)}: {', '.join(parts) or 'nothing to check'}"
+
+
+def _verdict(document: ResultDocument) -> str:
+    """One word on the certificate; what is no minimum cannot have one that passes."""
+    if document.certificate is None:
+        return ""
+    if document.status != "minimum":
+        return "void"
+    return "passed" if document.certificate.passed else "FAILED"
 
 
 def _overview(results: Sequence[Documented], console: Console, plain: Plain) -> Iterator[RenderableType]:
@@ -89,7 +98,7 @@ def _overview(results: Sequence[Documented], console: Console, plain: Plain) -> 
         shown = sorted(results, key=lambda result: severity[overall(result.document)[0]])[:ROWS]
     for result in shown:
         document, equilibrium = result.document, result.document.equilibrium
-        certificate = "" if document.certificate is None else "passed" if document.certificate.passed else "FAILED"
+        certificate = _verdict(document)
         numbers = _numbers([equilibrium.energy, equilibrium.max_force, equilibrium.lowest_eigenvalue]) if equilibrium else ["", "", ""]
         table.add_row(plain(result.name), document.status, certificate, *numbers, style=_style(document))
     yield table
