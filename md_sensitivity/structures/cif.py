@@ -16,7 +16,7 @@ from md_sensitivity.structures.format import Frame
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
 
-SIGNATURE = r"^\s*_cell_"
+SIGNATURE = r"^\s*_(cell|atom_site)_"
 MAX_SITES = 3000
 """Largest asymmetric unit that ASE expands; its time grows with the square of the number of atoms."""
 

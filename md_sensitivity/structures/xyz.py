@@ -23,7 +23,11 @@ def extxyz_frames(source: Source) -> list[Frame]:
 
 def xyz_frames(source: Source) -> list[Frame]:
     """Frames of a plain XYZ file; the comment line says nothing."""
-    return [partial(_read_frame, source, block, "xyz") for block in _blocks(source)]
+    blocks = _blocks(source)
+    for block in blocks:
+        if misspelt := re.search(r"\b(lattice|properties|pbc)\s*=", block[1], flags=re.IGNORECASE):
+            raise InputError(f"{source.where}: {misspelt[1]}= in the comment line: extended XYZ writes Lattice=, Properties= and pbc=")
+    return [partial(_read_frame, source, block, "xyz") for block in blocks]
 
 
 def _blocks(source: Source) -> list[list[str]]:

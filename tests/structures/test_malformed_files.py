@@ -36,7 +36,8 @@ CFG = "Number of particles = {n}\nA = 1.0 Angstrom\n" + "".join(f"H0({i},{j}) = 
 CFG += ".NO_VELOCITY.\nentry_count = {m}\n39.9\nAr\n0 0 0\n"
 
 MMCIF = (
-    "data_x\n_cell.length_a {a}\n_cell.length_b 31.0\n_cell.length_c 32.0\n_cell.angle_alpha 90\n_cell.angle_beta 90\n_cell.angle_gamma 90\n"
+    "data_x\n_cell.length_a {a}\n_cell.length_b 31.0\n_cell.length_c 32.0\n"
+    "_cell.angle_alpha 90\n_cell.angle_beta 90\n_cell.angle_gamma 90\n"
     "loop_\n" + "".join(
         f"_atom_site.{name}\n" for name in (
             "group_PDB id type_symbol label_atom_id label_alt_id label_comp_id label_asym_id label_entity_id label_seq_id "
@@ -93,6 +94,7 @@ CORPUS = {
     "pbc.extxyz": (EXTXYZ.format(lattice="5 0 0 0 5 0 0 0 5", x=0).replace("T T T", "T T"), "cannot read"),
     "mass.extxyz": ('1\nProperties=species:S:1:pos:R:3:masses:R:1 pbc="F F F"\nAr 0 0 0 nan\n', "mass nan is not finite"),
     "negative_mass.extxyz": ('1\nProperties=species:S:1:pos:R:3:masses:R:1 pbc="F F F"\nAr 0 0 0 -1\n', "not positive"),
+    "lower_case.xyz": ('1\nlattice="5 0 0 0 5 0 0 0 5"\n' + LINE, "writes Lattice="),
     # vasp
     "truncated.POSCAR": (POSCAR.format(c="0 0 5", n=3, mode="Direct\n", flags="", z=0.5), "announces 3 atoms, but 2"),
     "absurd.POSCAR": (POSCAR.format(c="0 0 5", n=10**12, mode="Direct\n", flags="", z=0.5), "announces 1000000000000 atoms"),
@@ -156,6 +158,7 @@ CORPUS = {
     "v3000.sdf": (SDF.format(a="", b=1, end="").replace("V2000", "V3000"), "V3000"),
     # crystals
     "no_length.cif": (CIF.format(a="", g=90, rows="Ar 0 0 0\n"), "no cell"),
+    "no_cell.cif": ("data_x\nloop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nAr 0 0 0\n", "no cell"),
     "no_atoms.cif": (CIF.format(a="_cell_length_a 4\n", g=90, rows="").partition("loop_")[0], "no atoms"),
     "angle.cif": (CIF.format(a="_cell_length_a 4\n", g=200, rows="Ar 0 0 0\n"), "between 0 and 180"),
     "element.cif": (CIF.format(a="_cell_length_a 4\n", g=90, rows="Qq 0 0 0\n"), "Q"),
