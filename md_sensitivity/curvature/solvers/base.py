@@ -20,6 +20,12 @@ STATUS_TEXT = (
 )
 
 
+PATIENCE = 300
+"""Iterations without any progress of the residual after which a right-hand side is given up."""
+FLOOR = 1e-14
+"""Relative residual below which recurrences run on without the answer getting better, and drift along zero modes."""
+
+
 class Solution(NamedTuple):
     """Answer of a solver, with evidence.
 

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 
 from md_sensitivity.curvature.solvers.base import (
     CONVERGED,
+    FLOOR,
     MAX_ITERATIONS,
     NEGATIVE_CURVATURE,
+    PATIENCE,
     STAGNATED,
     Operator,
     Solution,
@@ -18,8 +20,6 @@ from md_sensitivity.curvature.solvers.base import (
     judged,
 )
 
-_PATIENCE = 300
-"""Iterations without any progress of the residual after which a column is given up."""
 _REFINEMENTS = 3
 """Restarts from the recomputed residual, where rounding made the recurrence drift from it."""
 
@@ -45,7 +45,7 @@ def conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_i
     Source: Hestenes and Stiefel, doi:10.6028/jres.049.044.
     """
     product = jax.vmap(operator)
-    goal = tolerance * jnp.linalg.norm(b, axis=1)
+    goal = jnp.maximum(tolerance, FLOOR) * jnp.linalg.norm(b, axis=1)
 
     def start(x: jax.Array, status: jax.Array, iteration: jax.Array) -> _State:
         r = b - product(x)
@@ -65,7 +65,7 @@ def conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_i
         beta = jnp.where(moving, rr / jnp.where(s.rr > 0, s.rr, 1.0), 0.0)
         p = jnp.where(moving[:, None], r + beta[:, None] * s.p, s.p)
         since = jnp.where(rr < 0.99 * s.best, 0, s.since + 1)
-        tired = moving & (since > _PATIENCE)
+        tired = moving & (since > PATIENCE)
         done = jnp.sqrt(rr) <= goal
         status = jnp.where(negative, NEGATIVE_CURVATURE, jnp.where(tired, STAGNATED, s.status))
         return _State(x, r, p, rr, jnp.minimum(s.best, rr), since, status, moving & ~done & ~tired, s.iteration + 1)
@@ -73,14 +73,20 @@ def conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_i
     def sweep(s: _State) -> _State:
         return jax.lax.while_loop(lambda s: jnp.any(s.active) & (s.iteration < max_iterations), step, s)
 
+    def error(x: jax.Array) -> jax.Array:
+        return jnp.linalg.norm(b - product(x), axis=1)
+
     def refine(carry: tuple[_State, jax.Array]) -> tuple[_State, jax.Array]:
         s, count = carry
-        return sweep(start(s.x, s.status, s.iteration)), count + 1
+        finer = sweep(start(s.x, s.status, s.iteration))
+        # Restarted from rounding errors, a sweep may lead astray; its negative curvatures are then noise as well.
+        better = error(finer.x) < error(s.x)
+        x = jnp.where(better[:, None], finer.x, s.x)
+        return finer._replace(x=x, status=s.status, active=jnp.zeros_like(s.active)), count + 1
 
     def unfinished(carry: tuple[_State, jax.Array]) -> jax.Array:
         s, count = carry
-        r = b - product(s.x)
-        drifted = (jnp.linalg.norm(r, axis=1) > goal) & (s.status == CONVERGED)
+        drifted = (error(s.x) > goal) & (s.status == CONVERGED)
         return (count < _REFINEMENTS) & jnp.any(drifted) & (s.iteration < max_iterations)
 
     zero = jnp.zeros(b.shape[0], dtype=jnp.int32)

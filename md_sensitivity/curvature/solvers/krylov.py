@@ -37,7 +37,7 @@ def bicgstab(operator: Operator, b: jax.Array, tolerance: float, max_iterations:
 
 def gmres(operator: Operator, b: jax.Array, tolerance: float, max_iterations: int) -> Solution:
     """Solve A x = b for any A, restarted. Iterations are reported as the limit. Source: Saad and Schultz, doi:10.1137/0907058."""
-    restart = min(_RESTART, b.shape[1])
+    restart = min(_RESTART, b.shape[1], max(1, max_iterations))
     cycles = max(1, max_iterations // restart)
     return _columns(
         operator,

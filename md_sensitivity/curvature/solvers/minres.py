@@ -7,7 +7,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.curvature.solvers.base import CONVERGED, MAX_ITERATIONS, STAGNATED, Operator, Solution, Solver, judged
+from md_sensitivity.curvature.solvers.base import (
+    CONVERGED,
+    FLOOR,
+    MAX_ITERATIONS,
+    PATIENCE,
+    STAGNATED,
+    Operator,
+    Solution,
+    Solver,
+    judged,
+)
 
 
 class _State(NamedTuple):
@@ -23,6 +33,8 @@ class _State(NamedTuple):
     s: jax.Array
     eta: jax.Array
     residual: jax.Array
+    best: jax.Array
+    since: jax.Array
     iteration: jax.Array
 
 
@@ -40,13 +52,16 @@ def _one(operator: Operator, b: jax.Array, tolerance: float, max_iterations: int
     zero, one = jnp.zeros_like(b), jnp.ones_like(size)
     start = _State(
         x=zero, v_old=zero, v=b / jnp.where(size > 0, size, 1.0), w_old=zero, w=zero, beta=size, c_old=one, c=one,
-        s_old=0 * one, s=0 * one, eta=size, residual=size, iteration=jnp.zeros((), dtype=jnp.int32),
+        s_old=0 * one, s=0 * one, eta=size, residual=size, best=size,
+        since=jnp.zeros((), dtype=jnp.int32), iteration=jnp.zeros((), dtype=jnp.int32),
     )  # fmt: skip
     tiny = 1e-14
+    goal = jnp.maximum(tolerance, FLOOR) * size
 
     def going(s: _State) -> jax.Array:
         # β ≈ 0 means that the Krylov space is exhausted: nothing better exists.
-        return (s.residual > tolerance * size) & (s.iteration < max_iterations) & (s.beta > tiny * size * 1e-2)
+        more = (s.residual > goal) & (s.iteration < max_iterations)
+        return more & (s.beta > tiny * size * 1e-2) & (s.since <= PATIENCE)
 
     def step(s: _State) -> _State:
         av = operator(s.v)
@@ -62,14 +77,17 @@ def _one(operator: Operator, b: jax.Array, tolerance: float, max_iterations: int
         c, sine = delta / rho1, beta_next / rho1
         w = (s.v - rho3 * s.w_old - rho2 * s.w) / rho1
         x = s.x + c * s.eta * w
+        residual = jnp.abs(sine) * s.residual
+        progress = residual < 0.99 * s.best
         return _State(
             x=x, v_old=s.v, v=following / jnp.where(beta_next > 0, beta_next, 1.0), w_old=s.w, w=w, beta=beta_next, c_old=s.c, c=c,
-            s_old=s.s, s=sine, eta=-sine * s.eta, residual=jnp.abs(sine) * s.residual, iteration=s.iteration + 1,
+            s_old=s.s, s=sine, eta=-sine * s.eta, residual=residual, best=jnp.where(progress, residual, s.best),
+            since=jnp.where(progress, 0, s.since + 1), iteration=s.iteration + 1,
         )  # fmt: skip
 
     last = jax.lax.while_loop(going, step, start)
     status = jnp.where(
-        last.residual <= tolerance * size, CONVERGED, jnp.where(last.iteration >= max_iterations, MAX_ITERATIONS, STAGNATED)
+        last.residual <= goal, CONVERGED, jnp.where(last.iteration >= max_iterations, MAX_ITERATIONS, STAGNATED)
     )
     return last.x, last.iteration, status
 
