@@ -241,13 +241,15 @@ def build_system(
     lookup = {name: i for i, name in enumerate(species)}
     kinds = np.array([lookup[name] for name in names], dtype=np.int32)
     free = 1.0 - np.asarray(structure.fixed, dtype=np.float64)
+    periodic = np.array(structure.pbc, dtype=bool)
     if dimensions == 2:
         _require_planar(structure)
         free[:, 2] = 0.0
+        periodic[2] = False  # files of planar systems often repeat them along z, where nothing is to be met
     if fixed is not None:
         free[np.asarray(fixed, dtype=bool)] = 0.0
-    cell = complete_cell(np.where(np.asarray(structure.pbc)[:, None] | (np.abs(structure.cell) > 0), structure.cell, 0.0))
-    pbc = (bool(structure.pbc[0]), bool(structure.pbc[1]), bool(structure.pbc[2]))
+    pbc = (bool(periodic[0]), bool(periodic[1]), bool(periodic[2]))
+    cell = complete_cell(np.where(periodic[:, None], structure.cell, 0.0))
     terms = tuple(_bind(term, force_field, species, structure, cell, pbc) for term in force_field.terms)
     return System(
         positions=jnp.asarray(structure.positions, dtype=jnp.float64),
@@ -359,6 +361,9 @@ def _require_planar(structure: Structure) -> None:
             f"{structure.path or structure.name}: two dimensions were asked for, but z is not the same for all atoms (atom "
             f"{int(np.argmax(np.abs(z - z[0])))} is {np.ptp(z):.3g} off)"
         )
+    tilt = np.abs(np.asarray(structure.cell)[:2, 2])[np.asarray(structure.pbc)[:2]]
+    if np.any(tilt > 1e-6):
+        raise InputError(f"{structure.path or structure.name}: two dimensions were asked for, but the first two cell vectors leave the plane")
 
 
 def _where(force_field: ForceField) -> str:

@@ -90,13 +90,15 @@ def _forward(
 ) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
     """Direct and relaxation parts along each direction."""
 
-    def one(pair: tuple[PyTree, PyTree]) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
-        direction, move = pair
-        direct = jax.jvp(lambda t: _values(observables, energy, x, t), (theta,), (direction,))[1]
-        relaxation = jax.jvp(lambda y: _values(observables, energy, y, theta), (x,), (move,))[1]
-        return direct, relaxation
+    def along(pair: tuple[PyTree, PyTree]) -> tuple[jax.Array, ...]:
+        return jax.jvp(lambda y, t: _values(observables, energy, y, t), (x, theta), pair)[1]
 
-    return jax.lax.map(one, (directions, responses), batch_size=8)
+    # Both parts are the same derivative, along (0, θ̇) and along (ẋ, 0): one program, traced once, serves both.
+    still, fixed = jax.tree.map(jnp.zeros_like, (responses, directions))
+    pairs = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), (still, directions), (responses, fixed))
+    both = jax.lax.map(along, pairs, batch_size=8)
+    count = jax.tree.leaves(responses)[0].shape[0]
+    return tuple(part[:count] for part in both), tuple(part[count:] for part in both)
 
 
 @jax.jit

@@ -16,7 +16,9 @@ def python_blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
 
-def test_quick_start_has_twelve_lines_and_gives_the_closed_form(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quick_start_has_twelve_lines_and_gives_the_closed_form(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(ROOT)
     block = python_blocks()[0]
     assert len([line for line in block.splitlines() if line.strip()]) == 12
