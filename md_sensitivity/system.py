@@ -363,7 +363,9 @@ def _require_planar(structure: Structure) -> None:
         )
     tilt = np.abs(np.asarray(structure.cell)[:2, 2])[np.asarray(structure.pbc)[:2]]
     if np.any(tilt > 1e-6):
-        raise InputError(f"{structure.path or structure.name}: two dimensions were asked for, but the first two cell vectors leave the plane")
+        raise InputError(
+            f"{structure.path or structure.name}: two dimensions were asked for, but the first two cell vectors leave the plane"
+        )
 
 
 def _where(force_field: ForceField) -> str:

@@ -6,8 +6,8 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 
-COMPUTING = ("jax", "jaxlib", "jax-md", "ase", "mdtraj", "numpy", "scipy", "vesin", "optax")
-PACKAGES = (*COMPUTING, "msgspec", "click", "rich", "jinja2", "matplotlib")
+COMPUTING = ("jax", "jaxlib", "jax-md", "ase", "mdtraj", "numpy", "scipy", "vesin")
+PACKAGES = (*COMPUTING, "msgspec", "click", "rich", "jinja2")
 
 KNOWN_BAD: Mapping[tuple[str, str], str] = {
     ("jax", "0.10.2"): "miscompiles on CPU: batched matrix-vector products are wrong (jax #39103, jax-md #412)",
