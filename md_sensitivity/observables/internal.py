@@ -11,7 +11,6 @@ import numpy as np
 
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
-from md_sensitivity.neighbors import complete_cell
 from md_sensitivity.observables.base import Data, ObservableKind, system_of
 
 _NEARLY = 1e-5
@@ -26,9 +25,8 @@ def _bind(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
     system = system_of(equilibrium, "distance")
     x = np.asarray(equilibrium.x)
     steps = np.array([x[b] - x[a] for a, b in pairwise(atoms)])
-    # Where some axes are not periodic, ASE's search misses the nearest image unless their vectors stand at right angles to the others.
-    cell = complete_cell(np.where(np.asarray(system.pbc)[:, None], np.asarray(system.cell), 0.0))
-    nearest, _ = find_mic(steps, cell, pbc=list(system.pbc))
+    # ASE's search needs the vectors of axes that are not periodic at right angles to the others, as the system's cell has them.
+    nearest, _ = find_mic(steps, np.asarray(system.cell), pbc=list(system.pbc))
     path = nearest
     if len(atoms) == 4:
         first, last = np.cross(path[0], path[1]), np.cross(path[1], path[2])
