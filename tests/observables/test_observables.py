@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import mdtraj
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from small_systems import (
@@ -206,7 +206,7 @@ def test_the_sign_of_a_dihedral_is_that_of_iupac(degrees: float, turned: float) 
 
 def brute_force(positions: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...]) -> list[np.ndarray]:
     """The steps of the path 0-1-2-3, each the shortest over many images."""
-    images = np.array(list(product(*(range(-4, 5) if periodic else (0,) for periodic in pbc)))) @ cell
+    images = np.array(list(product(*(range(-9, 10) if periodic else (0,) for periodic in pbc)))) @ cell
     steps = []
     for a, b in ((0, 1), (1, 2), (2, 3)):
         all_steps = positions[b] - positions[a] + images
@@ -214,12 +214,14 @@ def brute_force(positions: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...]) 
     return steps
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
+@example(seed=21658, pbc=(True, False, False))  # where ASE's find_mic with the cell as it stands misses the nearest image
+@example(seed=21658, pbc=(True, False, True))
 @given(seed=st.integers(0, 2**32 - 1), pbc=st.tuples(st.booleans(), st.booleans(), st.booleans()))
 def test_each_step_goes_to_the_nearest_image(seed: int, pbc: tuple[bool, bool, bool]) -> None:
     rng = np.random.default_rng(seed)
     cell = np.array([[4.0, 0.0, 0.0], [2.5, 4.0, 0.0], [-1.8, 1.5, 4.5]])
-    positions = (rng.uniform(size=(4, 3)) + rng.integers(-1, 2, size=(4, 3)) * np.array(pbc)) @ cell
+    positions = (rng.uniform(-1, 2, size=(4, 3)) + rng.integers(-2, 3, size=(4, 3)) * np.array(pbc)) @ cell
     path = np.cumsum([np.zeros(3), *brute_force(positions, cell, pbc)], axis=0)
     if np.linalg.norm(np.diff(path, axis=0), axis=1).min() < 0.1:
         return
