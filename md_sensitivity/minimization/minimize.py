@@ -32,6 +32,8 @@ _NEWTON_STEPS = 40
 """Steps within which Newton's method converges from a good start; beyond them another method goes on first."""
 _FALLBACKS = (LBFGS, FIRE)
 """Methods that go on, to the end, where Newton's method stalled."""
+_COLLAPSE = 1e3
+"""A force that has grown by this factor, and beyond it [eV/Å], belongs to atoms that fall into each other."""
 _ESCAPES = 3
 _ESCAPE_MOVE = 0.05
 """Length of the push off a saddle along its negative mode, largest coordinate [Å]."""
@@ -47,6 +49,8 @@ class _Point(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
+    energy: Energy
+    start: PyTree
     theta: PyTree
     minimizer: Minimizer
     fmax: float
@@ -93,12 +97,16 @@ def minimize(
     from md_sensitivity.minimization import MINIMIZERS
 
     function = as_energy(energy, rigid=rigid)
-    task = _Task(theta=theta, minimizer=MINIMIZERS.find(minimizer), fmax=fmax, max_steps=max_steps, report=report)
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), x)
+    task = _Task(
+        energy=function, start=start, theta=theta, minimizer=MINIMIZERS.find(minimizer), fmax=fmax, max_steps=max_steps, report=report
+    )
     point = _descend(task, function, start, None)
     notes: list[str] = []
     found: Spectrum | None = None
     for escape in range(_ESCAPES + 1):
+        if _finite(point):
+            point = point._replace(energy=point.energy.tightened(point.x, theta))
         modes, rigid_count = _rigid(point, theta)
         if not curvature or not _converged(task, point):
             break
@@ -172,11 +180,20 @@ def _descend(task: _Task, energy: Energy, x: PyTree, before: State | None) -> _P
             point = _stages(task, point, (fallback,), -1.0)
     if not _converged(task, point):
         return point
-    stable = point.energy.updated(point.x, task.theta).stabilized(point.x, task.theta)
-    point = point._replace(energy=stable)
-    if last is not NEWTON or force_residual(stable, point.x, task.theta) <= task.fmax * POLISH:
-        return point
-    return _stage(task, point, NEWTON, goal=task.fmax * POLISH, handover=-1.0)
+    fresh = point.energy.updated(point.x, task.theta)
+    stable = fresh.stabilized(point.x, task.theta)
+    if stable is not fresh and _squeezed(task, point, stable):
+        stable = fresh
+    goal = task.fmax * POLISH if last is NEWTON else task.fmax
+    if stable is fresh and force_residual(stable, point.x, task.theta) <= goal:
+        return point._replace(energy=stable)
+    return _stage(task, point._replace(energy=stable), last, goal=goal, handover=-1.0)
+
+
+def _squeezed(task: _Task, point: _Point, stable: Energy) -> bool:
+    """Whether contacts that were taken for those of rattlers carry forces, which balance only on a saddle."""
+    lost = float(point.state.energy) - float(stable(point.x, task.theta))
+    return lost > task.fmax * ravel_pytree(point.x)[0].size
 
 
 def _stages(task: _Task, point: _Point, early: Sequence[Method], handover: float) -> _Point:
@@ -265,6 +282,11 @@ def _status(task: _Task, point: _Point, max_force: float, found: Spectrum | None
             f"the energy is not finite after {int(state.steps)} steps: atoms overlap, or the potential has no lower bound for this "
             "structure; check the structure and the units of the force field"
         )
+    if max_force > task.fmax and _collapsed(task, max_force):
+        return FAILED, (
+            f"the atoms fall into each other (largest force component {max_force:.3g} after {int(state.steps)} steps): the potential has "
+            "no lower bound for this structure; check the structure and the units of the force field"
+        )
     if max_force > task.fmax:
         reason = (
             f"reached max_steps = {task.max_steps}" if int(state.steps) >= task.max_steps else "no step lowers the energy any more"
@@ -281,6 +303,14 @@ def _status(task: _Task, point: _Point, max_force: float, found: Spectrum | None
     if found is not None and not found.converged:
         return UNCONVERGED, "the lowest eigenvalue of the Hessian did not converge, so that nothing shows this is a minimum"
     return MINIMUM, f"minimum reached in {int(state.steps)} steps"
+
+
+def _collapsed(task: _Task, max_force: float) -> bool:
+    """Whether the largest force is beyond all reason and far beyond that of the start."""
+    if max_force <= _COLLAPSE:
+        return False
+    first = force_residual(task.energy.updated(task.start, task.theta), task.start, task.theta)
+    return max_force > _COLLAPSE * float(first)
 
 
 def _rattlers(modes: ZeroModes | None) -> int:

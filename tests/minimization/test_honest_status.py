@@ -1,0 +1,143 @@
+"""A minimization that failed, or ended on a saddle, says so; nothing that is not finite is ever accepted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_systems import build, gradient, structure
+
+from md_sensitivity.errors import ComputationError, NotAMinimumError
+from md_sensitivity.minimization import MINIMIZERS, Equilibrium, minimize
+from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM, UNCONVERGED
+
+LJ = 'units = "reduced"\n[[potential]]\nstyle = "lennard_jones"\n[potential.parameters.A]\nsigma = 1.0\nepsilon = 1.0\n'
+BUCKINGHAM = '[[potential]]\nstyle = "buckingham"\n[potential.parameters.A]\nA = 900.0\nrho = 0.3\nC = 20.0\n'
+DEPTH = {2: 1.0, 3: 3.0, 4: 6.0}
+"""Depth of the best cluster of that many atoms [ε]."""
+
+
+def lennard_jones(positions: Any, **settings: Any) -> Equilibrium:
+    # Readers refuse atoms at one place; a minimization may meet them all the same.
+    apart = 3.0 * np.arange(len(positions))[:, None] * np.ones(3)
+    energy, _, theta = build(LJ, structure(apart, "A" * len(apart)))
+    return minimize(energy, np.asarray(positions, dtype=float), theta, throw=False, **settings)
+
+
+def assert_finite_or_failed(found: Equilibrium) -> None:
+    assert found.status in (MINIMUM, UNCONVERGED, NOT_A_MINIMUM, FAILED)
+    if found.status == MINIMUM:
+        assert np.isfinite(found.value) and np.isfinite(found.max_force) and np.all(np.isfinite(np.asarray(found.x)))
+    else:
+        assert found.message and "minimum reached" not in found.message
+
+
+@pytest.mark.parametrize("minimizer", MINIMIZERS)
+@pytest.mark.parametrize("distance", [0.5, 1e-2, 1e-8, 1e-30])
+def test_overlapping_atoms_come_apart_or_fail(minimizer: str, distance: float) -> None:
+    found = lennard_jones([[0, 0, 0], [distance, 0, 0], [0.4, 0.9, 0.0]], minimizer=minimizer, max_steps=3000)
+    assert_finite_or_failed(found)
+    if found.status == MINIMUM:
+        assert any(found.value == pytest.approx(-depth, abs=1e-9) or abs(found.value) < 1e-6 for depth in (3.0, 1.0))
+
+
+@pytest.mark.parametrize("minimizer", MINIMIZERS)
+def test_a_buckingham_collapse_is_no_minimum(minimizer: str) -> None:
+    energy, x, theta = build(BUCKINGHAM, structure(np.array([[0.0, 0, 0], [0.6, 0.1, 0], [0.1, 0.5, 0.3]]), "AAA"))
+    found = minimize(energy, x, theta, minimizer=minimizer, max_steps=3000, throw=False)
+    assert found.status == FAILED, (found.status, found.value, found.max_force)
+    with pytest.raises(ComputationError, match="no lower bound"):
+        minimize(energy, x, theta, minimizer=minimizer, max_steps=3000)
+
+
+@pytest.mark.parametrize("minimizer", MINIMIZERS)
+def test_an_energy_that_is_nan_fails_at_once(minimizer: str) -> None:
+    found = minimize(lambda x, k: jnp.sum(jnp.sqrt(x - 2.0) * k), jnp.ones(3), 1.0, minimizer=minimizer, throw=False)
+    assert (found.status, found.spectrum) == (FAILED, None)
+
+
+@pytest.mark.parametrize("minimizer", MINIMIZERS)
+def test_an_energy_without_a_minimum_never_has_one(minimizer: str) -> None:
+    found = minimize(lambda x, k: k * jnp.sum(x), jnp.ones(3), 1.0, minimizer=minimizer, max_steps=50, throw=False)
+    assert found.status == UNCONVERGED
+
+
+SADDLES = {
+    "square": 1.1 * np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]),
+    "straight line": 1.12 * np.arange(4.0)[:, None] * np.array([[1.0, 0, 0]]),
+}
+
+
+@pytest.mark.parametrize("name", SADDLES)
+def test_a_saddle_by_symmetry_is_left_along_its_mode_and_noted(name: str) -> None:
+    found = lennard_jones(SADDLES[name])
+    assert found.status == MINIMUM and found.spectrum is not None and found.spectrum.stable
+    assert found.value == pytest.approx(-6.0, abs=1e-8)
+    assert any("left a saddle point" in note for note in found.notes)
+    assert found.zero_modes == 6
+
+
+@pytest.mark.parametrize("name", SADDLES)
+def test_where_the_curvature_is_not_examined_no_claim_is_made(name: str) -> None:
+    found = lennard_jones(SADDLES[name], curvature=False)
+    assert found.spectrum is None and not found.notes
+    assert found.value > -5.5
+
+
+@pytest.mark.parametrize("name", SADDLES)
+def test_a_saddle_that_cannot_be_left_is_not_called_a_minimum(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["md_sensitivity.minimization.minimize"], "_ESCAPES", 0)
+    found = lennard_jones(SADDLES[name])
+    assert found.status == NOT_A_MINIMUM
+    assert found.spectrum is not None and found.spectrum.lowest < 0 and "negative curvature" in found.message
+    with pytest.raises(NotAMinimumError, match="saddle"):
+        minimize(*build(LJ, structure(SADDLES[name], "AAAA")))
+
+
+def test_a_saddle_of_a_plain_function_is_left() -> None:
+    def energy(x: Any, k: Any) -> Any:
+        return k * (x["u"] ** 2 - 1.0) ** 2 + x["v"] ** 2
+
+    found = minimize(energy, {"u": jnp.zeros(()), "v": jnp.ones(())}, 2.0)
+    assert abs(float(found.x["u"])) == pytest.approx(1.0, abs=1e-9)
+    assert found.spectrum is not None and found.spectrum.lowest == pytest.approx(2.0, rel=1e-9)
+    assert len(found.notes) == 1
+
+
+DISCS = """
+units = "reduced"
+[[potential]]
+style = "soft_sphere"
+[potential.parameters.A]
+epsilon = 1.0
+sigma = 1.0
+"""
+
+
+@pytest.mark.parametrize("minimizer", MINIMIZERS)
+@pytest.mark.parametrize("overlap", [0.05, 1e-10, -1e-10])
+def test_squeezed_discs_are_no_rattlers_and_touching_ones_are(minimizer: str, overlap: float) -> None:
+    # A straight row across the cell: squeezed, it is a saddle by symmetry and buckles; barely touching, nothing holds it.
+    a = 1.0 - overlap
+    row = structure(a * np.arange(4.0)[:, None] * np.array([[1.0, 0, 0]]), "AAAA", np.diag([4 * a, 6.0, 6.0]), (True, True, False))
+    found = minimize(*build(DISCS, row, dimensions=2), minimizer=minimizer)
+    assert np.abs(np.asarray(gradient(found.energy, found.x, found.theta))).max() == pytest.approx(found.max_force, abs=1e-14)
+    assert found.value == pytest.approx(float(found.energy(found.x, found.theta)), abs=1e-15)
+    assert found.value < 1e-12
+    assert bool(found.notes) or overlap < 0.05
+    if overlap < 0.05:
+        assert (found.rattlers, found.zero_modes) == (4, 8)
+
+
+def test_single_precision_is_refused() -> None:
+    program = (
+        "import md_sensitivity as mds\n"
+        "try:\n    mds.minimize(lambda x, k: (k * x * x).sum(), [1.0], 1.0)\n"
+        "except mds.MdSensitivityError as error:\n    print(type(error).__name__, error)"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("PrecisionError") and "jax_enable_x64" in shown
