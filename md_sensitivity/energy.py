@@ -54,6 +54,9 @@ class Energy(Protocol):
     def updated(self, x: PyTree, theta: PyTree) -> Self:
         """The same energy, valid in a surrounding of x."""
 
+    def tightened(self, x: PyTree, theta: PyTree) -> Self:
+        """The same energy, valid only close to x, and faster there."""
+
     def stabilized(self, x: PyTree, theta: PyTree) -> Self:
         """The same energy without the contacts of atoms that nothing holds in place at x (rattlers)."""
 
@@ -90,6 +93,9 @@ class PlainEnergy:
         return self.function(x, theta)
 
     def updated(self, x: PyTree, theta: PyTree) -> Self:
+        return self
+
+    def tightened(self, x: PyTree, theta: PyTree) -> Self:
         return self
 
     def stabilized(self, x: PyTree, theta: PyTree) -> Self:

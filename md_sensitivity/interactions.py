@@ -65,9 +65,6 @@ def coefficients(term: BoundTerm, theta: Theta) -> dict[str, jax.Array]:
     for name, rows in term.rows.items():
         own = values[name][term.own[name]]
         mixed = means[name](own[:, None], own[None, :])
-        # The mean of a value with itself is that value; taken directly, its derivative is exact there too.
-        like = jnp.eye(own.shape[0], dtype=bool)
-        mixed = jnp.where(like, own[:, None], mixed)
         table[name] = jnp.where(rows >= 0, values[name][rows], mixed)
     return table
 
@@ -90,14 +87,19 @@ def range_of(term: BoundTerm, theta: Theta) -> jax.Array:
     return jnp.max(pair_range(term, coefficients(term, theta)))
 
 
+def has_kinks(term: BoundTerm) -> bool:
+    """Whether the first or second derivative of the term's energy jumps at some distance."""
+    if not isinstance(term.form, PairForm):
+        return False
+    return term.form.natural_range is not None or TRUNCATIONS[term.truncation].smooth < 2
+
+
 def kink_gaps(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array | None:
     """How far each pair is from the distance where the first or second derivative of its energy jumps, shape=(n, e) [Å].
 
     Negative inside; infinite for padding. None where the term has no such distance: then its response is continuous.
     """
-    if not isinstance(term.form, PairForm):
-        return None
-    if term.form.natural_range is None and TRUNCATIONS[term.truncation].smooth >= 2:
+    if not has_kinks(term):
         return None
     edges = edges_of(term, kinds, x, None)
     reach = pair_range(term, coefficients(term, theta))[edges.center, edges.neighbor]

@@ -16,7 +16,7 @@ from md_sensitivity.energy import Bonds, Frame, require_double_precision
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields.data import ForceField, Term, join_types
 from md_sensitivity.forcefields.typing import species_of
-from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, kink_gaps, pair_range, range_of, room, total_energy
+from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, has_kinks, kink_gaps, pair_range, range_of, room, total_energy
 from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell, on_device
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.types import Structure
@@ -24,6 +24,9 @@ from md_sensitivity.units import UnitSystem
 
 SKIN = 0.1
 """Radius of a neighbor table beyond the range of its term, as a fraction of that range."""
+
+TIGHT_SKIN = 0.01
+"""The same for tables that serve at one geometry, of which several small displacements are asked."""
 
 Theta = Any
 
@@ -84,6 +87,17 @@ class EnergyFunction:
         """The same energy with neighbor tables built at x; where x is traced, the tables keep their width and overflow to NaN."""
         terms = tuple(_with_neighbors(self.system, term, x, theta) for term in self.system.terms)
         return replace(self, system=replace(self.system, terms=terms))
+
+    def tightened(self, x: jax.Array, theta: Theta) -> Self:
+        """The same energy with neighbor tables that reach little farther than the interaction at x; x must be concrete.
+
+        Terms whose curvature jumps somewhere keep their wider tables, which say how far away the next jump is.
+        """
+        terms = [
+            term if has_kinks(term) else _with_neighbors(self.system, term, x, theta, skin=TIGHT_SKIN, widen=False)
+            for term in self.system.terms
+        ]
+        return replace(self, system=replace(self.system, terms=tuple(terms)))
 
     def stabilized(self, x: jax.Array, theta: Theta) -> Self:
         """The same energy without the contacts of rattlers: recursively, free atoms with fewer than d + 1 contacts."""
@@ -153,15 +167,18 @@ def _held(bonds: tuple[Bonds, ...], mobile: jax.Array, dimensions: int) -> jax.A
     return jax.lax.while_loop(lambda s: jnp.any(s[0] != s[1]), lambda s: (s[1], count(s[1])), (start, count(start)))[1]
 
 
-def _with_neighbors(system: System, term: BoundTerm, x: jax.Array, theta: Theta) -> BoundTerm:
-    """The term with a neighbor table for positions x, wide enough where x is concrete."""
+def _with_neighbors(
+    system: System, term: BoundTerm, x: jax.Array, theta: Theta, *, skin: float = SKIN, widen: bool = True
+) -> BoundTerm:
+    """The term with a neighbor table for positions x; where x is concrete, as wide as it must be (at least as before with `widen`)."""
     reach = range_of(term, theta)
     old = term.neighbors
     if any(isinstance(value, jax.core.Tracer) for value in jax.tree.leaves((x, reach, old))):
         return replace(term, neighbors=_traced_table(system, old, x, reach))
-    radius = _radius(float(reach))
-    needs_reverse = old.reverse is not None
-    table = build_table(np.asarray(x), np.asarray(system.cell), system.pbc, radius, reverse=needs_reverse, width=old.index.shape[1])
+    radius, width = float(reach) * (1.0 + skin), old.index.shape[1] if widen else 0
+    table = build_table(
+        np.asarray(x), np.asarray(system.cell), system.pbc, radius, reverse=old.reverse is not None, width=width
+    )
     return replace(term, neighbors=on_device(_without_removed(old, table)))
 
 
@@ -193,7 +210,7 @@ def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.A
         width = old.index.shape[1]
         if not np.all(np.isfinite(x)):
             return replace(old, radius=np.float64(-1.0))
-        radius = _radius(float(reach))
+        radius = float(reach) * (1.0 + SKIN)
         table = build_table(np.asarray(x), np.asarray(cell), system.pbc, radius, reverse=old.reverse is not None, width=width)
         if table.index.shape[1] > width:
             return replace(old, radius=np.float64(-1.0))
@@ -201,10 +218,6 @@ def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.A
 
     arguments = jax.lax.stop_gradient((x, system.cell, reach, old))
     return jax.pure_callback(build, shapes, *arguments, vmap_method="sequential")
-
-
-def _radius(reach: float) -> float:
-    return reach * (1.0 + SKIN)
 
 
 def energy_function(system: System) -> EnergyFunction:
@@ -296,7 +309,7 @@ def _bind(
     )
     reach = float(range_of(bound, force_field.parameters))
     _require_sane_range(reach, cell, pbc, term, force_field)
-    table = build_table(structure.positions, cell, pbc, _radius(reach), reverse=needs_reverse)
+    table = build_table(structure.positions, cell, pbc, reach * (1.0 + SKIN), reverse=needs_reverse)
     return replace(bound, neighbors=on_device(table))
 
 

@@ -11,7 +11,7 @@ RELATIVE_ZERO = 1e-10
 """Eigenvalues smaller than this fraction of the largest are zero: float64 tells no more."""
 
 
-def dense_matrix(operator: Operator, size: int, chunk: int = 64) -> jax.Array:
+def dense_matrix(operator: Operator, size: int, chunk: int = 8) -> jax.Array:
     """The symmetric matrix of an operator, shape=(d, d), from products with unit vectors, `chunk` at a time."""
     rows = jax.lax.map(operator, jnp.eye(size), batch_size=min(chunk, size))
     return 0.5 * (rows + rows.T)
