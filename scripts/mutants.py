@@ -35,7 +35,7 @@ ZERO_MODES = "tests/curvature/test_zero_modes.py"
 SCALING = "tests/energy/test_scaling_and_units.py"
 STATUS = "tests/minimization/test_honest_status.py"
 DIMER = f"{RESPONSES}::test_a_dimer_stretches_with_sigma_alone"
-REBUILT = f"{FROZEN}::test_other_values_given_to_an_old_system_are_those_of_a_rebuilt_one"
+CERTIFICATES = "tests/analysis/test_certificates.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ MUTANTS = (
         file="md_sensitivity/interactions.py",
         old="        value, slope = taylor_at(of_types, end)\n",
         new="        value, slope = jax.lax.stop_gradient(taylor_at(of_types, end))\n",
-        tests=(DERIVATIVES, REBUILT),
+        tests=(f"{CERTIFICATES}::test_a_spot_check_catches_what_was_frozen_at_build_time[shift]",),
     ),
     Mutant(
         name="range frozen at build time",
