@@ -212,7 +212,7 @@ def test_unrolling_the_minimizer_agrees() -> None:
     assert np.linalg.norm(moved - reference) < 1e-4 * np.linalg.norm(reference)
 
 
-@pytest.mark.parametrize("nudge", [0.0, 1e-9, -1e-6])
+@pytest.mark.parametrize("nudge", [1e-12, 1e-9, -1e-6])
 def test_rattlers_that_barely_touch_have_no_say(nudge: float) -> None:
     case = load_case("relaxed", "soft_sphere_rattlers")
     energy = energy_function(build_system(case.structure, case.force_field, dimensions=2))
@@ -230,6 +230,9 @@ def test_rattlers_that_barely_touch_have_no_say(nudge: float) -> None:
     start[rattler] += (gap + nudge) * step / np.linalg.norm(step)
     touching = minimize(energy, start, clean.theta, fmax=1e-8, throw=False)
     assert (touching.status, touching.rattlers) == ("minimum", clean.rattlers)
+    if nudge == 1e-12:
+        left = np.asarray(fresh.kink_gaps(touching.x, clean.theta)[0])[rattler, slot]
+        assert -2e-12 < left < 0, "they are in touch to the end"
     rows = basis(clean.theta)
     here, there = (np.asarray(equilibrium_jacobian(e, rows).value) for e in (clean, touching))
     assert np.abs(here - there).max() < 1e-5 * np.abs(here).max()
