@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax is imported; see md_sensitivity/cli/edge.py
 
@@ -17,3 +19,16 @@ def pytest_configure(config: pytest.Config) -> None:
     from md_sensitivity.cli.cache import keep_compiled_programs
 
     keep_compiled_programs(f"tests-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+
+
+_MANY_MAPS = 25_000
+"""Linux gives a process 65,530 memory maps; XLA takes several for each compiled program, and crashes when there are no more."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_memory_maps() -> Iterator[None]:
+    """Forget compiled programs between modules before they use up the memory maps of the process."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > _MANY_MAPS:
+        jax.clear_caches()
