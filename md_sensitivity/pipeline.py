@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from md_sensitivity.analysis.certificate import certify
-from md_sensitivity.analysis.differences import Difference, check
+from md_sensitivity.analysis.differences import Difference, check, kink_distance
 from md_sensitivity.analysis.document import (
     certificate_info,
     equilibrium_info,
@@ -43,11 +43,14 @@ from md_sensitivity.minimization import Equilibrium, minimize, raise_unless_mini
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
-from md_sensitivity.system import System, build_system, energy_function
+from md_sensitivity.system import EnergyFunction, System, build_system, energy_function
 from md_sensitivity.types import Structure
 
 POSITIONS_LIMIT = 15_000_000
 """dx*/dθ of every atom is written by default up to this many numbers (120 MB)."""
+
+NEAR_CUTOFF = 0.01
+"""A pair this close to a cutoff where energy or force jumps is worth a warning [Å]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +126,7 @@ def analyze(
             observable_info(o.name, o.unit, found.value[k], found.direct[k], found.relaxation[k], selection, bool(undefined[k]))
             for k, o in enumerate(bound)
         ],
-        certificate=certificate_info(certificate),
+        certificate=certificate_info(certificate, equilibrium.status),
     )
     arrays = _arrays(structure, equilibrium, selection, responses if positions else None)
     return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
@@ -208,7 +211,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
         solver=automatic if options.solver == "auto" else options.solver,
         memory_bytes=memory,
         estimated_seconds=seconds,
-        notes=(*structure.notes, *selection.notes, *selection.undefined.values(), *written),
+        notes=(*structure.notes, *selection.notes, *selection.undefined.values(), *written, "compilation comes on top, once per shape"),
     )
 
 
@@ -261,7 +264,22 @@ def _warnings(
         doubts.append(f"the derivatives are not those of an equilibrium: {equilibrium.message}")
     if not np.all(found.response.residual <= ACCEPTABLE):
         doubts.append(f"a linear solve did not converge (relative residual {found.response.residual.max():.2g})")
+    doubts += _truncation_doubts(equilibrium)
     return (*doubts, *structure.notes, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
+
+
+def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:
+    """Warnings about pairs close to a cutoff where the energy, or the force, jumps."""
+    gap = kink_distance(equilibrium)
+    if gap is None or gap > NEAR_CUTOFF or not isinstance(equilibrium.energy, EnergyFunction):
+        return []
+    jumps = {"none": "energy", "shift": "force"}
+    return [
+        f"potential {term.label}: a pair is {gap:.2g} from the cutoff, where the {jumps[term.truncation]} jumps (truncation = "
+        f"{term.truncation!r}); which pairs count, and with them the minimum, is a matter of small displacements"
+        for term in equilibrium.energy.system.terms
+        if term.truncation in jumps and bool(np.isfinite(term.cutoff))
+    ]
 
 
 def _scales(selection: Selection, mode: str, found: Parts) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from md_sensitivity.energy import Bonds, Frame, require_double_precision
 from md_sensitivity.errors import InputError, UsageError
+from md_sensitivity.feasibility import require_feasible_range, require_planar
 from md_sensitivity.forcefields.data import ForceField, Term, join_types
 from md_sensitivity.forcefields.typing import species_of
 from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, has_kinks, kink_gaps, pair_range, range_of, room, total_energy
@@ -256,7 +257,7 @@ def build_system(
     free = 1.0 - np.asarray(structure.fixed, dtype=np.float64)
     periodic = np.array(structure.pbc, dtype=bool)
     if dimensions == 2:
-        _require_planar(structure)
+        require_planar(structure)
         free[:, 2] = 0.0
         periodic[2] = False  # files of planar systems often repeat them along z, where nothing is to be met
     if fixed is not None:
@@ -308,22 +309,9 @@ def _bind(
         neighbors=on_device(build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse)),
     )
     reach = float(range_of(bound, force_field.parameters))
-    _require_sane_range(reach, cell, pbc, term, force_field)
+    require_feasible_range(structure, cell, pbc, reach, f"{_where(force_field)}: potential {term.label!r}")
     table = build_table(structure.positions, cell, pbc, reach * (1.0 + SKIN), reverse=needs_reverse)
     return replace(bound, neighbors=on_device(table))
-
-
-def _require_sane_range(reach: float, cell: np.ndarray, pbc: tuple[bool, ...], term: Term, force_field: ForceField) -> None:
-    """Refuses ranges that reach absurdly many images of a small cell, before memory is asked for them."""
-    if math.isinf(reach) or not any(pbc):
-        return
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-    images = np.prod([2.0 * reach / height + 1.0 for height, periodic in zip(heights, pbc, strict=True) if periodic])
-    if images > 1e6:
-        raise InputError(
-            f"{_where(force_field)}: potential {term.label!r} reaches {reach:g} Å, {images:.1e} images of the structure's cell; "
-            "check the units of cutoff and cell"
-        )
 
 
 def _row_tables(term: Term, species: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -364,20 +352,6 @@ def _complain_about_missing(force_field: ForceField, structure: Structure, speci
         raise InputError(
             f"{_where(force_field)}: no parameters for {shown}, which occur in {structure.path or structure.name}; "
             f"the force field knows {', '.join(sorted(force_field.species))}"
-        )
-
-
-def _require_planar(structure: Structure) -> None:
-    z = structure.positions[:, 2]
-    if np.ptp(z) > 1e-6:
-        raise InputError(
-            f"{structure.path or structure.name}: two dimensions were asked for, but z is not the same for all atoms (atom "
-            f"{int(np.argmax(np.abs(z - z[0])))} is {np.ptp(z):.3g} off)"
-        )
-    tilt = np.abs(np.asarray(structure.cell)[:2, 2])[np.asarray(structure.pbc)[:2]]
-    if np.any(tilt > 1e-6):
-        raise InputError(
-            f"{structure.path or structure.name}: two dimensions were asked for, but the first two cell vectors leave the plane"
         )
 
 

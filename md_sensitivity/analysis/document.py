@@ -26,6 +26,7 @@ from md_sensitivity.analysis.result import (
 from md_sensitivity.analysis.spotcheck import RANDOM
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.minimization.equilibrium import MINIMUM
 from md_sensitivity.system import System
 from md_sensitivity.types import Structure
 from md_sensitivity.versions import installed_versions
@@ -135,8 +136,8 @@ def _nulled(values: np.ndarray, hidden: np.ndarray) -> Any:
     return [_nulled(v, h) for v, h in zip(values, hidden, strict=True)]
 
 
-def certificate_info(certificate: Certificate) -> CertificateInfo:
-    """The certificate."""
+def certificate_info(certificate: Certificate, status: str) -> CertificateInfo:
+    """The certificate; what is no minimum cannot pass."""
     return CertificateInfo(
         mode=certificate.mode,
         solver=certificate.solver,
@@ -146,7 +147,7 @@ def certificate_info(certificate: Certificate) -> CertificateInfo:
         error_estimate=certificate.error_estimate,
         finite_differences=[_finite_difference(difference) for difference in certificate.differences],
         warnings=list(certificate.warnings),
-        passed=certificate.passed,
+        passed=certificate.passed and status == MINIMUM,
         kink_distance=certificate.kink_distance,
         reason=certificate.reason,
     )

@@ -24,7 +24,7 @@ RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
 
 def run_json(
     study: Study,
-    force_field: ForceField | None,
+    force_field: ForceField,
     outcomes: Sequence[Outcome],
     *,
     state: str,
@@ -67,18 +67,16 @@ def device_info() -> dict[str, Any]:
     }
 
 
-def constants(force_field: ForceField | None) -> dict[str, float]:
+def constants(force_field: ForceField) -> dict[str, float]:
     """Physical constants that take the numbers of the force-field file to Å, eV and GPa."""
     fixed = {"elementary_charge_C": units.ELEMENTARY_CHARGE, "avogadro_per_mol": units.AVOGADRO}
-    if force_field is None or force_field.units.reduced:
+    if force_field.units.reduced:
         return fixed
     system = force_field.units
     return fixed | {"energy_unit_eV": system.energy, "length_unit_A": system.length, "pressure_GPa_per_eV_per_A3": system.pressure}
 
 
-def _force_field_info(study: Study, force_field: ForceField | None) -> Mapping[str, Any]:
-    if force_field is None:
-        return {"path": study.force_field, "sha256": ""}
+def _force_field_info(study: Study, force_field: ForceField) -> Mapping[str, Any]:
     return {"path": study.force_field, "sha256": force_field.sha256, "name": force_field.name, "units": force_field.units.name}
 
 

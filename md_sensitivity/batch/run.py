@@ -13,7 +13,7 @@ from md_sensitivity.batch import provenance, resume
 from md_sensitivity.batch.names import frame_names
 from md_sensitivity.batch.outcome import DEVICE, FAILED, INTERNAL, Outcome, documented, exit_code
 from md_sensitivity.batch.reading import read_selected
-from md_sensitivity.errors import ComputationError, DeviceError, InputError, MdSensitivityError, SelfCheckError, UsageError
+from md_sensitivity.errors import ComputationError, DeviceError, MdSensitivityError, SelfCheckError, UsageError
 from md_sensitivity.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -30,16 +30,13 @@ class Run:
 
     Attributes:
         study: what to do.
-        force_field: None where its file was rejected.
-        rejection: why it was.
         started: when.
         clock: the same on the monotonic clock [s].
         outcomes: what became of the structures so far; the one thing here that grows.
     """
 
     study: Study
-    force_field: ForceField | None
-    rejection: InputError | None
+    force_field: ForceField
     started: datetime.datetime
     clock: float
     outcomes: list[Outcome]
@@ -51,29 +48,25 @@ class Run:
 
 
 def begin(study: Study) -> Run:
-    """Read the force field and check what can be checked before anything is computed.
+    """Read the force field and check what can be checked before anything is computed, or any file touched.
 
     Raises:
+        InputError: the force field was rejected.
         UsageError: an option that no structure can satisfy, or an output folder that cannot be made.
     """
     from md_sensitivity.forcefields import read_force_field
 
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    force_field: ForceField | None = None
-    rejection: InputError | None = None
-    try:
-        force_field = read_force_field(study.force_field)
-    except InputError as error:
-        rejection = error
+    force_field = read_force_field(study.force_field)
     check_options(study, force_field)
     try:
         study.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the output folder {study.output}: {error.strerror or error}") from None
-    return Run(study=study, force_field=force_field, rejection=rejection, started=started, clock=clock, outcomes=[])
+    return Run(study=study, force_field=force_field, started=started, clock=clock, outcomes=[])
 
 
-def check_options(study: Study, force_field: ForceField | None) -> None:
+def check_options(study: Study, force_field: ForceField) -> None:
     """Raise a UsageError for names that do not exist: observables, parameters, minimizer, solver, formats."""
     from md_sensitivity.curvature import SOLVERS
     from md_sensitivity.minimization import MINIMIZERS
@@ -82,7 +75,7 @@ def check_options(study: Study, force_field: ForceField | None) -> None:
 
     for spec in study.options.observables:
         observable(spec)
-    if force_field is not None and study.options.parameters:
+    if study.options.parameters:
         force_field.table.matching(study.options.parameters)
     MINIMIZERS.find(study.options.minimizer)
     if study.options.solver != "auto":
@@ -137,10 +130,6 @@ def _outcomes(run: Run, progress: Progress) -> Iterator[Outcome]:
     study, jobs = run.study, run.study.jobs
     others = [name for _, name in jobs]
     for place, (path, name) in enumerate(jobs):
-        if run.force_field is None:
-            resume.clear(study.output / name)
-            yield Outcome(name=name, path=path, status="rejected", code=InputError.exit_code, message=str(run.rejection))
-            continue
         part = _Part(progress=progress, place=place, count=len(jobs), name=name)
         part.update("reading", 0.0)
         began = time.monotonic()
@@ -164,15 +153,16 @@ def _analyzed(structure: Structure, force_field: ForceField, study: Study, *, na
     old = resume.finished(folder, key) if study.resume else None
     if old is not None:
         return Outcome(name=name, path=path, status=old.status, kept=True, sha256=structure.sha256, document=old)
-    resume.clear(folder)
     try:
         compute = pipeline.analyze if study.differentiate else pipeline.minimize_structure
         result = compute(structure, force_field, study.options, name=name, progress=progress)
+        resume.clear(folder)
         write_result(result, study.output, study.formats)
         if result.document.status != "failed":
             resume.mark_finished(folder, key)
     except Exception as error:  # the outermost edge of one structure: whatever happens to it, the others go on
-        resume.clear(folder)
+        if not isinstance(error, UsageError):  # a slip of the request says nothing about what an earlier one found
+            resume.clear(folder)
         outcome = replace(_failure(error, name=name, path=path, seconds=time.monotonic() - began), sha256=structure.sha256)
         return outcome if outcome.status == "rejected" else _recorded(outcome, structure, force_field, study)
     document = result.document

@@ -38,8 +38,6 @@ def run_study(ctx: click.Context, values: Mapping[str, Any], *, differentiate: b
     with console:
         console.update("reading the force field", None)
         run = begin(study)
-        if run.rejection is not None:
-            console.error(str(run.rejection))
         with signals.watched(lambda: write_state(run, INTERRUPTED)):
             code = run_analyses(run, progress=console, report=lambda outcome: _tell(console, run, outcome))
     _show(run, code, as_json=values["as_json"])
@@ -99,7 +97,7 @@ def _tell(console: Console, run: Run, outcome: Outcome) -> None:
         console.error(outcome.traceback)
     if outcome.status == "failed":
         console.error(f"{outcome.path}: {outcome.message}")
-    elif outcome.status == "rejected" and run.rejection is None:
+    elif outcome.status == "rejected":
         console.error(outcome.message if outcome.path in outcome.message else f"{outcome.path}: {outcome.message}")
     else:
         console.detail(f"{outcome.name}: {outcome.status}" + (", kept" if outcome.kept else f" in {outcome.seconds:.2f} s"))

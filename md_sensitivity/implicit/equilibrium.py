@@ -27,6 +27,8 @@ from md_sensitivity.minimization import Equilibrium
 TOLERANCE = 1e-12
 """Relative residual asked of the linear solvers; where float64 gives less, the recomputed one says so."""
 MAX_ITERATIONS = 20000
+ROUNDING = 1e-12
+"""A right-hand side smaller than this times the largest eigenvalue moves no atom by more than rounding."""
 BLOCK = 16
 """Right-hand sides that are solved together."""
 
@@ -131,8 +133,10 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
     return _Solved(value, residual, max(int(part[2]) for part in parts), status, name, reason, rhs)
 
 
-def _refuse(solved: _Solved) -> None:
-    bad = ~(solved.residual <= ACCEPTABLE)
+def _refuse(equilibrium: Equilibrium, solved: _Solved) -> None:
+    # A right-hand side of rounding only, against the stiffness of the system, is a zero with noise: nothing is to be solved.
+    stiffness = 0.0 if equilibrium.spectrum is None else equilibrium.spectrum.largest
+    bad = ~(solved.residual <= ACCEPTABLE) & ~(solved.rhs <= ROUNDING * stiffness)
     if np.any(bad):
         worst = int(np.argmax(np.where(np.isnan(solved.residual), np.inf, solved.residual)))
         text = STATUS_TEXT[int(solved.status[worst])]
@@ -165,7 +169,7 @@ def equilibrium_jacobian(
     b = -_mixed_columns(equilibrium.energy, equilibrium.x, equilibrium.theta, directions)
     solved = _solve(equilibrium, b, solver, tolerance)
     if throw:
-        _refuse(solved)
+        _refuse(equilibrium, solved)
     _, unravel = ravel_pytree(equilibrium.x)
     return _response(solved, jax.vmap(unravel)(solved.value))
 
@@ -203,7 +207,7 @@ def equilibrium_vjp(
     b = jax.vmap(lambda tree: ravel_pytree(tree)[0])(stacked)
     solved = _solve(equilibrium, b, solver, tolerance)
     if throw:
-        _refuse(solved)
+        _refuse(equilibrium, solved)
     value = _adjoint_rows(equilibrium.energy, equilibrium.x, equilibrium.theta, solved.value)
     return _response(solved, jax.tree.map(lambda v: v[0], value) if single else value)
 

@@ -41,7 +41,13 @@ def print_results(results: Sequence[Documented], stream: IO[str] | None = None, 
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
+    class Terminal(Console):
+        """A console that tells the caller when nobody reads any more; rich would end the process with code 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = Terminal(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
     for part in renderables(results, console, limit=limit, detailed=detailed):
         console.print(part, soft_wrap=isinstance(part, str | Text))
 

@@ -20,7 +20,7 @@ ORDER = (
     ("structures",),
     ("potentials",),
     ("forcefields",),
-    ("system", "neighbors", "energy", "interactions"),
+    ("system", "neighbors", "energy", "interactions", "feasibility"),
     ("curvature",),
     ("minimization",),
     ("implicit",),
