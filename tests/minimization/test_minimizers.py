@@ -150,3 +150,16 @@ def test_frozen_coordinates_stay(minimizer: str) -> None:
     g = np.asarray(gradient(result.energy, result.x, theta))
     assert np.abs(g[frozen == 0]).max() <= 1e-8 < np.abs(g[frozen > 0]).max()
     assert result.value >= LJ13
+
+
+@pytest.mark.parametrize("minimizer", ["lbfgs", "newton"])
+def test_no_step_is_taken_uphill(minimizer: str) -> None:
+    def valley(x: Any, steepness: Any) -> Any:
+        """Rosenbrock's, which leads every quadratic model astray."""
+        return steepness * (x[1] - x[0] ** 2) ** 2 + (1.0 - x[0]) ** 2
+
+    start = jnp.array([-1.2, 1.0])
+    ends = [minimize(valley, start, 1e4, minimizer=minimizer, max_steps=k, curvature=False, throw=False) for k in range(1, 40)]
+    values = np.array([end.value for end in ends])
+    assert np.all(np.diff(values) <= 1e-12 * np.abs(values[:-1])) and values[-1] < values[0]
+    assert [end.steps for end in ends] == list(range(1, 40))
