@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax is imported; see md_sensitivity/cli/edge.py
 
 import jax
 import pytest
+
+from md_sensitivity.batch.programs import forget_programs_when_many
 
 jax.config.update("jax_enable_x64", True)
 
@@ -21,14 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
     keep_compiled_programs(f"tests-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
 
 
-_MANY_MAPS = 25_000
-"""Linux gives a process 65,530 memory maps; XLA takes several for each compiled program, and crashes when there are no more."""
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _few_memory_maps() -> Iterator[None]:
     """Forget compiled programs between modules before they use up the memory maps of the process."""
     yield
-    maps = Path("/proc/self/maps")
-    if maps.exists() and len(maps.read_bytes().splitlines()) > _MANY_MAPS:
-        jax.clear_caches()
+    forget_programs_when_many()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from md_sensitivity.batch import provenance, resume
 from md_sensitivity.batch.names import frame_names
 from md_sensitivity.batch.outcome import DEVICE, FAILED, INTERNAL, Outcome, documented, exit_code
+from md_sensitivity.batch.programs import forget_programs_when_many
 from md_sensitivity.batch.reading import read_selected
 from md_sensitivity.errors import ComputationError, DeviceError, MdSensitivityError, SelfCheckError, UsageError
 from md_sensitivity.progress import SILENT, Progress
@@ -141,6 +142,7 @@ def _outcomes(run: Run, progress: Progress) -> Iterator[Outcome]:
             continue
         for structure, frame in zip(structures, frame_names(name, frames_of(structures, study), others), strict=True):
             yield _analyzed(structure, run.force_field, study, name=frame, path=path, progress=replace(part, name=frame))
+            forget_programs_when_many()
 
 
 def _analyzed(structure: Structure, force_field: ForceField, study: Study, *, name: str, path: str, progress: Progress) -> Outcome:
