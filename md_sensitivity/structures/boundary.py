@@ -56,6 +56,9 @@ def guarded(where: str, reader: str, notes: list[str], work: Callable[[], Result
 def quoted(error: BaseException) -> str:
     """Class and message of an exception on one short line."""
     text = shortened(printable(" ".join(str(error).split())))
+    word = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
+    if 0 < len(word) <= 3 and word.isalpha():  # libraries look symbols up in a dict of elements
+        return f"unknown element {word!r}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
