@@ -111,6 +111,8 @@ def _norms(energy: Energy, x: PyTree, modes: ZeroModes | None, b: jax.Array) -> 
 def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float) -> _Solved:
     """P H⁺ P b for right-hand sides of shape=(p, d), in blocks; zero right-hand sides cost nothing."""
     name, reason = choose_solver(equilibrium, solver)
+    if len(b) == 0:
+        return _Solved(b, np.zeros(0), 0, np.zeros(0, dtype=np.int64), name, reason, np.zeros(0))
     e, x, theta, modes = equilibrium.energy, equilibrium.x, equilibrium.theta, equilibrium.modes
     spectrum = equilibrium.spectrum
     rhs = np.asarray(_norms(e, x, modes, b))
