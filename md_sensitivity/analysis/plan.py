@@ -13,7 +13,7 @@ from md_sensitivity.system import System
 _BYTES_PER_ENTRY = 400
 """Working memory for each entry of a neighbor table: the table itself and the temporaries of a Hessian product."""
 _SECONDS_PER_ENTRY = 1.2e-8
-"""One force evaluation for each entry of a neighbor table, measured on a laptop-class core."""
+"""Rough time of one force evaluation for each entry of a neighbor table on one CPU core."""
 _TRIPLETS = 0.5
 """Extra work of three-body terms, for each entry and each further neighbor."""
 

@@ -141,7 +141,7 @@ class ForceField:
         terms: the potentials, which add up.
         parameters: θ, a plain nested dict of arrays in the file's own units.
         table: names, units, bounds, standard deviations and the free/fixed mask, in ravel order.
-        source: where it came from, for messages; `path` and `sha256` for provenance ("" where made in memory).
+        path, sha256: where it came from; "" where it was made in memory.
     """
 
     name: str

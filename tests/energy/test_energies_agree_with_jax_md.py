@@ -1,4 +1,4 @@
-"""Energies, forces and Hessian products against jax-md, where FINDINGS from LAMMPS say that jax-md is right: free clusters, one species."""
+"""Energies, forces and Hessian products against jax-md, where it is known to be right: free clusters of one species."""
 
 from __future__ import annotations
 
