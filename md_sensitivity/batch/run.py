@@ -96,14 +96,14 @@ def run_analyses(run: Run, *, progress: Progress = SILENT, report: Report = lamb
     Returns:
         The exit code. An interruption passes through after `summary.csv` and `run.json` are written for what is finished.
     """
-    state = provenance.INTERRUPTED
     try:
         for outcome in _outcomes(run, progress):
             run.outcomes.append(outcome)
             report(outcome)
-        state = provenance.FINISHED
-    finally:
-        write_state(run, state)
+        write_state(run, provenance.FINISHED)
+    except BaseException:  # also where the signal came while the state was written
+        write_state(run, provenance.INTERRUPTED)
+        raise
     return run.exit_code
 
 

@@ -48,7 +48,7 @@ def group() -> None:
     md-sensitivity COMMAND --help                              all options
 
     Exit codes: 0 ok, 1 internal error, 2 usage, 3 input rejected, 4 some structures failed, 5 not a minimum (--strict),
-    6 device or memory, 7 a self-check failed, 130 interrupted, 143 terminated.
+    6 device or memory, 7 a self-check failed, 130 interrupted, 143 terminated, 138 stopped by SIGUSR1.
     """
 
 

@@ -1,9 +1,11 @@
-"""Ctrl-C and SIGTERM: the work stops, what is finished is written, and the exit code says which it was.
+"""Ctrl-C, SIGTERM and SIGUSR1: the work stops, what is finished is written, and the exit code says which it was.
 
 Python runs its signal handlers between byte codes only, and compiled programs may keep it waiting for minutes. So where there is
 something to save, a thread watches too, and ends the process itself where the main thread does not come back. And an exception
 that a handler raises can get lost: callbacks of the garbage collector, of which jax has some, print and forget it. So the signal is
 remembered, and raised again at the next step of the work.
+
+While a thread watches, a second signal changes nothing: the first one is being answered, and what that writes shall not be disturbed.
 """
 
 from __future__ import annotations
@@ -15,22 +17,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED = 128 + signal.SIGINT
+from md_sensitivity.startup import EXIT_CODES, MESSAGES
+
+INTERRUPTED = EXIT_CODES[signal.SIGINT]
+SIGNALS = tuple(EXIT_CODES)
 GRACE = 10.0
 """How long the main thread may take to come back [s]; batch systems kill half a minute after SIGTERM."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 _received: list[int] = []
 """Signals of this process that have not ended it yet; handlers have nowhere else to leave them."""
+_watchers: list[threading.Thread] = []
+"""The thread that watches, where there is one."""
 
 
 class Interrupted(BaseException):
     """A signal asked this process to end. No failure, so `except Exception` does not hold it."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__("interrupted" if number == signal.SIGINT else "terminated")
-        self.exit_code = 128 + number
+    def __init__(self, number: int, remark: str = "") -> None:
+        super().__init__(MESSAGES[number] + remark)
+        self.number = number
+        self.exit_code = EXIT_CODES[number]
 
 
 @contextmanager
@@ -68,10 +75,13 @@ def watched(save: Callable[[], None], grace: float = GRACE) -> Iterator[None]:
     thread = threading.Thread(target=_watch, args=(listen, done, save, grace), daemon=True)
     before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     thread.start()
+    _watchers.append(thread)
     try:
+        check()
         yield
     finally:
         done.set()
+        _watchers.remove(thread)
         signal.set_wakeup_fd(before)
         os.close(tell)
         thread.join(timeout=1.0)
@@ -81,7 +91,8 @@ def watched(save: Callable[[], None], grace: float = GRACE) -> Iterator[None]:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     _received.append(number)
-    raise Interrupted(number)
+    if len(_received) == 1 or not _watchers:
+        raise Interrupted(number)
 
 
 def _watch(listen: int, done: threading.Event, save: Callable[[], None], grace: float) -> None:
@@ -93,4 +104,4 @@ def _watch(listen: int, done: threading.Event, save: Callable[[], None], grace: 
         try:
             save()
         finally:
-            os._exit(128 + received[0])
+            os._exit(EXIT_CODES[received[0]])
