@@ -20,6 +20,7 @@ from md_sensitivity.errors import MdSensitivityError
 
 if TYPE_CHECKING:
     from md_sensitivity.analysis.sensitivity import sensitivity
+    from md_sensitivity.fitting import Fit, Target, fit
     from md_sensitivity.forcefields import ForceField, read_force_field
     from md_sensitivity.implicit import (
         equilibrium_jacobian,
@@ -56,6 +57,9 @@ __all__ = [
     "equilibrium_jvp",
     "equilibrium_vjp",
     "equilibrium_jacobian",
+    "fit",
+    "Target",
+    "Fit",
     "load",
     "MdSensitivityError",
     "__version__",
@@ -78,6 +82,7 @@ _HOMES = {
         "equilibrium_vjp",
         "equilibrium_jacobian",
     ),
+    "fitting": ("fit", "Target", "Fit"),
     "reports.load": ("load",),
 }
 """Module → names that this package offers from it."""

@@ -99,10 +99,10 @@ def error_estimate(equilibrium: Equilibrium, response: Response, scales: np.ndar
     coordinates = max(1, int(np.asarray(response.solution).shape[1]))
     offset = equilibrium.max_force * np.sqrt(coordinates) / softest
     rounding = 4e-16 * spectrum.largest / softest
-    return float(linear + offset / (_ANHARMONIC * _bond(equilibrium)) + rounding)
+    return float(linear + offset / (_ANHARMONIC * shortest_bond(equilibrium)) + rounding)
 
 
-def _bond(equilibrium: Equilibrium) -> float:
+def shortest_bond(equilibrium: Equilibrium) -> float:
     """Shortest distance between atoms that interact [Å]; 1 where there is none."""
     x = np.asarray(equilibrium.x)
     frame = equilibrium.energy.frame(equilibrium.x)

@@ -9,36 +9,38 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.neighbors import on_device
 from md_sensitivity.observables.base import Data, ObservableKind, system_of
 
 _SAME = 1e-9
 """A deviation smaller than this [Å] counts as zero, where its derivative does not exist."""
 
 
-def _whole(equilibrium: Equilibrium) -> tuple[bool, bool]:
+def rigid_motions(equilibrium: Equilibrium) -> tuple[bool, bool]:
     """Whether translating, and turning, the whole structure are zero modes."""
     modes = equilibrium.modes
     if modes is None:
         return False, False
     system = system_of(equilibrium, "shape")
-    free = np.asarray(system.free)[:, : system.dimensions]
+    free = np.asarray(system.free)[: system.size, : system.dimensions]
     if not np.all(free > 0):
         return False, False
     allowed = np.asarray(modes.allowed)
-    sizes = np.bincount(np.asarray(modes.fragment), minlength=len(allowed))
+    sizes = np.bincount(np.asarray(modes.fragment)[: system.size], minlength=len(allowed))
     # About an axis out of the plane in two dimensions, about any axis in three. A point has nothing to turn.
     turning = np.array([np.linalg.matrix_rank(a[3:]) for a in allowed])
     wanted = 1 if system.dimensions == 2 else 3
-    return True, bool(np.all((turning >= wanted) | (sizes == 1)))
+    return True, bool(np.all((turning >= wanted) | (sizes <= 1)))
 
 
 def _bind_gyration(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
     system = system_of(equilibrium, "radius_of_gyration")
     modes = equilibrium.modes
     # A cluster that crosses the boundary of its cell is made whole; what is continued through it stays as the file has it.
-    whole = modes is not None and modes.origin.shape[0] == 1 and _whole(equilibrium)[1]
-    image = modes.image if whole and modes is not None else jnp.zeros_like(system.positions)
-    return {"weights": system.masses / jnp.sum(system.masses), "image": image}
+    one = modes is not None and not np.any(np.asarray(modes.fragment)[: system.size])
+    image = np.asarray(modes.image) if one and modes is not None and rigid_motions(equilibrium)[1] else np.zeros(system.positions.shape)
+    masses = np.asarray(system.masses)
+    return on_device({"weights": masses / masses.sum(), "image": image})
 
 
 def _gyration(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
@@ -51,19 +53,20 @@ def _gyration(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
 
 def _bind_rmsd(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
     system = system_of(equilibrium, "rmsd")
-    translates, turns = _whole(equilibrium)
-    reference = system.positions
+    translates, turns = rigid_motions(equilibrium)
+    count = system.size
+    weights = np.where(np.arange(len(system.positions)) < count, 1.0 / count, 0.0)
+    reference, x = np.asarray(system.positions), np.asarray(equilibrium.x)
     if translates:
-        reference = reference - jnp.mean(reference, axis=0)
-    rotation = jnp.eye(3)
+        reference = reference - weights @ reference
     if turns:
-        x = np.asarray(equilibrium.x)
-        rotation = jnp.asarray(_best_rotation(np.asarray(reference), x - x.mean(axis=0), system.dimensions))
-    # The best rotation is stationary, so that holding it fixed leaves the first derivative exact.
-    return {"reference": reference @ rotation.T, "translates": jnp.asarray(float(translates))}
+        rotation = best_rotation(reference[:count], x[:count] - weights @ x, system.dimensions)
+        # The best rotation is stationary, so that holding it fixed leaves the first derivative exact.
+        reference = reference @ rotation.T
+    return on_device({"reference": reference, "translates": np.float64(translates), "weights": weights})
 
 
-def _best_rotation(reference: np.ndarray, moved: np.ndarray, dimensions: int) -> np.ndarray:
+def best_rotation(reference: np.ndarray, moved: np.ndarray, dimensions: int) -> np.ndarray:
     """Rotation that takes centered `reference` onto `moved`, shape=(3, 3). Source: Kabsch, doi:10.1107/S0567739476001873."""
     d = dimensions
     u, _, vt = np.linalg.svd(moved[:, :d].T @ reference[:, :d])
@@ -75,8 +78,8 @@ def _best_rotation(reference: np.ndarray, moved: np.ndarray, dimensions: int) ->
 
 
 def _rmsd(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    moved = x - data["translates"] * jnp.mean(x, axis=0)
-    square = jnp.mean(jnp.sum((moved - data["reference"]) ** 2, axis=1))
+    moved = x - data["translates"] * (data["weights"] @ x)
+    square = data["weights"] @ jnp.sum((moved - data["reference"]) ** 2, axis=1)
     same = square <= _SAME**2
     return jnp.where(same, 0.0, jnp.sqrt(jnp.where(same, 1.0, square)))
 
