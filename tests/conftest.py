@@ -16,10 +16,10 @@ jax.config.update("jax_enable_x64", True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep compiled programs, one private folder for each worker process: jax does not write entries atomically."""
+    """Keep compiled programs, in one folder for all worker processes."""
     from md_sensitivity.cli.cache import keep_compiled_programs
 
-    keep_compiled_programs(f"tests-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+    keep_compiled_programs("tests")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -64,7 +64,13 @@ def device_info() -> dict[str, Any]:
         "count": len(devices),
         "precision": "double" if jax.config.jax_enable_x64 else "single",
         "threads": os.environ.get("NPROC") or "all",
+        "gpu_memory": gpu_memory_settings(),
     }
+
+
+def gpu_memory_settings() -> dict[str, str]:
+    """How jax takes memory of a GPU, as the environment says it."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(("XLA_PYTHON_CLIENT_", "XLA_CLIENT_MEM_"))}
 
 
 def constants(force_field: ForceField) -> dict[str, float]:

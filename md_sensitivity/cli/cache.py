@@ -1,7 +1,8 @@
 """The persistent compilation cache: compiled programs kept from run to run, in a folder that only this user can write.
 
 What is in it gets executed, so it lies in a folder of mode 0700 that belongs to this user, keyed by the versions of this program and
-of jax and by the processor; where that cannot be had, nothing is kept. `MD_SENSITIVITY_CACHE` names another place, or turns it off
+of jax and by the processor; where that cannot be had, nothing is kept. Any number of processes on any number of machines may use the
+same folder at once (`verified`). `MD_SENSITIVITY_CACHE` names another place, or turns it off
 (`off`). Entries older than a month are removed.
 """
 
@@ -26,16 +27,17 @@ def keep_compiled_programs(purpose: str = "programs") -> Path | None:
     import jax
 
     from md_sensitivity import __version__
+    from md_sensitivity.cli import verified
 
     base = cache_folder()
     folder = base and private_folder(base / f"{purpose}-{__version__}-jax-{jax.__version__}-{_processor()}")
-    if folder is None:
+    if folder is None or not verified.install():
         return None
     _forget_old(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    # A process killed while it wrote leaves half an entry: jax says so and compiles again, and no user needs to know.
+    # On a full or vanished disk jax says that it could not keep a program, and goes on; no user needs to know.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache", category=UserWarning)
     return folder
 

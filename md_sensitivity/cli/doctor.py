@@ -26,7 +26,7 @@ def doctor(**values: Any) -> int:
     from md_sensitivity.doctor import diagnose, surroundings
 
     console = console_of(values)
-    edge.prepare(console, threads=values["threads"], device=values["device"])
+    edge.prepare(console, threads=values["threads"], device=values["device"], gpu_memory=values["gpu_memory"])
     facts = surroundings()
     findings = diagnose(console)
     healthy = all(finding.passed for finding in findings)

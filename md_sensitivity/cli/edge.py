@@ -17,18 +17,24 @@ THREAD_VARIABLES = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 """What XLA's thread pool (NPROC), OpenMP and the BLAS libraries listen to."""
 
 
-def prepare(console: Console, *, threads: int | None = None, device: str = "auto") -> None:
+PREALLOCATE, FRACTION, OLD_FRACTION = "XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"
+"""What jax's memory of a GPU listens to."""
+
+
+def prepare(console: Console, *, threads: int | None = None, device: str = "auto", gpu_memory: float | None = None) -> None:
     """Set up this process for computing.
 
     Args:
         console: where remarks go.
         threads: number of threads; None for SLURM_CPUS_PER_TASK, or else all cores.
         device: `auto`, `cpu` or `gpu`.
+        gpu_memory: part of the GPU's memory to reserve at the start; None for what is needed, when it is needed.
 
     Raises:
         DeviceError: where `gpu` is asked for and there is none.
     """
     limit_threads(threads)
+    share_gpu_memory(gpu_memory)
     quiet_compiler()
     for sentence in known_bad(installed_versions()):
         console.info(f"warning: {sentence}")
@@ -44,6 +50,10 @@ def prepare(console: Console, *, threads: int | None = None, device: str = "auto
 
     folder = keep_compiled_programs()
     console.detail(f"jax {jax.__version__} on {chosen.device_kind}; compiled programs are kept in {folder or 'memory only'}")
+    if chosen.platform == "gpu":
+        from md_sensitivity.batch.provenance import gpu_memory_settings
+
+        console.detail("memory of the GPU: " + ", ".join(f"{name}={value}" for name, value in gpu_memory_settings().items()))
 
 
 def _first_device(platform: str | None) -> Any:
@@ -58,6 +68,21 @@ def _first_device(platform: str | None) -> Any:
             f"--device {platform}: jax finds none here; check the driver with nvidia-smi, install the extra with pip install '.[gpu]', "
             "or use --device cpu"
         ) from None
+
+
+def share_gpu_memory(fraction: float | None) -> None:
+    """Decide how jax takes memory of the GPU, before it is imported.
+
+    Without a fraction nothing is reserved, so that several processes can share a GPU and a monitor shows what is really used; jax's own
+    default would take three quarters at once. Whoever has set one of these variables has decided already.
+    """
+    from md_sensitivity.batch.provenance import gpu_memory_settings
+
+    if fraction is not None:
+        os.environ.pop(OLD_FRACTION, None)  # jax refuses both
+        os.environ[PREALLOCATE], os.environ[FRACTION] = "true", f"{fraction:g}"
+    elif not gpu_memory_settings():
+        os.environ[PREALLOCATE] = "false"
 
 
 def quiet_compiler() -> None:

@@ -116,13 +116,21 @@ device = click.option(
     show_default=True,
     help="Where to compute; gpu never falls back to the CPU.",
 )
+gpu_memory = click.option(
+    "--gpu-memory",
+    metavar="FRACTION",
+    type=click.FloatRange(0, 1, min_open=True),
+    callback=_finite,
+    default=None,
+    help="Reserve this part of the GPU's memory at the start and use no more. Default: take what is needed, when it is needed.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout instead of the table.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Errors only on stderr.")
 verbose = click.option("-v", "--verbose", count=True, help="Stages and timings on stderr.")
 
 config = config_option
 
-PROCESS: tuple[Decorator, ...] = (threads, device)
+PROCESS: tuple[Decorator, ...] = (threads, device, gpu_memory)
 TALK: tuple[Decorator, ...] = (as_json, quiet, verbose)
 READ: tuple[Decorator, ...] = (reader, index, fix, dimensions)
 MINIMIZE: tuple[Decorator, ...] = (fmax, max_steps, minimizer)

@@ -27,7 +27,7 @@ def run_study(ctx: click.Context, values: Mapping[str, Any], *, differentiate: b
     """Do what `analyze` and `minimize` do, for the values of their options; returns the exit code."""
     require(ctx, values, "structures", "force_field")
     console = console_of(values, bar=True)
-    edge.prepare(console, threads=values["threads"], device=values["device"])
+    edge.prepare(console, threads=values["threads"], device=values["device"], gpu_memory=values["gpu_memory"])
     study = study_of(ctx, values, differentiate=differentiate)
     if values["dry_run"]:
         from md_sensitivity.cli.plan import show_plans

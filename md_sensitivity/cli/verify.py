@@ -46,7 +46,7 @@ def verify(ctx: click.Context, **values: Any) -> int:
     """
     require(ctx, values, "structure", "force_field")
     console = console_of(values, bar=True)
-    edge.prepare(console, threads=values["threads"], device=values["device"])
+    edge.prepare(console, threads=values["threads"], device=values["device"], gpu_memory=values["gpu_memory"])
     verification = _verification(values, console)
     if values["as_json"]:
         from md_sensitivity.cli.tables import print_json

@@ -74,3 +74,12 @@ def test_programs_are_kept_and_old_ones_forgotten(tmp_path: Path, monkeypatch: p
         assert new.exists() and not old.exists()
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_a_jax_without_the_door_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of entries that nobody checks is worse than none."""
+    from jax._src import compilation_cache
+
+    monkeypatch.setenv("MD_SENSITIVITY_CACHE", str(tmp_path))
+    monkeypatch.delattr(compilation_cache, "get_file_cache")
+    assert cache.keep_compiled_programs() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from md_sensitivity.reports import write_result
-from md_sensitivity.reports.atomic import write_atomic
+from md_sensitivity.reports.atomic import sweep, write_atomic
 
 
 def test_writes_text_and_bytes_into_new_folders(tmp_path):
@@ -74,3 +75,25 @@ def test_readers_see_one_whole_version_while_writers_compete(tmp_path):
     for thread in threads:
         thread.join()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
+    """A child opens a temporary file and is killed; another one is at work, here and on another machine."""
+    child = os.fork()
+    if child == 0:
+        os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+        write_atomic(tmp_path / "file", "half")
+        os._exit(0)
+    os.waitpid(child, 0)
+    (left,) = tmp_path.iterdir()
+    name = left.name.split(".")
+    ours = tmp_path / ".".join(["", name[1], str(os.getpid()), *name[3:]])
+    foreign, old = tmp_path / f".elsewhere.{name[2]}.{name[3]}.tmp", tmp_path / f".elsewhere.1.{name[3]}.tmp"
+    mine = [tmp_path / "notes.tmp", tmp_path / ".vimrc.tmp", tmp_path / "result.json"]
+    for path in (ours, foreign, old, *mine):
+        path.touch()
+    os.utime(old, (0, 0))
+    sweep(tmp_path)
+    assert set(tmp_path.iterdir()) == {ours, foreign, *mine}
+    sweep(tmp_path / "missing")
+    sweep(mine[0])
