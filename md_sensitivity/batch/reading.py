@@ -1,4 +1,4 @@
-"""Structure files as a command line asks for them: frames, reader, frozen atoms."""
+"""Structure files as a command line asks for them: frames, reader, frozen atoms; read within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def read_selected(path: str, *, reader: str = "auto", index: str | None = None, 
         fix: selection of atoms to freeze, beside those that the file freezes; "" for none.
 
     Raises:
-        InputError: the file was rejected.
+        InputError: the file was rejected, or reading it takes longer or more memory than the limits of the environment.
         UsageError: there is no such frame or selection.
     """
-    from md_sensitivity.structures import read_structures
+    from md_sensitivity.structures.sandbox import read_safely
     from md_sensitivity.structures.select import select
 
-    structures = read_structures(path, reader=reader, index=index)
+    structures = read_safely(path, reader=reader, index=index)
     if not fix:
         return structures
     return [replace(each, fixed=each.fixed | select(each, fix)[:, None]) for each in structures]

@@ -38,6 +38,9 @@ def prepare(console: Console, *, threads: int | None = None, device: str = "auto
     quiet_compiler()
     for sentence in known_bad(installed_versions()):
         console.info(f"warning: {sentence}")
+    from md_sensitivity.structures.sandbox import start_early
+
+    start_early()       # it imports its libraries while this process imports others
     import jax
 
     jax.config.update("jax_enable_x64", True)

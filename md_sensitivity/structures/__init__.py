@@ -174,25 +174,36 @@ FORMATS: Registry[Format] = Registry(
 )
 
 
-def read_structure(path: str | os.PathLike[str], *, reader: str = "auto", index: str | int | None = None) -> Structure:
+def read_structure(
+    path: str | os.PathLike[str], *, reader: str = "auto", index: str | int | None = None, timeout: float | None = None
+) -> Structure:
     """The structure of a file: positions in Å, whatever the file's unit.
+
+    The file is read in this process, with limits of its size and of how far it may grow when decompressed. A file that is not
+    trusted is better read with a `timeout`: then a process of its own reads it, whose time and memory are limited.
 
     Args:
         path: any format of `FORMATS`, also compressed with gzip, bzip2 or xz.
         reader: `auto`, `ase` or `mdtraj`.
         index: which frame, negative from the end; the last by default.
+        timeout: how long reading may take in a process of its own [s], with memory limited by MD_SENSITIVITY_READ_MEMORY (8 GiB by
+            default); None for this process, without these limits.
 
     Raises:
-        InputError: the file is missing, malformed, or describes no valid structure.
+        InputError: the file is missing, malformed, beyond a limit, or describes no valid structure.
         UsageError: an unknown reader, or an index that the file has not.
     """
     wanted = _parsed_index("-1" if index is None else str(index))
     if isinstance(wanted, slice):
         raise UsageError(f"index {index!r} means several frames; read_structure takes one, read_structures takes ranges")
-    return _read(path, reader, wanted)[0]
+    if timeout is None:
+        return _read(path, reader, wanted)[0]
+    return read_structures(path, reader=reader, index=wanted, timeout=timeout)[0]
 
 
-def read_structures(path: str | os.PathLike[str], *, reader: str = "auto", index: str | int | None = ":") -> list[Structure]:
+def read_structures(
+    path: str | os.PathLike[str], *, reader: str = "auto", index: str | int | None = ":", timeout: float | None = None
+) -> list[Structure]:
     """The structures of several frames of a file; see `read_structure`.
 
     Args:
@@ -200,7 +211,13 @@ def read_structures(path: str | os.PathLike[str], *, reader: str = "auto", index
         reader: `auto`, `ase` or `mdtraj`.
         index: a frame, or a range `start:stop:step` as in Python. With a range each name ends in `-<frame>`, counted from 0. None is the
             last frame.
+        timeout: as for `read_structure`.
     """
+    if timeout is not None:
+        from md_sensitivity.structures.limits import limits_of_environment
+        from md_sensitivity.structures.sandbox import read_safely
+
+        return read_safely(path, reader=reader, index=index, limits=limits_of_environment(timeout))
     return _read(path, reader, _parsed_index("-1" if index is None else str(index)))
 
 

@@ -16,6 +16,7 @@ from md_sensitivity.structures.source import printable
 MAX_LENGTH = 160
 """Longest quotation of a library's message [characters]."""
 MAX_NOTES = 5
+OUT_OF_MEMORY = "more memory than there is"
 
 Result = TypeVar("Result")
 
@@ -42,10 +43,14 @@ def guarded(where: str, reader: str, notes: list[str], work: Callable[[], Result
             result = work()
         except MdSensitivityError:
             raise
+        except MemoryError:
+            failure = OUT_OF_MEMORY
         except Exception as error:  # the readers leak dozens of classes for malformed files: AssertionError, KeyError, StopIteration ...
             failure = quoted(error)     # and not the exception itself: its frames keep files open
         if failure and reader == "MDTraj":
             gc.collect()                # closes the files that it forgets, while the warnings about them are caught
+    if failure == OUT_OF_MEMORY:
+        raise InputError(f"{where}: {reader} needs {OUT_OF_MEMORY} to read it; its counts are wrong, or it is too large") from MemoryError()
     if failure:
         raise InputError(f"{where}: {reader} cannot read it ({failure}); it is malformed or of another format")
     spoken = [printable(str(one.message)) for one in caught if not issubclass(one.category, _FOR_DEVELOPERS)]
