@@ -24,8 +24,8 @@ from md_sensitivity.structures.source import MAX_BYTES, printable
 
 FOLDER_VARIABLE = "MD_SENSITIVITY_READER_FOLDER"
 """Folder for temporary files, which whoever started this process removes; this process does where that one is gone."""
-SOON = ("ase.io", "ase.io.extxyz", "scipy.spatial", "mdtraj")
-"""What most files need, imported while there is nothing to do."""
+SOON = ("ase.io", "ase.io.extxyz", "scipy.spatial")
+"""What most files need, imported while there is nothing to do; MDTraj waits until a file needs it."""
 MAX_WRITTEN = 2 * MAX_BYTES
 """Largest file that libraries may write here [bytes]; temporary copies of structures are smaller."""
 SPARE = 2.0
