@@ -17,6 +17,7 @@ from md_sensitivity.cli import signals
 from md_sensitivity.cli.analyze import analyze
 from md_sensitivity.cli.console import complain
 from md_sensitivity.cli.doctor import doctor
+from md_sensitivity.cli.fit import fit
 from md_sensitivity.cli.init import init
 from md_sensitivity.cli.listing import list_parts
 from md_sensitivity.cli.minimize import minimize
@@ -52,7 +53,7 @@ def group() -> None:
     """
 
 
-for _command in (analyze, minimize, verify, report, show, parameters, list_parts, init, doctor):
+for _command in (analyze, minimize, verify, fit, report, show, parameters, list_parts, init, doctor):
     group.add_command(_command)
 
 

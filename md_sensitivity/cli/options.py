@@ -13,7 +13,8 @@ from md_sensitivity.cli.config import config_option
 Decorator = Callable[[Any], Any]
 
 
-def _finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+def finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse what the range of a number lets through: infinity."""
     if value is not None and not math.isfinite(value):
         raise click.BadParameter("must be a finite number", ctx, parameter)
     return value
@@ -46,7 +47,7 @@ positions = click.option(
 fmax = click.option(
     "--fmax",
     type=click.FloatRange(min=0, min_open=True),
-    callback=_finite,
+    callback=finite,
     default=1e-8,
     show_default=True,
     help="Largest force component at the minimum [eV/Å; reduced units: as is].",
@@ -120,7 +121,7 @@ gpu_memory = click.option(
     "--gpu-memory",
     metavar="FRACTION",
     type=click.FloatRange(0, 1, min_open=True),
-    callback=_finite,
+    callback=finite,
     default=None,
     help="Reserve this part of the GPU's memory at the start and use no more. Default: take what is needed, when it is needed.",
 )

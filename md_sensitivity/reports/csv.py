@@ -79,7 +79,7 @@ def summary_csv(results: Iterable[Documented]) -> str:
     table.writerow(COLUMNS)
     for result in results:
         for row in summary_rows(result):
-            table.writerow([_guarded(row[column]) for column in COLUMNS])
+            table.writerow([guarded(row[column]) for column in COLUMNS])
     return stream.getvalue()
 
 
@@ -88,7 +88,7 @@ def result_csv(result: Result) -> str:
     return summary_csv([result])
 
 
-def _guarded(cell: Cell) -> Cell:
+def guarded(cell: Cell) -> Cell:
     """Text that a spreadsheet would take for a formula gets an apostrophe; names come from files. Numbers are left alone."""
     if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         return "'" + cell

@@ -14,7 +14,7 @@ from md_sensitivity.errors import ComputationError
 
 def require_finite(result: Result) -> None:
     """Raise ComputationError naming the first place of the result that holds NaN or an infinity."""
-    for place, value in _not_finite(msgspec.to_builtins(result.document), ""):
+    for place, value in not_finite(msgspec.to_builtins(result.document), ""):
         raise ComputationError(f"{result.name}: {place} is {value}, not a finite number; nothing was written")
     for name, array in result.arrays.items():
         if array.dtype.kind == "O":
@@ -24,14 +24,14 @@ def require_finite(result: Result) -> None:
             raise ComputationError(f"{result.name}: array {name}[{index}] is not a finite number; nothing was written")
 
 
-def _not_finite(item: object, place: str) -> Iterator[tuple[str, float]]:
+def not_finite(item: object, place: str) -> Iterator[tuple[str, float]]:
     """Places of a document of plain containers where a number is not finite, as `observables[0].total[2]`."""
     if isinstance(item, float):
         if not math.isfinite(item):
             yield place, item
     elif isinstance(item, dict):
         for key, value in item.items():
-            yield from _not_finite(value, f"{place}.{key}" if place else str(key))
+            yield from not_finite(value, f"{place}.{key}" if place else str(key))
     elif isinstance(item, list | tuple):
         for index, value in enumerate(item):
-            yield from _not_finite(value, f"{place}[{index}]")
+            yield from not_finite(value, f"{place}[{index}]")

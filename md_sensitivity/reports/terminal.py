@@ -38,8 +38,16 @@ def print_results(results: Sequence[Documented], stream: IO[str] | None = None, 
         limit: parameters shown for each observable.
         detailed: up to so many results are shown in full, more as one line each.
     """
-    from rich.console import Console
     from rich.text import Text
+
+    console = console_on(stream)
+    for part in renderables(results, console, limit=limit, detailed=detailed):
+        console.print(part, soft_wrap=isinstance(part, str | Text))
+
+
+def console_on(stream: IO[str] | None = None) -> Console:
+    """A rich console on `stream` (default: stdout) that prints texts as they are."""
+    from rich.console import Console
 
     class Terminal(Console):
         """A console that tells the caller when nobody reads any more; rich would end the process with code 1."""
@@ -47,16 +55,14 @@ def print_results(results: Sequence[Documented], stream: IO[str] | None = None, 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    console = Terminal(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
-    for part in renderables(results, console, limit=limit, detailed=detailed):
-        console.print(part, soft_wrap=isinstance(part, str | Text))
+    return Terminal(file=stream or sys.stdout, highlight=False, markup=False, emoji=False)
 
 
 def renderables(
     results: Sequence[Documented], console: Console, *, limit: int = LIMIT, detailed: int = DETAILED
 ) -> Iterator[RenderableType]:
     """What print_results prints, in order."""
-    plain = _plain(console)
+    plain = plain_for(console)
     if len(results) != 1:
         yield from _overview(results, console, plain)
     if len(results) <= detailed:
@@ -93,7 +99,7 @@ def _verdict(document: ResultDocument) -> str:
 def _overview(results: Sequence[Documented], console: Console, plain: Plain) -> Iterator[RenderableType]:
     counts = Counter(result.document.status for result in results)
     yield f"{count(len(results), 'structure')}: " + ", ".join(f"{many} {status}" for status, many in counts.items())
-    table = _table(console)
+    table = slim_table(console)
     for title in ("structure", "status", "certificate"):
         table.add_column(title, overflow="fold")
     for title in ("energy", "max force", "eigenvalue"):
@@ -152,7 +158,7 @@ def _component(component: Component, document: ResultDocument, console: Console,
     if not order:
         return
     wide = console.width >= 70
-    table = _table(console)
+    table = slim_table(console)
     table.add_column("parameter", overflow="fold")
     table.add_column("per", no_wrap=True)
     for title in ("direct", "relaxation", "total", "logarithmic") if wide else ("total", "logarithmic"):
@@ -176,7 +182,7 @@ def _norms(document: ResultDocument, console: Console, plain: Plain, limit: int)
     length = "reduced" if document.force_field.units == "reduced" else "Å"
     yield ""
     yield plain(f"positions, norms of dx/dθ; {length} per parameter unit")
-    table = _table(console)
+    table = slim_table(console)
     table.add_column("parameter", overflow="fold")
     table.add_column("per", no_wrap=True)
     for title in ("l1", "l2", "max", "max atom"):
@@ -196,7 +202,8 @@ def _rest(total: int, limit: int, plain: Plain) -> Iterator[str]:
         yield plain(f"  … and {total - limit} more; result.json has all")
 
 
-def _table(console: Console) -> Table:
+def slim_table(console: Console) -> Table:
+    """An empty table, with lines on a terminal only."""
     from rich import box
     from rich.table import Table
 
@@ -213,7 +220,7 @@ def _style(document: ResultDocument) -> str:
     return "" if level in ("good", "note") else STYLES[level]
 
 
-def _plain(console: Console) -> Plain:
+def plain_for(console: Console) -> Plain:
     """A function that makes text safe to print: no control characters, which names from files may hold, and no lost letters."""
     unicode = "utf" in console.encoding
 

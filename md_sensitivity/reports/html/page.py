@@ -19,10 +19,10 @@ from md_sensitivity.reports.verdicts import overall, status_level, verdicts
 def render(result: Result) -> str:
     """Fill the template."""
     document = result.document
-    return _template().render(
+    return page_template("report.html.j2").render(
         name=result.name,
         document=document,
-        style=Markup(_data("style.css")),  # our own file
+        style=Markup(page_data("style.css")),  # our own file
         status_level=status_level(document.status),
         overall=overall(document),
         verdicts=verdicts(document),
@@ -34,13 +34,15 @@ def render(result: Result) -> str:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
+def page_template(name: str) -> jinja2.Template:
+    """A template of this folder, with what all pages share."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(pretty=pretty, rounded=rounded, signed=signed, per=per, count=count, breakable=breakable)
-    return environment.from_string(_data("report.html.j2"))
+    return environment.from_string(page_data(name))
 
 
-def _data(name: str) -> str:
+def page_data(name: str) -> str:
+    """A file of this folder."""
     return resources.files("md_sensitivity.reports.html").joinpath(name).read_text(encoding="utf-8")
 
 

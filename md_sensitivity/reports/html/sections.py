@@ -63,7 +63,7 @@ def provenance(result: Result) -> list[tuple[str, Facts]]:
     timings: Facts = [("Minimize", f"{times.minimize_s:.3g} s"), ("Differentiate", f"{times.differentiate_s:.3g} s")]
     timings.append(("Total", f"{times.total_s:.3g} s"))
     machine: Facts = [("Device", information.device), ("Precision", information.precision)]
-    options = [(name.replace("_", "-"), _option(value)) for name, value in information.options.items()]
+    options = [(name.replace("_", "-"), option_text(value)) for name, value in information.options.items()]
     tables = [
         ("Files", files),
         ("Solution", solution),
@@ -75,7 +75,8 @@ def provenance(result: Result) -> list[tuple[str, Facts]]:
     return [(title, lines) for title, lines in kept if lines]
 
 
-def _option(value: object) -> str:
+def option_text(value: object) -> str:
+    """An option as people write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
