@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 from md_sensitivity.errors import UsageError
+from md_sensitivity.files import shortened
 
 
 class Named(Protocol):
@@ -23,6 +24,8 @@ class Named(Protocol):
 
 
 Item = TypeVar("Item", bound=Named)
+LONGEST = 200
+"""Longest word that somebody may have misspelt."""
 
 
 class Registry(Mapping[str, Item]):
@@ -53,10 +56,12 @@ class Registry(Mapping[str, Item]):
         """The part called `name`; raises `error` with a suggestion where there is none."""
         if name in self._items:
             return self._items[name]
-        raise error(f"unknown {self.kind} {name!r}{did_you_mean(name, self._items)}; available: {', '.join(self._items)}")
+        raise error(f"unknown {self.kind} {shortened(name)!r}{did_you_mean(name, self._items)}; available: {', '.join(self._items)}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A phrase such as `, did you mean "sigma"?` or an empty string."""
+    if len(word) > LONGEST:
+        return ""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f", did you mean {close[0]!r}?" if close else ""

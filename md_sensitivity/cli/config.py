@@ -7,17 +7,21 @@ paths start at the folder of the file, as those in a force field do.
 from __future__ import annotations
 
 import glob
-import tomllib
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from md_sensitivity.errors import InputError
+from md_sensitivity.files import parse_toml, printable, read_utf8, shortened
 from md_sensitivity.registry import did_you_mean
 
 PATHS = ("structures", "structure", "force_field", "output")
 NOT_IN_FILES = ("config", "help", "version")
+MAX_BYTES = 2**20
+"""Largest study file."""
 
 
 def config_option(function: Any) -> Any:
@@ -39,20 +43,15 @@ def _load(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 
 def read_config(path: Path, ctx: click.Context) -> dict[str, Any]:
     """Values of a study file for the parameters of a command, checked."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is not valid TOML: {error}") from None
+    where = printable(str(path))
+    text, _ = read_utf8(path, limit=MAX_BYTES, advice="no study file is as large")
+    document = parse_toml(text, where)
     known = {name: parameter for parameter in ctx.command.params if (name := _key(parameter)) not in NOT_IN_FILES}
     values = {}
     for key, value in document.items():
         name = key.replace("_", "-")
         if name not in known:
-            raise InputError(f"{path}: unknown key {key!r}{did_you_mean(name, known)}; known: {', '.join(sorted(known))}")
+            raise InputError(f"{where}: unknown key {shortened(key)!r}{did_you_mean(name, known)}; known: {', '.join(sorted(known))}")
         parameter = known[name]
         assert parameter.name is not None
         values[parameter.name] = _checked(value, parameter, ctx, path, key)
@@ -68,20 +67,20 @@ def _key(parameter: click.Parameter) -> str:
 
 def _checked(value: Any, parameter: click.Parameter, ctx: click.Context, path: Path, key: str) -> Any:
     """A value of a file as the command line would have given it; paths start at the folder of the file."""
-    where = f"{path}: {key}"
+    where = f"{printable(str(path))}: {key}"
     if isinstance(parameter, click.Option) and parameter.count:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise InputError(f"{where} must be a whole number, not {value!r}")
+            raise InputError(f"{where} must be a whole number, not {shortened(repr(value))}")
         return value
     if isinstance(parameter, click.Option) and parameter.is_flag:
         if not isinstance(value, bool):
-            raise InputError(f"{where} must be true or false, not {value!r}")
+            raise InputError(f"{where} must be true or false, not {shortened(repr(value))}")
         return value
     several = parameter.multiple if isinstance(parameter, click.Option) else parameter.nargs == -1
     items = value if isinstance(value, list) and several else [value]
     words = [_word(item, parameter, ctx, where) for item in items]
     if parameter.name in PATHS:
-        words = [found for word in words for found in _placed(str(word), path.parent, several)]
+        words = [found for word in words for found in _placed(str(word), path.parent, several, where)]
     return tuple(words) if several else words[0]
 
 
@@ -89,18 +88,30 @@ def _word(item: Any, parameter: click.Parameter, ctx: click.Context, where: str)
     numeric = isinstance(parameter.type, click.IntRange | click.FloatRange | click.types.IntParamType | click.types.FloatParamType)
     allowed = (int, float) if numeric else (str, int)
     if isinstance(item, bool) or not isinstance(item, allowed):
-        raise InputError(f"{where} must be {'a number' if numeric else 'a text'}, not {item!r}")
+        raise InputError(f"{where} must be {'a number' if numeric else 'a text'}, not {shortened(repr(item))}")
     if isinstance(parameter.type, click.types.IntParamType | click.IntRange) and not isinstance(item, int):
-        raise InputError(f"{where} must be a whole number, not {item!r}")
+        raise InputError(f"{where} must be a whole number, not {shortened(repr(item))}")
+    if isinstance(item, str) and "\0" in item:
+        raise InputError(f"{where}: {shortened(repr(item))} holds a character that no name has")
     try:
-        return parameter.type.convert(item if numeric else str(item), parameter, ctx)
+        word = parameter.type.convert(item if numeric else str(item), parameter, ctx)
+        if isinstance(word, float) and not math.isfinite(word):
+            raise InputError(f"{where} = {word} is not finite")
     except click.BadParameter as error:
-        raise InputError(f"{where}: {error.message}") from None
+        raise InputError(f"{where}: {shortened(error.message, 300)}") from None
+    except OverflowError:
+        raise InputError(f"{where} is too large a number") from None
+    return word
 
 
-def _placed(word: str, folder: Path, several: bool) -> list[str]:
+def _placed(word: str, folder: Path, several: bool, where: str) -> list[str]:
     """The path from the folder of the file; where many are allowed, a pattern stands for the files it matches."""
-    path = str(folder / Path(word).expanduser())
-    if several and glob.has_magic(word) and not Path(path).exists():
+    try:
+        path = str(folder / Path(word).expanduser())
+    except RuntimeError:
+        raise InputError(f"{where}: {shortened(word)!r} names a home folder that is not there") from None
+    if several and glob.has_magic(word) and not os.path.lexists(path):
+        if word.count("**") > 1:    # each further one multiplies the time of the search
+            raise InputError(f"{where}: {shortened(word)!r} has more than one `**`; name the folders")
         return sorted(glob.glob(path, recursive=True)) or [path]
     return [path]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from md_sensitivity.errors import InputError
+from md_sensitivity.files import printable, shortened
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_sw import parse_sw
@@ -43,15 +44,16 @@ class ForceFieldFormat:
 
 
 def _read_native(text: str, path: Path) -> ForceField:
-    return parse_native(text, str(path), path.parent)
+    return parse_native(text, printable(str(path)), path.parent)
 
 
 def _read_sw(text: str, path: Path) -> ForceField:
-    content = parse_sw(text, str(path))
+    where = printable(str(path))
+    content = parse_sw(text, where)
     if content.units not in ("", "metal", "real"):
-        raise InputError(f"{path}: units {content.units!r} of the file's first line are neither metal nor real")
+        raise InputError(f"{where}: units {shortened(content.units)!r} of the file's first line are neither metal nor real")
     units = UNIT_SYSTEMS["real"] if content.units == "real" else LAMMPS_METAL
-    return force_field_from_entries(STILLINGER_WEBER, content.entries, units, name=path.stem, source=str(path))
+    return force_field_from_entries(STILLINGER_WEBER, content.entries, units, name=printable(path.stem), source=where)
 
 
 FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
@@ -80,7 +82,6 @@ def read_force_field(path: str | Path) -> ForceField:
         if path.name.lower().endswith(kind.suffix):
             content = read_text(path)
             return replace(kind.read(content.text, path), path=str(path), sha256=content.sha256)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
+    read_text(path)     # whatever is wrong with it, its name is the lesser fault
     endings = ", ".join(kind.suffix for kind in FORCE_FIELD_FORMATS.values())
-    raise InputError(f"{path}: unknown kind of force-field file; its name must end with one of {endings}")
+    raise InputError(f"{printable(str(path))}: unknown kind of force-field file; its name must end with one of {endings}")

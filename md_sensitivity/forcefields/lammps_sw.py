@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from md_sensitivity.errors import InputError
+from md_sensitivity.files import shortened
 from md_sensitivity.forcefields.data import TypeTuple
 
 _COLUMNS = ("epsilon", "sigma", "a", "lambda", "gamma", "costheta0", "A", "B", "p", "q", "tol")
@@ -45,20 +46,24 @@ def parse_sw(text: str, source: str) -> TripletFile:
         if len(entry) < _WORDS:
             raise InputError(f"{where}: the last entry has {len(entry)} of {_WORDS} words (three elements, {', '.join(_COLUMNS)})")
         types = tuple(word for word, _ in entry[:3])
+        if not all(word.isprintable() for word in types):
+            raise InputError(f"{where}: {shortened(' '.join(types))!r} are no elements")
         if types in entries:
-            raise InputError(f"{where}: a second entry for {' '.join(types)}")
+            raise InputError(f"{where}: a second entry for {shortened(' '.join(types))}")
         values = {
-            name: _number(word, f"{source}, line {line}: {name} of {' '.join(types)}")
+            name: _number(word, f"{source}, line {line}: {name} of {shortened(' '.join(types))}")
             for name, (word, line) in zip(_COLUMNS, entry[3:], strict=True)
         }
         if values.pop("tol") != 0.0:
-            raise InputError(f"{where}: tol of {' '.join(types)} is not 0; a shortened range is not supported, set it to 0.0")
+            raise InputError(f"{where}: tol of {shortened(' '.join(types))} is not 0; a shortened range is not supported, set it to 0.0")
         entries[types] = values
     return TripletFile(units=units.group(1).lower() if units else "", entries=entries)
 
 
 def _number(word: str, where: str) -> float:
     try:
+        if not word.isascii() or "_" in word:   # Python takes `1_0` and the digits of other scripts for numbers; nobody else does
+            raise ValueError
         return float(word)
     except ValueError:
-        raise InputError(f"{where} is {word!r}, not a number") from None
+        raise InputError(f"{where} is {shortened(word)!r}, not a number") from None

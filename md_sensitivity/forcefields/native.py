@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from md_sensitivity.errors import InputError
+from md_sensitivity.files import parse_toml, printable, shortened
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.lammps_sw import parse_sw
 from md_sensitivity.potentials import POTENTIALS
@@ -32,16 +32,12 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
     Raises:
         InputError: with file, place and reason.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: not valid TOML: {error}") from None
-    except RecursionError:
-        raise InputError(f"{source}: not valid TOML: nested too deeply") from None
+    document = parse_toml(text, source)
     _known(document, _TOP_KEYS, source)
     units_name = _text(document.get("units", "metal"), f"{source}: units")
     if units_name not in UNIT_SYSTEMS:
-        raise InputError(f"{source}: units = {units_name!r}{did_you_mean(units_name, UNIT_SYSTEMS)}; one of {', '.join(UNIT_SYSTEMS)}")
+        guess = did_you_mean(units_name, UNIT_SYSTEMS)
+        raise InputError(f"{source}: units = {shortened(units_name)!r}{guess}; one of {', '.join(UNIT_SYSTEMS)}")
     units = UNIT_SYSTEMS[units_name]
     potentials = document.get("potential", [])
     if not isinstance(potentials, list) or not potentials or not all(isinstance(item, dict) for item in potentials):
@@ -86,7 +82,7 @@ def _term(
     form = POTENTIALS.find(_text(item["style"], f"{where}: style"), lambda message: InputError(f"{where}: {message}"))
     label = _text(item.get("name", form.name), f"{where}: name")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", label):
-        raise InputError(f"{where}: name = {label!r} starts parameter names and may hold letters, digits, `_` and `-` only")
+        raise InputError(f"{where}: name = {shortened(label)!r} starts parameter names and may hold letters, digits, `_` and `-` only")
     where = f"{source}: potential {label!r}"
     _known(item, (*_TERM_KEYS, *(option.name for option in form.options)), where)
     settings = {**_truncation(item, form, where), "mixing": _mixing(item, form, where)}
@@ -114,7 +110,7 @@ def _assemble(
     rows: list[ParameterRow] = []
     counts: dict[str, list[TypeTuple]] = {name: [] for name in specs}
     for key, entry in tables.items():
-        where = f"{source}: potential {label!r}: parameters.{key}"
+        where = f"{source}: potential {label!r}: parameters.{shortened(key)}"
         types = _types(key, form, where)
         _once(seen, types, key, form, where)
         _known(entry, specs, where)
@@ -135,6 +131,8 @@ def _types(key: str, form: Form, where: str) -> TypeTuple:
     if len(types) not in allowed or not all(types):
         example = "Ar or Ar-Kr" if isinstance(form, PairForm) else "-".join(["Si"] * form.order)
         raise InputError(f"{where}: types of {form.name} are written like {example}")
+    if any(char.isspace() or not char.isprintable() for char in key):
+        raise InputError(f"{where}: types are words without blanks")
     return types
 
 
@@ -203,7 +201,8 @@ def _truncation(item: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
     cutoff = _number(item["cutoff"], f"{where}: cutoff", above=0.0)
     truncation = _text(item.get("truncation", "switch"), f"{where}: truncation")
     if truncation not in TRUNCATIONS:
-        raise InputError(f"{where}: truncation = {truncation!r}{did_you_mean(truncation, TRUNCATIONS)}; one of {', '.join(TRUNCATIONS)}")
+        guess = did_you_mean(truncation, TRUNCATIONS)
+        raise InputError(f"{where}: truncation = {shortened(truncation)!r}{guess}; one of {', '.join(TRUNCATIONS)}")
     if truncation != "switch":
         if "switch_from" in item:
             raise InputError(f"{where}: switch_from belongs to truncation = \"switch\", not {truncation!r}")
@@ -220,7 +219,7 @@ def _mixing(item: dict[str, Any], form: Form, where: str) -> str:
         return mixing
     if mixing not in MIXING_RULES:
         known = ("none", *MIXING_RULES)
-        raise InputError(f"{where}: mixing = {mixing!r}{did_you_mean(mixing, known)}; one of {', '.join(known)}")
+        raise InputError(f"{where}: mixing = {shortened(mixing)!r}{did_you_mean(mixing, known)}; one of {', '.join(known)}")
     if not form.mixable:
         raise InputError(f"{where}: mixing rules speak of sigma and epsilon, which {form.name} has not; give each type tuple")
     return mixing
@@ -234,9 +233,9 @@ def _file_tables(entry: Any, form: Form, units: UnitSystem, where: str, folder: 
     if form.name != "stillinger_weber":
         raise InputError(f"{where}: {form.name} is not read from a file")
     path = (folder or Path()) / name
-    content = parse_sw(read_text(path).text, str(path))
+    content = parse_sw(read_text(path).text, printable(str(path)))
     if content.units and content.units != units.name:
-        raise InputError(f"{where}: {name} is in units {content.units!r}, this file in {units.name!r}")
+        raise InputError(f"{where}: {printable(name)} is in units {shortened(content.units)!r}, this file in {units.name!r}")
     return {join_types(types): values for types, values in content.entries.items()}
 
 
@@ -245,7 +244,7 @@ def _merged(tables: Mapping[str, Mapping[str, Any]], base: Mapping[str, Mapping[
     merged: dict[str, dict[str, Any]] = {types: dict(values) for types, values in base.items()}
     for types, entry in tables.items():
         if types not in merged:
-            raise InputError(f"{where}: parameters.{types} is not in the file{did_you_mean(types, merged)}")
+            raise InputError(f"{where}: parameters.{shortened(types)} is not in the file{did_you_mean(types, merged)}")
         for name, long in entry.items():
             value = merged[types].get(name)
             merged[types][name] = {"value": value, **long} if isinstance(long, dict) and value is not None else long
@@ -255,18 +254,18 @@ def _merged(tables: Mapping[str, Mapping[str, Any]], base: Mapping[str, Mapping[
 def _known(entry: Mapping[str, Any], known: Any, where: str) -> None:
     for key in entry:
         if key not in known:
-            raise InputError(f"{where}: unknown key {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}")
+            raise InputError(f"{where}: unknown key {shortened(key)!r}{did_you_mean(key, known)}; known: {', '.join(known)}")
 
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or (not value and not where.endswith("reference")):
-        raise InputError(f"{where} must be a text, not {value!r}")
+        raise InputError(f"{where} must be a text, not {shortened(repr(value))}")
     return value
 
 
 def _number(value: Any, where: str, *, at_least: float | None = None, above: float | None = None, finite: bool = True) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{where} must be a number, not {value!r}")
+        raise InputError(f"{where} must be a number, not {shortened(repr(value))}")
     try:
         number = float(value)
     except OverflowError:

@@ -9,16 +9,16 @@ import hashlib
 import io
 import lzma
 import os
-import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from md_sensitivity.errors import InputError
+from md_sensitivity.files import printable, read_input
 
 MAX_BYTES = 2**30
 """Largest file, compressed or not [bytes]."""
@@ -27,6 +27,8 @@ MAX_GROWTH = 200
 SMALL_BYTES = 2**24
 _CHUNK = 2**20
 COMPRESSIONS = (".gz", ".bz2", ".xz")
+
+__all__ = ["COMPRESSIONS", "MAX_BYTES", "MAX_GROWTH", "SMALL_BYTES", "Source", "printable", "read_source", "temporary_file"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +81,6 @@ class Source:
 _TEXT_BYTES = bytes(code for code in range(256) if code >= 32 and code != 127) + b"\t\n\r\f\v"
 
 
-def printable(text: str) -> str:
-    """`text` with every character that would break a line of output escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def read_source(path: str | os.PathLike[str]) -> Source:
     """The bytes of a structure file, decompressed where its name ends in .gz, .bz2 or .xz.
 
@@ -92,34 +89,11 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     """
     shown = os.fspath(path)
     where = printable(shown)
-    try:
-        with open(shown, "rb", opener=_open_at_once) as file:
-            raw = _raw_bytes(file, where)
-    except FileNotFoundError:
-        raise InputError(f"{where}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{where}: is a directory; name the structure file in it") from None
-    except PermissionError:
-        raise InputError(f"{where}: no permission to read it") from None
-    except (OSError, ValueError) as error:      # ValueError: a NUL character in the name
-        raise InputError(f"{where}: cannot be opened: {error.strerror if isinstance(error, OSError) else error}") from error
+    raw = read_input(shown, limit=MAX_BYTES, advice="cut the trajectory")
     data = _decompressed(raw, shown, where)
     if not data.strip():
         raise InputError(f"{where}: the file is empty")
     return Source(path=shown, data=data, sha256=hashlib.sha256(raw).hexdigest())
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))      # a named pipe would wait for a writer for ever
-
-
-def _raw_bytes(file: BinaryIO, where: str) -> bytes:
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{where}: not a regular file; copy its content into one")
-    if status.st_size > MAX_BYTES:
-        raise InputError(f"{where}: {status.st_size} bytes, more than the limit of {MAX_BYTES}; cut the trajectory")
-    return file.read()
 
 
 def _decompressed(raw: bytes, path: str, where: str) -> bytes:

@@ -54,6 +54,11 @@ BAD: dict[str, tuple[str, str]] = {
     "a parameter that is a list": (GOOD.replace("3.4", "[3.4]"), "Ar.sigma must be a number"),
     "NaN": (GOOD.replace("3.4", "nan"), "Ar.sigma = nan is not finite"),
     "infinity": (GOOD.replace("0.01", "inf"), "Ar.epsilon = inf is not finite"),
+    "an integer of more digits than Python converts": (GOOD.replace("3.4", "1" * 5000), "not valid TOML"),
+    "a key of a thousand parts": (GOOD + ".".join("a" * 20_000) + " = 1\n", "a key of more than 32 parts"),
+    "a quoted key of a thousand parts": (GOOD + " . ".join(['"a b"'] * 20_000) + " = 1\n", "a key of more than 32 parts"),
+    "a type that would color the terminal": (GOOD.replace("parameters.Ar", 'parameters."A\\u001b[31m"'), "words without blanks"),
+    "a type of two words": (GOOD.replace("parameters.Ar", 'parameters."A r"'), "words without blanks"),
     "an integer beyond floats": (GOOD.replace("3.4", "1" + "0" * 400), "too large"),
     "σ = 0": (GOOD.replace("3.4", "0.0"), "Ar.sigma = 0: must be > 0"),
     "σ < 0": (GOOD.replace("3.4", "-3.4"), "must be > 0"),
@@ -144,6 +149,8 @@ SW = {
     "an entry that ends too soon": (SI[: SI.rindex("0.0")], "line 1: the last entry has 13 of 14 words"),
     "a second entry that ends too soon": ("# two\n" + SI + "Si Si C 1.0\n", "line 3: the last entry has 4 of 14"),
     "a word that is no number": (SI.replace("21.0", "x"), "line 1: lambda of Si Si Si is 'x', not a number"),
+    "a number that only Python reads": (SI.replace("21.0", "2_1.0"), "lambda of Si Si Si is '2_1.0', not a number"),
+    "digits of another script": (SI.replace("21.0", "٢١"), "not a number"),
     "tol > 0": (SI.replace("4.0 0.0 0.0", "4.0 0.0 0.01"), "tol of Si Si Si is not 0"),
     "an entry given twice": (SI + SI, "line 2: a second entry for Si Si Si"),
     "comments alone": ("# nothing\n\n", "no Stillinger-Weber entry"),
@@ -190,7 +197,7 @@ def test_paths_that_are_no_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             read_force_field(tmp_path / name)
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(InputError, match="not a file"):
+    with pytest.raises(InputError, match="is a directory"):
         read_force_field(tmp_path / "folder.toml")
     (tmp_path / "structure.xyz").write_text("1\n\nAr 0 0 0\n")
     with pytest.raises(InputError, match=r"unknown kind .* \.toml, \.sw"):
