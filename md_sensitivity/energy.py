@@ -35,10 +35,17 @@ class Bonds(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What rigid motions need to know of the space: cell rows [Å] shape=(3, 3) and the coordinates that may move, shape=(n, 3)."""
+    """What rigid motions need to know of the space.
+
+    Attributes:
+        cell: rows are lattice vectors, shape=(3, 3) [Å].
+        free: 1 where a coordinate may move, shape=(n, 3).
+        atoms: how many of the n are atoms, the first ones, where the others only pad the arrays; None for all.
+    """
 
     cell: jax.Array
     free: jax.Array
+    atoms: jax.Array | None = None
 
 
 @runtime_checkable

@@ -79,11 +79,15 @@ def pair_range(term: BoundTerm, table: Coefficients) -> jax.Array:
     return jnp.where(strength != 0, reach, 0.0)
 
 
-@jax.jit
 def range_of(term: BoundTerm, theta: Theta) -> jax.Array:
     """Largest distance at which the term interacts [Å]; it moves with θ where the form has a range of its own."""
     if isinstance(term.form, PairForm) and term.form.natural_range is None:
         return term.cutoff
+    return _natural_range(term, theta)
+
+
+@jax.jit
+def _natural_range(term: BoundTerm, theta: Theta) -> jax.Array:
     return jnp.max(pair_range(term, coefficients(term, theta)))
 
 

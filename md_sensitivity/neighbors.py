@@ -22,6 +22,8 @@ MAX_ATOMS_ALL_PAIRS = 5000
 """Above this size an interaction without any cutoff would fill the memory with n² pairs."""
 _ROUND = 8
 """Table widths are multiples of this, so that similar structures share compiled code."""
+SMALLEST_PADDED = 64
+"""Structures of up to so many atoms are all padded to this size."""
 
 
 @partial(
@@ -62,7 +64,14 @@ def complete_cell(cell: np.ndarray) -> np.ndarray:
 
 
 def build_table(
-    positions: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...], radius: float, *, reverse: bool, width: int = 0
+    positions: np.ndarray,
+    cell: np.ndarray,
+    pbc: tuple[bool, ...],
+    radius: float,
+    *,
+    reverse: bool,
+    width: int = 0,
+    atoms: int | None = None,
 ) -> NeighborTable:
     """Neighbor table of radius `radius`, at least `width` wide, as numpy arrays (see `on_device`).
 
@@ -73,20 +82,24 @@ def build_table(
         radius: [Å]; infinite for all pairs of a non-periodic structure.
         reverse: whether opposite entries are wanted.
         width: smallest width of the table.
+        atoms: how many of the positions are atoms, the first ones; the others pad the table and have no neighbors. None for all, and no
+            rounding for the sake of other structures.
 
     Raises:
         InputError: where all pairs are too many.
     """
     n = len(positions)
     if np.isinf(radius):
-        i, j, images = _all_pairs(n)
+        i, j, images = _all_pairs(n if atoms is None else atoms)
     else:
-        i, j, images = _pairs_within(positions, cell, pbc, radius)
+        i, j, images = _pairs_within(positions[:atoms], cell, pbc, radius)
     order = np.argsort(i, kind="stable")
     i, j, images = i[order], j[order], images[order]
     counts = np.bincount(i, minlength=n)
     widest = int(counts.max(initial=0))
-    width = max(width, -(-widest // _ROUND) * _ROUND, 1)
+    width = max(width, _rounded(widest), 1)
+    if atoms is not None:
+        width = max(width, shared_width(widest, n, all_pairs=not reverse and (n <= SMALLEST_PADDED or bool(np.isinf(radius)))))
     slot = np.arange(len(i)) - np.repeat(np.cumsum(counts) - counts, counts)
 
     index = np.repeat(np.arange(n, dtype=np.int32)[:, None], width, axis=1)
@@ -111,10 +124,30 @@ def build_table(
     )
 
 
+def padded_size(atoms: int) -> int:
+    """The size to which a structure is padded: few sizes, so that structures share compiled programs, and little waste."""
+    if atoms <= SMALLEST_PADDED:
+        return SMALLEST_PADDED
+    unit = max(32, 1 << max(0, atoms.bit_length() - 5))
+    return -(-atoms // unit) * unit
+
+
+def shared_width(widest: int, size: int, *, all_pairs: bool) -> int:
+    """The width of a padded table: all others where pairs are cheap, else one of few widths that grow by at most a quarter."""
+    if all_pairs and widest <= size:
+        return size
+    unit = max(_ROUND, 1 << max(0, widest.bit_length() - 3))
+    return -(-widest // unit) * unit
+
+
+def _rounded(widest: int) -> int:
+    return -(-widest // _ROUND) * _ROUND
+
+
 def on_device(tree: Tree) -> Tree:
     """A tree of host arrays as device arrays, concrete even while derivatives are being traced around it."""
     with jax.ensure_compile_time_eval():
-        return jax.tree.map(jnp.asarray, tree)
+        return jax.tree.map(jax.device_put, tree)
 
 
 def _pairs_within(

@@ -90,7 +90,7 @@ def analyze(
         UsageError: where an option does not fit the structure.
     """
     start = time.perf_counter()
-    system = build_system(structure, force_field, dimensions=options.dimensions)
+    system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
     selection = select_parameters(force_field, structure, options.parameters)
     equilibrium = _relax(system, force_field, options, progress)
     relaxed = time.perf_counter()
@@ -111,7 +111,7 @@ def analyze(
     differentiable = [k for k, reason in enumerate(undefined) if not reason]
     differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, differentiable, progress)
     certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
-    responses = np.asarray(found.response.value) if mode == FORWARD else None
+    responses = np.asarray(found.response.value)[:, : structure.size] if mode == FORWARD else None
     document = _document(
         structure,
         force_field,
@@ -137,7 +137,7 @@ def minimize_structure(
 ) -> Result:
     """Only the equilibrium: a result without parameters, observables and certificate."""
     start = time.perf_counter()
-    system = build_system(structure, force_field, dimensions=options.dimensions)
+    system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
     equilibrium = _relax(system, force_field, options, progress)
     seconds = time.perf_counter() - start
     if equilibrium.status == FAILED:
@@ -167,7 +167,7 @@ def verify(
     Raises:
         ComputationError: where there is no minimum to differentiate.
     """
-    system = build_system(structure, force_field, dimensions=options.dimensions)
+    system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
     selection = select_parameters(force_field, structure, options.parameters)
     equilibrium = _relax(system, force_field, options, progress)
     raise_unless_minimum(equilibrium)
@@ -192,7 +192,7 @@ def verify(
 
 def plan(structure: Structure, force_field: ForceField, options: Options) -> Plan:
     """What `analyze` would do, with estimates of memory and time; nothing is minimized or differentiated."""
-    system = build_system(structure, force_field, dimensions=options.dimensions)
+    system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
     selection = select_parameters(force_field, structure, options.parameters)
     specs = tuple(dict.fromkeys(options.observables or default_observables(system)))
     components = sum(6 if observable(spec).kind.name == "stress" else 1 for spec in specs)
@@ -201,7 +201,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
     pairs, memory, seconds = estimate(system, solves=solves, checks=checks)
     written = () if positions else ("dx*/dθ of every atom is not written",)
-    automatic = "dense" if 3 * structure.size <= DENSE_LIMIT else "cg"
+    automatic = "dense" if 3 * len(system.positions) <= DENSE_LIMIT else "cg"
     return Plan(
         atoms=structure.size,
         pairs=pairs,
@@ -316,7 +316,7 @@ def _arrays(
 ) -> dict[str, np.ndarray]:
     """Content of `arrays.npz`."""
     arrays = {
-        "positions": np.asarray(equilibrium.x),
+        "positions": np.asarray(equilibrium.x)[: structure.size],
         "cell": np.asarray(structure.cell, dtype=np.float64),
         "numbers": np.asarray(structure.numbers),
         "parameter_names": np.array([row.name for row in selection.rows], dtype=np.str_),

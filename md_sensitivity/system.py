@@ -18,7 +18,7 @@ from md_sensitivity.feasibility import require_feasible_range, require_planar
 from md_sensitivity.forcefields.data import ForceField, Term, join_types
 from md_sensitivity.forcefields.typing import species_of
 from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, has_kinks, kink_gaps, pair_range, range_of, room, total_energy
-from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell, on_device
+from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell, on_device, padded_size
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
@@ -34,7 +34,7 @@ Theta = Any
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["positions", "kinds", "cell", "masses", "free", "terms"],
+    data_fields=["positions", "kinds", "cell", "masses", "free", "terms", "atoms"],
     meta_fields=["pbc", "dimensions", "species", "units"],
 )
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,8 @@ class System:
         dimensions: 3, or 2 where z is frozen.
         species: names of the types present.
         units: of the force field.
+        atoms: where the system is padded, how many of the n are atoms: the first ones. The others are frozen, interact with nothing and
+            have no mass. None where there is no padding.
     """
 
     positions: jax.Array
@@ -64,6 +66,12 @@ class System:
     dimensions: int
     species: tuple[str, ...]
     units: UnitSystem
+    atoms: jax.Array | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of atoms, padding not counted; of a concrete system only."""
+        return len(self.positions) if self.atoms is None else int(self.atoms)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["system"], meta_fields=[])
@@ -132,11 +140,11 @@ class EnergyFunction:
 
     def kink_gaps(self, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
         """For each term that has one: distance of each pair from where its curvature jumps, shape=(n, e) [Å], negative inside."""
-        return _gaps(self.system, x, theta)
+        return _gaps(self.system, x, theta) if any(has_kinks(term) for term in self.system.terms) else ()
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""
-        return Frame(cell=self.system.cell, free=self.system.free)
+        return Frame(cell=self.system.cell, free=self.system.free, atoms=self.system.atoms)
 
 
 @jax.jit
@@ -178,7 +186,7 @@ def _with_neighbors(
         return replace(term, neighbors=_traced_table(system, old, x, reach))
     radius, width = float(reach) * (1.0 + skin), old.index.shape[1] if widen else 0
     table = build_table(
-        np.asarray(x), np.asarray(system.cell), system.pbc, radius, reverse=old.reverse is not None, width=width
+        np.asarray(x), np.asarray(system.cell), system.pbc, radius, reverse=old.reverse is not None, width=width, atoms=_host(system.atoms)
     )
     return replace(term, neighbors=on_device(_without_removed(old, table)))
 
@@ -207,18 +215,24 @@ def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.A
     """Neighbor table within traced code, through a call back to the host; NaN energies where it would overflow."""
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), old)
 
-    def build(x: np.ndarray, cell: np.ndarray, reach: np.ndarray, old: NeighborTable) -> NeighborTable:
+    def build(x: np.ndarray, cell: np.ndarray, reach: np.ndarray, old: NeighborTable, atoms: np.ndarray | None) -> NeighborTable:
         width = old.index.shape[1]
         if not np.all(np.isfinite(x)):
             return replace(old, radius=np.float64(-1.0))
         radius = float(reach) * (1.0 + SKIN)
-        table = build_table(np.asarray(x), np.asarray(cell), system.pbc, radius, reverse=old.reverse is not None, width=width)
+        table = build_table(
+            np.asarray(x), np.asarray(cell), system.pbc, radius, reverse=old.reverse is not None, width=width, atoms=_host(atoms)
+        )
         if table.index.shape[1] > width:
             return replace(old, radius=np.float64(-1.0))
         return _without_removed(old, table)
 
-    arguments = jax.lax.stop_gradient((x, system.cell, reach, old))
+    arguments = jax.lax.stop_gradient((x, system.cell, reach, old, system.atoms))
     return jax.pure_callback(build, shapes, *arguments, vmap_method="sequential")
+
+
+def _host(atoms: Any) -> int | None:
+    return None if atoms is None else int(atoms)
 
 
 def energy_function(system: System) -> EnergyFunction:
@@ -232,7 +246,7 @@ def energy_function(system: System) -> EnergyFunction:
 
 
 def build_system(
-    structure: Structure, force_field: ForceField, *, dimensions: int = 3, fixed: np.ndarray | None = None
+    structure: Structure, force_field: ForceField, *, dimensions: int = 3, fixed: np.ndarray | None = None, padded: bool = False
 ) -> System:
     """Assign interactions to the atoms of a structure.
 
@@ -241,6 +255,8 @@ def build_system(
         force_field: knows every type that occurs in the structure.
         dimensions: 3, or 2 to freeze z.
         fixed: further frozen atoms, boolean of shape=(n,).
+        padded: add frozen atoms without mass or interactions after those of the structure, up to a size that many structures share, so
+            that they share compiled programs; all arrays of the system, and positions x, then have that larger size.
 
     Raises:
         InputError: where parameters are missing for a type, or a periodic structure meets a potential without cutoff.
@@ -264,25 +280,41 @@ def build_system(
         free[np.asarray(fixed, dtype=bool)] = 0.0
     pbc = (bool(periodic[0]), bool(periodic[1]), bool(periodic[2]))
     cell = complete_cell(np.where(periodic[:, None], structure.cell, 0.0))
-    terms = tuple(_bind(term, force_field, species, structure, cell, pbc) for term in force_field.terms)
-    return System(
-        positions=jnp.asarray(structure.positions, dtype=jnp.float64),
-        kinds=jnp.asarray(kinds),
-        cell=jnp.asarray(cell, dtype=jnp.float64),
-        masses=jnp.asarray(structure.masses, dtype=jnp.float64),
-        free=jnp.asarray(free),
-        terms=terms,
+    system = System(
+        positions=np.asarray(structure.positions, dtype=np.float64),  # type: ignore[arg-type]
+        kinds=kinds,  # type: ignore[arg-type]
+        cell=cell,  # type: ignore[arg-type]
+        masses=np.asarray(structure.masses, dtype=np.float64),  # type: ignore[arg-type]
+        free=free,  # type: ignore[arg-type]
+        terms=(),
         pbc=pbc,
         dimensions=dimensions,
         species=species,
         units=force_field.units,
     )
+    if padded:
+        system = _padded(system)
+    terms = tuple(_bind(term, force_field, structure, system) for term in force_field.terms)
+    return on_device(replace(system, terms=terms))
 
 
-def _bind(
-    term: Term, force_field: ForceField, species: tuple[str, ...], structure: Structure, cell: np.ndarray, pbc: tuple[bool, ...]
-) -> BoundTerm:
-    rows, own = _row_tables(term, species)
+def _padded(system: System) -> System:
+    """The system with frozen atoms added after its own, up to a size that others share; host arrays."""
+    atoms = len(system.positions)
+    extra = padded_size(atoms) - atoms
+
+    def longer(array: Any) -> Any:
+        return np.pad(np.asarray(array), [(0, extra)] + [(0, 0)] * (np.ndim(array) - 1))
+
+    names = ("positions", "kinds", "masses", "free")
+    longest = {name: longer(getattr(system, name)) for name in names}
+    return replace(system, **longest, atoms=np.int32(atoms))  # type: ignore[arg-type]
+
+
+def _bind(term: Term, force_field: ForceField, structure: Structure, system: System) -> BoundTerm:
+    """The term with its rows and neighbors for the atoms of a system, as host arrays."""
+    cell, pbc = np.asarray(system.cell), system.pbc
+    rows, own = _row_tables(term, system.species)
     length = 1.0 if force_field.units.reduced else force_field.units.length
     cutoff = math.inf if term.cutoff is None else term.cutoff * length
     natural = not isinstance(term.form, PairForm) or term.form.natural_range is not None
@@ -298,20 +330,22 @@ def _bind(
         truncation=term.truncation,
         mixing=term.mixing,
         options=tuple(term.options.items()),
-        rows={name: jnp.asarray(table) for name, table in rows.items()},
-        own={name: jnp.asarray(table) for name, table in own.items()},
+        rows=rows,  # type: ignore[arg-type]
+        own=own,  # type: ignore[arg-type]
         scale={
-            spec.name: jnp.asarray(force_field.units.factor(spec.energy, spec.length), dtype=jnp.float64)
+            spec.name: np.float64(force_field.units.factor(spec.energy, spec.length))  # type: ignore[misc]
             for spec in term.form.parameters
         },
-        cutoff=jnp.asarray(cutoff, dtype=jnp.float64),
-        switch_from=jnp.asarray(cutoff if term.switch_from is None else term.switch_from * length, dtype=jnp.float64),
-        neighbors=on_device(build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse)),
+        cutoff=np.float64(cutoff),  # type: ignore[arg-type]
+        switch_from=np.float64(cutoff if term.switch_from is None else term.switch_from * length),  # type: ignore[arg-type]
+        neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
     )
     reach = float(range_of(bound, force_field.parameters))
     require_feasible_range(structure, cell, pbc, reach, f"{_where(force_field)}: potential {term.label!r}")
-    table = build_table(structure.positions, cell, pbc, reach * (1.0 + SKIN), reverse=needs_reverse)
-    return replace(bound, neighbors=on_device(table))
+    table = build_table(
+        np.asarray(system.positions), cell, pbc, reach * (1.0 + SKIN), reverse=needs_reverse, atoms=_host(system.atoms)
+    )
+    return replace(bound, neighbors=table)
 
 
 def _row_tables(term: Term, species: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

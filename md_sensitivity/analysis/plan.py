@@ -50,8 +50,8 @@ def estimate(system: System, *, solves: int, checks: int) -> tuple[int, int, flo
         n, width = term.neighbors.index.shape
         entries += n * width
         work += n * width * (1.0 + (_TRIPLETS * width if term.form.order > 2 else 0.0))
-    atoms = system.positions.shape[0]
-    coordinates = 3 * atoms
+    atoms = system.size
+    coordinates = 3 * len(system.positions)
     small = coordinates <= DENSE_LIMIT
     iterations = 12.0 * atoms ** (1 / 3)
     products = (coordinates if small else iterations * (2 + solves / 4 + 3)) + checks * 4 * (10 if small else 3 * iterations)

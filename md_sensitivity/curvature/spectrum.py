@@ -16,7 +16,7 @@ from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, dense_matrix
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Energy, PyTree
 
-DENSE_LIMIT = 1000
+DENSE_LIMIT = 1056
 """Largest number of coordinates for which all eigenvalues are computed."""
 
 

@@ -100,10 +100,9 @@ def zero_modes(energy: Energy, x: Any, theta: Any) -> ZeroModes | None:
     if frame is None:
         return None
     bonds = energy.bonds(x, theta)
-    arguments = (x, frame.cell, frame.free, bonds)
+    arguments = (x, frame.cell, frame.free, frame.atoms, bonds)
     if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
-        found = _find(*jax.tree.map(np.asarray, arguments))
-        return on_device(found)
+        return on_device(_shared(_found(*jax.tree.map(np.asarray, arguments)), frame.atoms is not None))
     n = x.shape[0]
     real, integer = jnp.float64, jnp.int32
     shapes = ZeroModes(
@@ -115,7 +114,7 @@ def zero_modes(energy: Energy, x: Any, theta: Any) -> ZeroModes | None:
         free=jax.ShapeDtypeStruct((n, 3), real),
     )
     return jax.pure_callback(
-        lambda *values: _padded(_find(*jax.tree.map(np.asarray, values)), n),
+        lambda *values: _padded(_found(*jax.tree.map(np.asarray, values)), n),
         shapes,
         *jax.lax.stop_gradient(arguments),
         vmap_method="sequential",
@@ -131,6 +130,35 @@ def _padded(modes: ZeroModes, count: int) -> ZeroModes:
         scale=np.pad(modes.scale, (0, extra), constant_values=1.0),
         allowed=np.pad(modes.allowed, ((0, extra), (0, 0), (0, 0))),
         free=modes.free,
+    )
+
+
+def _shared(modes: ZeroModes, padded: bool) -> ZeroModes:
+    """The modes with a number of fragments that many systems share, where systems are padded."""
+    size = 4
+    while size < len(modes.origin):
+        size *= 4
+    return _padded(modes, size) if padded else modes
+
+
+def _found(x: np.ndarray, cell: np.ndarray, free: np.ndarray, atoms: np.ndarray | None, bonds: tuple[Bonds, ...]) -> ZeroModes:
+    """Zero modes of concrete positions; what pads the arrays beyond the atoms is a last fragment of its own, without motions."""
+    n = len(x)
+    count = n if atoms is None else int(atoms)
+    if count == n:
+        return _find(x, cell, free, bonds)
+    real = _find(x[:count], cell, free[:count], tuple(Bonds(*(table[:count] for table in bond)) for bond in bonds))
+    last = len(real.origin)
+    return _padded(
+        ZeroModes(
+            fragment=np.concatenate([real.fragment, np.full(n - count, last, dtype=np.int32)]),  # type: ignore[arg-type]
+            image=np.pad(real.image, ((0, n - count), (0, 0))),  # type: ignore[arg-type]
+            origin=real.origin,
+            scale=real.scale,
+            allowed=real.allowed,
+            free=free,  # type: ignore[arg-type]
+        ),
+        last + 1,
     )
 
 

@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 from md_sensitivity.curvature.products import force_residual, largest_component
 from md_sensitivity.curvature.spectrum import Spectrum, spectrum
 from md_sensitivity.curvature.zero_modes import ZeroModes, count_zero_modes, zero_modes
-from md_sensitivity.energy import Energy, PyTree, as_energy
+from md_sensitivity.energy import Energy, Frame, PyTree, as_energy
 from md_sensitivity.errors import ComputationError, ConvergenceError, NotAMinimumError
 from md_sensitivity.minimization.base import Method, Minimizer, State
 from md_sensitivity.minimization.chord import chord_steps
@@ -269,7 +269,7 @@ def _judged(
         minimizer=task.minimizer.name,
         modes=modes,
         zero_modes=rigid_count + floppy,
-        rattlers=_rattlers(modes),
+        rattlers=_rattlers(modes, point.energy.frame(point.x)),
         spectrum=found,
         notes=notes,
     )
@@ -313,10 +313,10 @@ def _collapsed(task: _Task, max_force: float) -> bool:
     return max_force > _COLLAPSE * float(first)
 
 
-def _rattlers(modes: ZeroModes | None) -> int:
+def _rattlers(modes: ZeroModes | None, frame: Frame | None) -> int:
     """Atoms that are a fragment of their own and may move."""
-    if modes is None:
+    if modes is None or frame is None:
         return 0
-    labels = np.asarray(modes.fragment)
+    labels = np.asarray(modes.fragment)[: None if frame.atoms is None else int(frame.atoms)]
     alone = np.bincount(labels)[labels] == 1
-    return int(np.sum(alone & (np.asarray(modes.free) > 0).any(axis=1))) if len(labels) > 1 else 0
+    return int(np.sum(alone & (np.asarray(modes.free)[: len(labels)] > 0).any(axis=1))) if len(labels) > 1 else 0

@@ -58,7 +58,7 @@ class Observable:
         Raises:
             UsageError: where it is not offered for this structure, or names an atom that is not there.
         """
-        count = system_of(equilibrium, self.name).positions.shape[0]
+        count = system_of(equilibrium, self.name).size
         for atom in self.atoms:
             if not 0 <= atom < count:
                 raise UsageError(f"observable {self.name}: there is no atom {atom}; indices run from 0 to {count - 1}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.neighbors import on_device
 from md_sensitivity.observables.base import Data, ObservableKind, system_of
 
 _NEARLY = 1e-5
@@ -34,7 +35,7 @@ def _bind(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
         sizes.append(np.linalg.norm(last) / (np.linalg.norm(path[2]) * np.linalg.norm(path[1])))
         if min(sizes) < _NEARLY:
             raise UsageError(f"the dihedral {'-'.join(map(str, atoms))} does not exist: three of its atoms stand on one line")
-    return {"atoms": jnp.asarray(atoms), "shift": jnp.asarray(nearest - steps)}
+    return on_device({"atoms": np.asarray(atoms), "shift": nearest - steps})
 
 
 def _steps(x: jax.Array, data: Data) -> jax.Array:

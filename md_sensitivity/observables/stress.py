@@ -6,9 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.neighbors import on_device
 from md_sensitivity.observables.base import Data, ObservableKind, system_of
 from md_sensitivity.units import NEWTON_PER_METER
 
@@ -21,12 +23,13 @@ def _bind(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
     d = system.dimensions
     if not all(system.pbc[:d]):
         raise UsageError(f"pressure and stress are offered where all {d} axes are periodic, not for clusters and slabs")
+    cell = np.asarray(system.cell)
     if d == 2:
-        size = jnp.linalg.norm(jnp.cross(system.cell[0], system.cell[1]))
+        size = np.linalg.norm(np.cross(cell[0], cell[1]))
         unit = 1.0 if system.units.reduced else NEWTON_PER_METER
     else:
-        size, unit = jnp.abs(jnp.linalg.det(system.cell)), system.units.pressure
-    return {"factor": unit / size, "dimensions": jnp.asarray(float(d))}
+        size, unit = np.abs(np.linalg.det(cell)), system.units.pressure
+    return on_device({"factor": np.float64(unit / size), "dimensions": np.float64(d)})
 
 
 def _tensor(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
