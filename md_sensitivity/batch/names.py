@@ -49,6 +49,8 @@ def frame_names(name: str, frames: Sequence[str], others: Collection[str] = ()) 
         frames: what tells the frames of a range apart; "" where no range was asked for.
         others: names of all files, which no frame may take.
     """
+    if not any(frames):
+        return [name for _ in frames]
     taken = ({other.casefold() for other in others} | TAKEN) - {name.casefold()}
     stem = name
     while taken & {f"{stem}-{frame}".casefold() for frame in frames}:

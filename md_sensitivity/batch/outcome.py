@@ -22,6 +22,7 @@ class Outcome:
     Attributes:
         name: name of its folder; the file's own name where the file was rejected.
         path: the structure file as given.
+        place: where that file stands among all files, those of other shards included; the first is 0.
         status: `minimum`, `unconverged`, `not-a-minimum` or `failed`, as in its result; `rejected` where there is no result.
         code: exit code of its failure, 0 where there is none.
         message: why it failed or was rejected; "" otherwise.
@@ -35,6 +36,7 @@ class Outcome:
     name: str
     path: str
     status: str
+    place: int = 0
     code: int = OK
     message: str = ""
     seconds: float = 0.0

@@ -92,7 +92,7 @@ def _structure_info(outcome: Outcome) -> Mapping[str, Any]:
 
 def _outcome_info(outcome: Outcome, study: Study) -> Mapping[str, Any]:
     code = outcome_code(outcome, strict=study.strict)
-    info = {"name": outcome.name, "path": outcome.path, "status": outcome.status, "exit_code": code, "seconds": outcome.seconds}
+    info = {"name": outcome.name, "path": outcome.path, "place": outcome.place, "status": outcome.status, "exit_code": code, "seconds": outcome.seconds}
     return info | ({"message": outcome.message} if outcome.message else {}) | ({"kept": True} if outcome.kept else {})
 
 

@@ -1,13 +1,15 @@
 """Which results of an earlier run still hold, and the removal of those that do not.
 
-A result is kept where the hash of everything it depends on stands beside it. The hash is written last, so that a run which was
-killed at any point leaves either a complete result with its hash or something that is computed again.
+A result is kept where the hash of everything it depends on stands beside it, and those of the files that were written. They are
+written last, so that a run which was killed at any point leaves either a complete result with its hashes or something that is computed
+again; so does whoever deletes or damages a file afterwards.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,27 +57,37 @@ def _plain_term(term: Term) -> dict[str, Any]:
 
 
 def finished(folder: Path, key: str) -> ResultDocument | None:
-    """The result in `folder` where it is complete and belongs to `key`."""
+    """The result in `folder` where it is complete, as it was written, and belongs to `key`."""
     from md_sensitivity.reports.load import load_document
 
     try:
-        if (folder / KEY_FILE).read_text().strip() != key:
+        first, *sums = (folder / KEY_FILE).read_text().splitlines()
+        if first != key or not sums or any(line != _sum(folder / line.partition("  ")[2]) for line in sums):
             return None
         return load_document(folder / "result.json")
-    except (OSError, UnicodeDecodeError, InputError):
+    except (OSError, ValueError, InputError):
         return None
 
 
-def mark_finished(folder: Path, key: str) -> None:
-    """Say that the result in `folder` is complete."""
+def mark_finished(folder: Path, key: str, written: Iterable[Path]) -> None:
+    """Say that the result in `folder` is complete, and which files it has."""
     from md_sensitivity.reports.atomic import write_atomic
 
-    write_atomic(folder / KEY_FILE, key + "\n")
+    write_atomic(folder / KEY_FILE, "\n".join([key, *map(_sum, written)]) + "\n")
+
+
+def _sum(path: Path) -> str:
+    """Hash and name of a file, as sha256sum writes them."""
+    with path.open("rb") as stream:
+        return f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {path.name}"
 
 
 def clear(folder: Path) -> None:
     """Remove the result of an earlier run, so that nothing stale seems current. Files that no writer makes stay."""
     from md_sensitivity.reports import WRITERS
+    from md_sensitivity.reports.atomic import sweep
+
+    sweep(folder)
 
     for name in (KEY_FILE, "result.json", *(writer.filename for writer in WRITERS.values())):
         (folder / name).unlink(missing_ok=True)

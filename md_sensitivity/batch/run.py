@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from md_sensitivity.batch import provenance, resume
-from md_sensitivity.batch.names import frame_names
+from md_sensitivity.batch.lock import held
+from md_sensitivity.batch.names import frame_names, result_names
 from md_sensitivity.batch.outcome import DEVICE, FAILED, INTERNAL, Outcome, documented, exit_code
 from md_sensitivity.batch.programs import forget_programs_when_many
 from md_sensitivity.batch.reading import read_selected
@@ -95,15 +96,23 @@ def run_analyses(run: Run, *, progress: Progress = SILENT, report: Report = lamb
 
     Returns:
         The exit code. An interruption passes through after `summary.csv` and `run.json` are written for what is finished.
+
+    Raises:
+        UsageError: another run is writing the same results.
+        ComputationError: `summary.csv` or `run.json` cannot be written.
     """
-    try:
-        for outcome in _outcomes(run, progress):
-            run.outcomes.append(outcome)
-            report(outcome)
-        write_state(run, provenance.FINISHED)
-    except BaseException:  # also where the signal came while the state was written
-        write_state(run, provenance.INTERRUPTED)
-        raise
+    from md_sensitivity.reports.atomic import sweep
+
+    with held(run.study.file(".lock", "")):
+        sweep(run.study.output)
+        try:
+            for outcome in _outcomes(run, progress):
+                run.outcomes.append(outcome)
+                report(outcome)
+            write_state(run, provenance.FINISHED)
+        except BaseException:  # also where the signal came while the state was written
+            write_state(run, provenance.INTERRUPTED)
+            raise
     return run.exit_code
 
 
@@ -114,11 +123,15 @@ def write_state(run: Run, state: str) -> None:
 
     study, seconds = run.study, time.monotonic() - run.clock
     outcomes = list(run.outcomes)
-    write_atomic(study.file("summary", ".csv"), summary_csv(documented(outcomes)))
+    table = summary_csv(documented(outcomes))
     text = provenance.run_json(
         study, run.force_field, outcomes, state=state, started=run.started, seconds=seconds, code=exit_code(outcomes, strict=study.strict)
     )
-    write_atomic(study.file("run", ".json"), text)
+    try:
+        write_atomic(study.file("summary", ".csv"), table)
+        write_atomic(study.file("run", ".json"), text)
+    except OSError as error:
+        raise ComputationError(f"{study.output}: cannot write summary.csv and run.json: {error.strerror or error}") from None
 
 
 def frames_of(structures: Sequence[Structure], study: Study) -> list[str]:
@@ -129,19 +142,20 @@ def frames_of(structures: Sequence[Structure], study: Study) -> list[str]:
 
 def _outcomes(run: Run, progress: Progress) -> Iterator[Outcome]:
     study, jobs = run.study, run.study.jobs
-    others = [name for _, name in jobs]
-    for place, (path, name) in enumerate(jobs):
-        part = _Part(progress=progress, place=place, count=len(jobs), name=name)
+    others = result_names(study.paths)  # of all shards
+    for done, (place, path, name) in enumerate(jobs):
+        part = _Part(progress=progress, done=done, count=len(jobs), name=name)
         part.update("reading", 0.0)
         began = time.monotonic()
         try:
             structures = read_selected(path, reader=study.reader, index=study.index, fix=study.fix)
         except Exception as error:  # the outermost edge of one file: whatever is in it, the others go on
             resume.clear(study.output / name)
-            yield _failure(error, name=name, path=path, seconds=time.monotonic() - began)
+            yield replace(_failure(error, name=name, path=path, seconds=time.monotonic() - began), place=place)
             continue
         for structure, frame in zip(structures, frame_names(name, frames_of(structures, study), others), strict=True):
-            yield _analyzed(structure, run.force_field, study, name=frame, path=path, progress=replace(part, name=frame))
+            outcome = _analyzed(structure, run.force_field, study, name=frame, path=path, progress=replace(part, name=frame))
+            yield replace(outcome, place=place)
             forget_programs_when_many()
 
 
@@ -149,8 +163,10 @@ def _analyzed(structure: Structure, force_field: ForceField, study: Study, *, na
     """Analyze one structure and write its result."""
     from md_sensitivity import pipeline
     from md_sensitivity.reports import write_result
+    from md_sensitivity.reports.atomic import sweep
 
     folder, began = study.output / name, time.monotonic()
+    sweep(folder)
     key = resume.content_key(structure, force_field, study)
     old = resume.finished(folder, key) if study.resume else None
     if old is not None:
@@ -159,9 +175,9 @@ def _analyzed(structure: Structure, force_field: ForceField, study: Study, *, na
         compute = pipeline.analyze if study.differentiate else pipeline.minimize_structure
         result = compute(structure, force_field, study.options, name=name, progress=progress)
         resume.clear(folder)
-        write_result(result, study.output, study.formats)
+        written = write_result(result, study.output, study.formats)
         if result.document.status != "failed":
-            resume.mark_finished(folder, key)
+            resume.mark_finished(folder, key, written)
     except Exception as error:  # the outermost edge of one structure: whatever happens to it, the others go on
         if not isinstance(error, UsageError):  # a slip of the request says nothing about what an earlier one found
             resume.clear(folder)
@@ -218,12 +234,12 @@ class _Part:
     """Progress of one structure as a part of the progress of all."""
 
     progress: Progress
-    place: int
+    done: int
     count: int
     name: str
 
     def update(self, stage: str, fraction: float | None) -> None:
         """Tell the whole where this part is."""
-        prefix = f"{self.place + 1}/{self.count} {self.name}: " if self.count > 1 else ""
-        whole = fraction if self.count == 1 else (self.place + (fraction or 0.0)) / self.count
+        prefix = f"{self.done + 1}/{self.count} {self.name}: " if self.count > 1 else ""
+        whole = fraction if self.count == 1 else (self.done + (fraction or 0.0)) / self.count
         self.progress.update(prefix + stage, whole)

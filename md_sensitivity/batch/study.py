@@ -47,10 +47,10 @@ class Study:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def jobs(self) -> list[tuple[str, str]]:
-        """(path, name) of the files of this shard; every shard agrees on the names."""
+    def jobs(self) -> list[tuple[int, str, str]]:
+        """(place, path, name) of the files of this shard; every shard agrees on places and names."""
         which, count = self.shard
-        return list(zip(self.paths, result_names(self.paths), strict=True))[which - 1 :: count]
+        return list(zip(range(len(self.paths)), self.paths, result_names(self.paths), strict=True))[which - 1 :: count]
 
     def file(self, stem: str, suffix: str) -> Path:
         """A file that speaks of the whole run; each shard has its own, so that shards can run side by side."""

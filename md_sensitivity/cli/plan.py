@@ -25,7 +25,7 @@ def show_plans(study: Study, *, as_json: bool) -> int:
     check_options(study, force_field)
     plans: list[dict[str, Any]] = []
     codes: set[int] = set()
-    for path, name in study.jobs:
+    for _, path, name in study.jobs:
         try:
             plans += _plans(study, force_field, path, name)
         except MdSensitivityError as error:

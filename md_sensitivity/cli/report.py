@@ -26,8 +26,9 @@ def report(**values: Any) -> int:
     md-sensitivity report outputs
     md-sensitivity report outputs/crystal --format pdb
     """
-    from md_sensitivity.reports import WRITERS, load_documents, write_result, write_summary
-    from md_sensitivity.reports.load import load_one
+    from md_sensitivity.errors import InputError
+    from md_sensitivity.reports import WRITERS, write_result, write_summary
+    from md_sensitivity.reports.load import load_named, load_one, result_folders
 
     console = console_of(values, bar=True)
     formats = values["formats"] or None
@@ -35,15 +36,24 @@ def report(**values: Any) -> int:
         WRITERS.find(name)
     folder = Path(values["directory"])
     single = (folder / "result.json").is_file()
-    results = load_documents(folder)
-    parent = folder.resolve().parent if single else folder
-    written: list[Path] = []
+    folders = result_folders(folder)
+    documents, written, without, code = [], [], 0, 0
     with console:
-        for place, each in enumerate(results):
-            console.update(each.name, place / len(results))
-            written += write_result(load_one(parent / each.name), parent, formats)
+        for place, each in enumerate(folders):
+            console.update(each.name, place / len(folders))
+            try:
+                documents.append(load_named(each))
+                if formats is None and not (each / "arrays.npz").exists():
+                    without += 1
+                else:
+                    written += write_result(load_one(each), each.resolve().parent, formats)
+            except InputError as error:  # a damaged result does not stop the others
+                console.error(str(error))
+                code = error.exit_code
     if not single:
-        written.append(write_summary(results, parent))
-    for path in written if len(results) <= SHOWN else written[-1:]:
+        written.append(write_summary(documents, folder))
+    for path in written if len(folders) <= SHOWN else written[-1:]:
         console.info(f"wrote {path}")
-    return 0
+    if without:
+        console.info(f"{without} of {len(folders)} were written without the format npz: their reports stay as they are")
+    return code

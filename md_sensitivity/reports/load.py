@@ -39,10 +39,48 @@ def load(directory: str | os.PathLike[str]) -> Result | list[Result]:
 
 
 def load_documents(directory: str | os.PathLike[str]) -> list[NamedDocument]:
-    """The same without arrays, which may be large: for tables of many structures. Always a list."""
+    """The same without arrays, which may be large: for tables of many structures. Always a list, in the order of the command line."""
+    return [load_named(folder) for folder in result_folders(directory)]
+
+
+def load_named(folder: Path) -> NamedDocument:
+    """Read DIR/NAME without its arrays."""
+    return NamedDocument(name=folder.resolve().name, document=load_document(folder / "result.json"))
+
+
+def result_folders(directory: str | os.PathLike[str]) -> list[Path]:
+    """The folders of structures in DIR, or DIR itself where it is one.
+
+    They come in the order of the command line that `run.json` or its parts of shards remember, then those by name that none of them knows.
+    """
     folder = Path(directory)
-    folders = [folder] if (folder / "result.json").is_file() else _structure_folders(folder)
-    return [NamedDocument(name=each.resolve().name, document=load_document(each / "result.json")) for each in folders]
+    if (folder / "result.json").is_file():
+        return [folder]
+    order = _order(folder)
+    return sorted(_structure_folders(folder), key=lambda each: (*order.get(each.name, (len(order), 0)), each.name))
+
+
+def _order(folder: Path) -> dict[str, tuple[int, int]]:
+    """Name of a result → place of its file on the command line, and of the frame in the file; the newest run decides."""
+    order = {}
+    for path in sorted(folder.glob("run*.json"), key=lambda each: each.stat().st_mtime):
+        try:
+            run = msgspec.json.decode(path.read_bytes(), type=_Run)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):  # of another version, say; the results speak for themselves
+            continue
+        order |= {each.name: (each.place, frame) for frame, each in enumerate(run.results)}
+    return order
+
+
+class _Place(msgspec.Struct):
+    name: str
+    place: int
+
+
+class _Run(msgspec.Struct):
+    """What of `run.json` says in which order the structures were given."""
+
+    results: list[_Place]
 
 
 def load_one(folder: Path) -> Result:
