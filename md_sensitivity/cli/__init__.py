@@ -9,12 +9,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from md_sensitivity import __version__
 from md_sensitivity.cli import signals
 from md_sensitivity.cli.analyze import analyze
+from md_sensitivity.cli.config import blamed
 from md_sensitivity.cli.console import complain
 from md_sensitivity.cli.doctor import doctor
 from md_sensitivity.cli.fit import fit
@@ -25,7 +27,7 @@ from md_sensitivity.cli.parameters import parameters
 from md_sensitivity.cli.report import report
 from md_sensitivity.cli.show import show
 from md_sensitivity.cli.verify import verify
-from md_sensitivity.errors import MdSensitivityError
+from md_sensitivity.errors import MdSensitivityError, UsageError
 
 PROGRAM = "md-sensitivity"
 INTERNAL_ERROR, DEVICE_ERROR, BROKEN_PIPE = 1, 6, 141
@@ -105,5 +107,10 @@ def _run(words: list[str]) -> int:
     """Parse and do; what goes wrong passes through, where Click's own `main` would end the process in its way."""
     if "_MD_SENSITIVITY_COMPLETE" in os.environ:  # a shell asks for completions
         group.main(args=words, prog_name=PROGRAM)
-    with group.make_context(PROGRAM, words, obj={"arguments": list(words)}) as ctx:
-        return int(group.invoke(ctx) or 0)
+    remembered: dict[str, Any] = {"arguments": list(words)}
+    try:
+        with group.make_context(PROGRAM, words, obj=remembered) as ctx:
+            return int(group.invoke(ctx) or 0)
+    except (UsageError, click.UsageError) as error:
+        message = error.format_message() if isinstance(error, click.UsageError) else str(error)
+        raise blamed(remembered.get("study"), message) or error from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,20 @@ def config_option(function: Any) -> Any:
 
 def _load(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None and not ctx.resilient_parsing:
-        ctx.default_map = {**(ctx.default_map or {}), **read_config(Path(value), ctx)}
+        values = read_config(Path(value), ctx)
+        ctx.default_map = {**(ctx.default_map or {}), **values}
+        ctx.ensure_object(dict)["study"] = (value, values)
     return value
+
+
+def blamed(study: tuple[str, Mapping[str, Any]] | None, message: str) -> InputError | None:
+    """The error of a study file where a complaint about the request quotes a value that it gave; None where it does not."""
+    path, values = study or ("", {})
+    for value in values.values():
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, str | float) and not isinstance(item, bool) and (repr(item) in message or repr(str(item)) in message):
+                return InputError(f"{printable(path)}: {message}")
+    return None
 
 
 def read_config(path: Path, ctx: click.Context) -> dict[str, Any]:

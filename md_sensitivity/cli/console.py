@@ -22,9 +22,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text)
 
 
+def one_line(text: str) -> str:
+    """`printable` text whose line breaks are escaped as well."""
+    return printable(text).replace("\n", "\\n")
+
+
 def complain(message: str) -> None:
     """One line that says what went wrong."""
-    click.echo(f"error: {printable(message)}", err=True)
+    click.echo(f"error: {one_line(message)}", err=True)
 
 
 class Console:
@@ -77,7 +82,11 @@ class Console:
 
     def error(self, text: str) -> None:
         """A line that is always shown."""
-        self._line(f"error: {text}")
+        self._line(f"error: {one_line(text)}")
+
+    def trace(self, text: str) -> None:
+        """A traceback, which is always shown."""
+        self._line(text)
 
     def _line(self, text: str) -> None:
         text = printable(text)

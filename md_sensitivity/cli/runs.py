@@ -10,6 +10,7 @@ import click
 
 from md_sensitivity.cli import edge, signals
 from md_sensitivity.cli.console import NORMAL, QUIET, Console
+from md_sensitivity.files import printable
 
 if TYPE_CHECKING:
     from md_sensitivity.batch.outcome import Outcome
@@ -106,11 +107,11 @@ def study_of(ctx: click.Context, values: Mapping[str, Any], *, differentiate: bo
 def _tell(console: Console, run: Run, outcome: Outcome) -> None:
     """One line, or a traceback, about one structure, as soon as it is done."""
     if outcome.traceback:
-        console.error(outcome.traceback)
+        console.trace(outcome.traceback)
     if outcome.status == "failed":
         console.error(f"{outcome.path}: {outcome.message}")
     elif outcome.status == "rejected":
-        console.error(outcome.message if outcome.path in outcome.message else f"{outcome.path}: {outcome.message}")
+        console.error(outcome.message if printable(outcome.path) in outcome.message else f"{outcome.path}: {outcome.message}")
     else:
         console.detail(f"{outcome.name}: {outcome.status}" + (", kept" if outcome.kept else f" in {outcome.seconds:.2f} s"))
 
