@@ -140,7 +140,8 @@ class EnergyFunction:
 
     def kink_gaps(self, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
         """For each term that has one: distance of each pair from where its curvature jumps, shape=(n, e) [Å], negative inside."""
-        return _gaps(self.system, x, theta) if any(has_kinks(term) for term in self.system.terms) else ()
+        jumps = any(has_kinks(term) and np.isfinite(range_of(term, theta)) for term in self.system.terms)
+        return _gaps(self.system, x, theta) if jumps else ()
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from md_sensitivity.analysis.differences import Difference, kink_distance
@@ -96,7 +97,7 @@ def error_estimate(equilibrium: Equilibrium, response: Response, scales: np.ndar
     linear = 0.0
     if np.any(real):
         linear = float(np.max(response.residual[real] * response.rhs[real] / (softest * sizes[real])))
-    coordinates = max(1, int(np.asarray(response.solution).shape[1]))
+    coordinates = max(1, int(sum(np.sum(np.asarray(leaf)) for leaf in jax.tree.leaves(equilibrium.energy.mobility(equilibrium.x)))))
     offset = equilibrium.max_force * np.sqrt(coordinates) / softest
     rounding = 4e-16 * spectrum.largest / softest
     return float(linear + offset / (_ANHARMONIC * shortest_bond(equilibrium)) + rounding)

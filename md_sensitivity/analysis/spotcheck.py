@@ -63,7 +63,7 @@ def spot_checks(
 
 def _weight(parts: Parts, index: int) -> float:
     if parts.mode == FORWARD:
-        return float(np.linalg.norm(np.asarray(parts.response.solution[index])))
+        return float(np.linalg.norm(np.asarray(parts.response.solution)[index]))
     return float(sum(np.linalg.norm(d[index] + r[index]) for d, r in zip(parts.direct, parts.relaxation, strict=True)))
 
 

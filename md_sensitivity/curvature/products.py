@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.curvature.zero_modes import ZeroModes
@@ -58,6 +59,15 @@ def flat_hessian(energy: Energy, x: PyTree, theta: PyTree, project: Operator) ->
 def flat_gradient(energy: Energy, x: PyTree, theta: PyTree) -> jax.Array:
     """∂E/∂x as a flat vector."""
     return ravel_pytree(gradient(energy, x, theta))[0]
+
+
+def unflattened(like: PyTree, flat: Any) -> PyTree:
+    """A flat vector, or stacked ones with a leading axis, as trees like `like` on the host; no program is compiled for it."""
+    leaves, tree = jax.tree.flatten(like)
+    flat = np.asarray(flat)
+    ends = np.cumsum([np.size(leaf) for leaf in leaves])[:-1]
+    parts = np.split(flat, ends, axis=-1)
+    return jax.tree.unflatten(tree, [part.reshape(*flat.shape[:-1], *np.shape(leaf)) for part, leaf in zip(parts, leaves, strict=True)])
 
 
 @jax.jit

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from md_sensitivity.curvature.products import flat_hessian, flat_projector
+from md_sensitivity.curvature.products import flat_hessian, flat_projector, unflattened
 from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, dense_matrix
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Energy, PyTree
@@ -57,13 +56,12 @@ def spectrum(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
         rigid: their number.
         seed: of the start vector of the Lanczos iteration.
     """
-    flat, unravel = ravel_pytree(x)
-    mobile = np.asarray(ravel_pytree(energy.mobility(x))[0]) > 0.5
+    mobile = np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(energy.mobility(x))]) > 0.5
     if mobile.sum() - rigid <= 0:
         return Spectrum(lowest=None, largest=0.0, mode=None, floppy=0, method="dense")
-    if flat.size <= DENSE_LIMIT:
-        return _dense(energy, x, theta, modes, rigid + int((~mobile).sum()), unravel)
-    return _lanczos(energy, x, theta, modes, unravel, flat.size, seed)
+    if mobile.size <= DENSE_LIMIT:
+        return _dense(energy, x, theta, modes, rigid + int((~mobile).sum()))
+    return _lanczos(energy, x, theta, modes, mobile.size, seed)
 
 
 @jax.jit
@@ -74,7 +72,7 @@ def _eigen(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None) ->
     return jnp.linalg.eigh(dense_matrix(flat_hessian(energy, x, theta, project), size))
 
 
-def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, known: int, unravel: Any) -> Spectrum:
+def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, known: int) -> Spectrum:
     values, vectors = _eigen(energy, x, theta, modes)
     eigenvalues = np.asarray(values)
     largest = float(np.abs(eigenvalues).max())
@@ -88,7 +86,7 @@ def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, kn
     return Spectrum(
         lowest=float(eigenvalues[first]),
         largest=largest,
-        mode=unravel(vectors[:, first]),
+        mode=unflattened(x, np.asarray(vectors)[:, first]),
         floppy=floppy,
         eigenvalues=eigenvalues,
         eigenvectors=vectors,
@@ -103,7 +101,7 @@ def _shifted(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
     return flat_hessian(energy, x, theta, project)(v) + shift * (v - project(v))
 
 
-def _lanczos(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, unravel: Any, size: int, seed: int) -> Spectrum:
+def _lanczos(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, size: int, seed: int) -> Spectrum:
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
     def largest_of(shift: float, which: str, tolerance: float, vectors: int) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -125,5 +123,5 @@ def _lanczos(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
     if abs(lowest) <= RELATIVE_ZERO * largest:
         return Spectrum(lowest=None, largest=largest, mode=None, floppy=1, method="lanczos", converged=converged)
     return Spectrum(
-        lowest=lowest, largest=largest, mode=unravel(jnp.asarray(vectors[:, 0])), floppy=0, method="lanczos", converged=converged
+        lowest=lowest, largest=largest, mode=unflattened(x, vectors[:, 0]), floppy=0, method="lanczos", converged=converged
     )

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product
+from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product, unflattened
 from md_sensitivity.curvature.solvers import SOLVERS, STATUS_TEXT
 from md_sensitivity.curvature.solvers.base import NEGATIVE_CURVATURE
 from md_sensitivity.curvature.solvers.dense import eigen_solve
@@ -81,17 +81,19 @@ def choose_solver(equilibrium: Equilibrium, solver: str) -> tuple[str, str]:
 @partial(jax.jit, static_argnames="solver")
 def _krylov(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, solver: str, tolerance: float
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
     project = flat_projector(modes, energy, x)
-    solution = SOLVERS[solver].solve(flat_hessian(energy, x, theta, project), jax.vmap(project)(b), tolerance, MAX_ITERATIONS)
-    return jax.vmap(project)(solution.value), solution.residual, solution.iterations, solution.status
+    b = jax.vmap(project)(b)
+    solution = SOLVERS[solver].solve(flat_hessian(energy, x, theta, project), b, tolerance, MAX_ITERATIONS)
+    size = jnp.linalg.norm(b, axis=1)
+    return jax.vmap(project)(solution.value), solution.residual, solution.iterations, solution.status, size
 
 
 @jax.jit
 def _from_eigenvalues(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, values: jax.Array, vectors: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Solutions and their residuals, with one step of refinement through the matrix-free product."""
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Solutions, their residuals and the norms of the right-hand sides, with one step of refinement through the matrix-free product."""
     project = flat_projector(modes, energy, x)
     product = flat_hessian(energy, x, theta, project)
     b = jax.vmap(project)(b)
@@ -100,12 +102,7 @@ def _from_eigenvalues(
     found = jax.vmap(project)(found)
     size = jnp.linalg.norm(b, axis=1)
     error = jnp.linalg.norm(b - jax.lax.map(product, found), axis=1)
-    return found, jnp.where(size == 0, 0.0, error / jnp.where(size == 0, 1.0, size))
-
-
-@jax.jit
-def _norms(energy: Energy, x: PyTree, modes: ZeroModes | None, b: jax.Array) -> jax.Array:
-    return jnp.linalg.norm(jax.vmap(flat_projector(modes, energy, x))(b), axis=1)
+    return found, jnp.where(size == 0, 0.0, error / jnp.where(size == 0, 1.0, size)), size
 
 
 def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float) -> _Solved:
@@ -115,24 +112,30 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
         return _Solved(b, np.zeros(0), 0, np.zeros(0, dtype=np.int64), name, reason, np.zeros(0))
     e, x, theta, modes = equilibrium.energy, equilibrium.x, equilibrium.theta, equilibrium.modes
     spectrum = equilibrium.spectrum
-    rhs = np.asarray(_norms(e, x, modes, b))
-    if not np.all(np.isfinite(rhs)):
-        raise ConvergenceError("a right-hand side ∂²E/∂x∂θ is not finite, so that this derivative does not exist")
     if name == "dense" and spectrum is not None and spectrum.eigenvectors is not None:
-        values = jnp.asarray(spectrum.eigenvalues)
-        value, residual = _from_eigenvalues(e, x, theta, modes, b, values, spectrum.eigenvectors)
+        value, residual, size = _from_eigenvalues(e, x, theta, modes, b, np.asarray(spectrum.eigenvalues), spectrum.eigenvectors)
         status = np.where(np.asarray(residual) <= ACCEPTABLE, 0, 3)
-        return _Solved(value, np.asarray(residual), 1, status, name, reason, rhs)
+        return _Solved(value, np.asarray(residual), 1, status, name, reason, _finite(np.asarray(size)))
     parts = []
     width = min(BLOCK, len(b))
+    columns = np.asarray(b)
     for first in range(0, len(b), width):
-        block = b[first : first + width]
-        padded = jnp.concatenate([block, jnp.zeros((width - len(block), b.shape[1]))])
+        block = columns[first : first + width]
+        padded = np.pad(block, ((0, width - len(block)), (0, 0)))
         parts.append([np.asarray(part) for part in _krylov(e, x, theta, modes, padded, name, tolerance)])
-    value = jnp.concatenate([part[0] for part in parts])[: len(b)]
-    residual = np.concatenate([part[1] for part in parts])[: len(b)]
-    status = np.concatenate([part[3] for part in parts])[: len(b)]
-    return _Solved(value, residual, max(int(part[2]) for part in parts), status, name, reason, rhs)
+
+    def joined(k: int) -> np.ndarray:
+        return np.concatenate([part[k] for part in parts])[: len(b)]
+
+    iterations = max(int(part[2]) for part in parts)
+    return _Solved(jnp.asarray(joined(0)), joined(1), iterations, joined(3), name, reason, _finite(joined(4)))
+
+
+def _finite(rhs: np.ndarray) -> np.ndarray:
+    """Norms of right-hand sides; raises ConvergenceError where one is not finite."""
+    if not np.all(np.isfinite(rhs)):
+        raise ConvergenceError("a right-hand side ∂²E/∂x∂θ is not finite, so that this derivative does not exist")
+    return rhs
 
 
 def _refuse(equilibrium: Equilibrium, solved: _Solved) -> None:
@@ -168,18 +171,17 @@ def equilibrium_jacobian(
     Raises:
         ConvergenceError, NotAMinimumError: where a solve failed.
     """
-    b = -_mixed_columns(equilibrium.energy, equilibrium.x, equilibrium.theta, directions)
+    b = _mixed_columns(equilibrium.energy, equilibrium.x, equilibrium.theta, directions)
     solved = _solve(equilibrium, b, solver, tolerance)
     if throw:
         _refuse(equilibrium, solved)
-    _, unravel = ravel_pytree(equilibrium.x)
-    return _response(solved, jax.vmap(unravel)(solved.value))
+    return _response(solved, unflattened(equilibrium.x, solved.value))
 
 
 @jax.jit
 def _mixed_columns(energy: Energy, x: PyTree, theta: PyTree, directions: PyTree) -> jax.Array:
-    """∂²E/∂x∂θ along each direction, flat, shape=(p, d)."""
-    return jax.lax.map(lambda d: ravel_pytree(mixed_product(energy, x, theta, d))[0], directions, batch_size=BLOCK)
+    """−∂²E/∂x∂θ along each direction, flat, shape=(p, d)."""
+    return -jax.lax.map(lambda d: ravel_pytree(mixed_product(energy, x, theta, d))[0], directions, batch_size=BLOCK)
 
 
 def equilibrium_jvp(

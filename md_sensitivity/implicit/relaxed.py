@@ -18,7 +18,7 @@ from md_sensitivity.implicit.equilibrium import MAX_ITERATIONS, TOLERANCE
 from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import MINIMIZERS, minimize
 from md_sensitivity.minimization.base import Method, State
-from md_sensitivity.minimization.loop import Limits, advance, begin, largest_move, stage_over
+from md_sensitivity.minimization.loop import Counts, Limits, Round, advance, counts_of, limits_of
 from md_sensitivity.minimization.minimize import HANDOVER, POLISH
 from md_sensitivity.minimization.newton import NEWTON
 
@@ -96,14 +96,10 @@ def _traced(settings: _Settings, energy: Energy, x: PyTree, theta: PyTree) -> Py
     goal = fmax * POLISH
     state = None
     for method in early:
-        x, state = traced_stage(energy, x, theta, state, _limits(goal, HANDOVER, max_steps), method)
-    x, state = traced_stage(energy, x, theta, state, _limits(goal if last is NEWTON else fmax, -1.0, max_steps), last)
+        x, state = traced_stage(energy, x, theta, state, limits_of(goal, HANDOVER, max_steps), method)
+    x, state = traced_stage(energy, x, theta, state, limits_of(goal if last is NEWTON else fmax, -1.0, max_steps), last)
     found = jnp.max(jnp.abs(state.gradient), initial=0.0) <= fmax
     return jax.tree.map(lambda leaf: jnp.where(found, leaf, jnp.nan), x)
-
-
-def _limits(goal: float, handover: float, max_steps: int) -> Limits:
-    return Limits(jnp.asarray(goal), jnp.asarray(handover), jnp.asarray(max_steps, dtype=jnp.int32), jnp.asarray(0.0))
 
 
 def traced_stage(
@@ -112,22 +108,20 @@ def traced_stage(
     """One stage of a minimization as traced code: the point it reaches and the state."""
     _, unravel = ravel_pytree(x)
 
-    def round_from(flat: jax.Array, before: State | None) -> State:
+    def round_from(flat: jax.Array, counts: Counts) -> Round:
         point = unravel(flat)
         local = energy.updated(point, theta)
         modes = zero_modes(local, point, theta) if method is NEWTON else None
-        fresh = limits._replace(cap=largest_move(local, point, theta))
-        state = begin(local, point, theta, modes, before, method)
-        return advance(local, point, theta, modes, state, fresh, method)
+        return advance(local, point, theta, modes, None, counts, limits, method)
 
-    def going(carry: tuple[State, jax.Array]) -> jax.Array:
-        state, rounds = carry
-        return ~stage_over(state, limits) & (rounds < _REBUILDS)
+    def going(carry: tuple[Round, jax.Array]) -> jax.Array:
+        found, rounds = carry
+        return ~found.over & (rounds < _REBUILDS)
 
-    def again(carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
-        state, rounds = carry
-        return round_from(state.x, state), rounds + 1
+    def again(carry: tuple[Round, jax.Array]) -> tuple[Round, jax.Array]:
+        found, rounds = carry
+        return round_from(found.state.x, counts_of(found.state)), rounds + 1
 
-    first = (round_from(ravel_pytree(x)[0], before), jnp.zeros((), dtype=jnp.int32))
-    state, _ = jax.lax.while_loop(going, again, first)
-    return unravel(state.x), state
+    first = (round_from(ravel_pytree(x)[0], counts_of(before)), jnp.zeros((), dtype=jnp.int32))
+    found, _ = jax.lax.while_loop(going, again, first)
+    return found.x, found.state

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.implicit.relaxed import traced_stage
 from md_sensitivity.minimization.fire import FIRE
-from md_sensitivity.minimization.loop import Limits
+from md_sensitivity.minimization.loop import limits_of
 
 
 def unrolled_jvp(
@@ -23,7 +23,7 @@ def unrolled_jvp(
     Returns:
         The end point, its tangent, and whether the minimization reached `fmax`.
     """
-    limits = Limits(jnp.asarray(fmax), jnp.asarray(-1.0), jnp.asarray(max_steps, dtype=jnp.int32), jnp.asarray(0.0))
+    limits = limits_of(fmax, -1.0, max_steps)
 
     def end(theta: PyTree) -> PyTree:
         return traced_stage(energy, x, theta, None, limits, FIRE)[0]

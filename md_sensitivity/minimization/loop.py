@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.curvature.products import flat_gradient, flat_hessian, flat_projector
@@ -27,13 +28,26 @@ class Limits(NamedTuple):
         goal: largest component of the gradient [eV/Å].
         handover: a step that moves no coordinate farther than this also ends the stage [Å]; negative for never.
         max_steps: number of steps of the whole minimization.
-        cap: largest move of one coordinate in one step [Å].
+        cap: largest move of one coordinate in one step [Å]; each round sets it.
     """
 
     goal: jax.Array
     handover: jax.Array
     max_steps: jax.Array
     cap: jax.Array
+
+
+def limits_of(goal: float, handover: float, max_steps: int) -> Limits:
+    """Limits of a stage."""
+    return Limits(*(np.float64(goal), np.float64(handover), np.int32(max_steps), np.float64(0.0)))  # type: ignore[arg-type]
+
+
+class Counts(NamedTuple):
+    """What a minimization has taken so far: steps, energies with gradients, Hessian products."""
+
+    steps: jax.Array
+    evaluations: jax.Array
+    products: jax.Array
 
 
 def _problem(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, cap: jax.Array) -> Problem:
@@ -50,53 +64,95 @@ def _problem(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
     return Problem(value_and_gradient, hessian, cap)
 
 
-@jax.jit
 def largest_move(energy: Energy, x: PyTree, theta: PyTree) -> jax.Array:
     """How far one coordinate may move in one step, with neighbor tables fresh at x [Å]."""
     return jnp.minimum(LARGEST_MOVE, _SHARE_OF_ROOM * energy.room(x, theta) / jnp.sqrt(3.0))
 
 
-@partial(jax.jit, static_argnames="method")
-def begin(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, before: State | None, method: Method) -> State:
+def _begun(problem: Problem, flat: jax.Array, counts: Counts, method: Method) -> State:
     """State at the start of a stage; counts go on from the stage before."""
-    flat = ravel_pytree(x)[0]
-    problem = _problem(energy, x, theta, modes, largest_move(energy, x, theta))
     value, gradient = problem.value_and_gradient(flat)
-    zero = jnp.zeros((), dtype=jnp.int32)
     return State(
         x=flat,
         energy=value,
         gradient=gradient,
-        steps=zero if before is None else before.steps,
-        evaluations=(zero if before is None else before.evaluations) + 1,
-        products=zero if before is None else before.products,
-        moved=jnp.asarray(jnp.inf),
-        stalled=jnp.asarray(False),
+        steps=counts.steps,
+        evaluations=counts.evaluations + 1,
+        products=counts.products,
+        moved=jnp.full((), jnp.inf),
+        stalled=jnp.zeros((), dtype=bool),
         memory=method.start(problem, flat, gradient),
     )
 
 
+class Round(NamedTuple):
+    """What one round of steps leaves, between two constructions of neighbor tables.
+
+    Attributes:
+        x: where it ended, a tree.
+        state: the same with all that the next round needs.
+        over: whether the stage is done, stuck, out of steps or not finite; otherwise it waits for new tables.
+    """
+
+    x: PyTree
+    state: State
+    over: jax.Array
+
+
 @partial(jax.jit, static_argnames="method")
 def advance(
-    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, state: State, limits: Limits, method: Method
-) -> State:
-    """Steps until the stage is done, stuck, out of steps, not finite, or in need of new neighbor tables."""
+    energy: Energy,
+    x: PyTree,
+    theta: PyTree,
+    modes: ZeroModes | None,
+    state: State | None,
+    counts: Counts,
+    limits: Limits,
+    method: Method,
+) -> Round:
+    """Steps from x, whose neighbor tables are fresh, until the stage is over or needs new ones.
+
+    One program does all of it, the start of the stage included: structures of one shape then compile once for each method.
+
+    Args:
+        modes: zero modes that Newton's method leaves out.
+        state: of the round before; None, or one whose `moved` is NaN (see `blank`), to begin a stage.
+        counts: what the stages before took.
+    """
+    limits = limits._replace(cap=largest_move(energy, x, theta))
     problem = _problem(energy, x, theta, modes, limits.cap)
-    _, unravel = ravel_pytree(x)
+    flat, unravel = ravel_pytree(x)
+
+    def begun() -> State:
+        return _begun(problem, flat, counts, method)
 
     def going(s: State) -> jax.Array:
-        return ~stage_over(s, limits) & ~needs_tables(energy, unravel(s.x), theta, limits)
+        return ~_stage_over(s, limits) & ~_needs_tables(energy, unravel(s.x), theta, limits)
 
-    return jax.lax.while_loop(going, lambda s: method.step(problem, s), state)
+    first = begun() if state is None else jax.lax.cond(jnp.isnan(state.moved), begun, lambda: state)
+    last = jax.lax.while_loop(going, lambda s: method.step(problem, s), first)
+    return Round(unravel(last.x), last, _stage_over(last, limits))
 
 
-def needs_tables(energy: Energy, x: PyTree, theta: PyTree, limits: Limits) -> jax.Array:
+def blank(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, method: Method) -> State:
+    """A state of the right shapes that stands for none."""
+    shapes = _blank.eval_shape(energy, x, theta, modes, counts_of(None), method=method)
+    empty: State = jax.tree.map(lambda shape: np.zeros(shape.shape, shape.dtype), shapes)
+    return empty._replace(moved=np.full((), np.nan))  # type: ignore[arg-type]
+
+
+@partial(jax.jit, static_argnames="method")  # for its memory of what was traced before; it is never run
+def _blank(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, counts: Counts, method: Method) -> State:
+    problem = _problem(energy, x, theta, modes, jnp.ones(()))
+    return _begun(problem, ravel_pytree(x)[0], counts, method)
+
+
+def _needs_tables(energy: Energy, x: PyTree, theta: PyTree, limits: Limits) -> jax.Array:
     """Whether the next step could leave the region where the energy is valid."""
     return energy.room(x, theta) < limits.cap * jnp.sqrt(3.0)
 
 
-@jax.jit
-def stage_over(state: State, limits: Limits) -> jax.Array:
+def _stage_over(state: State, limits: Limits) -> jax.Array:
     """Whether no further step of this stage is wanted or possible."""
     largest = jnp.max(jnp.abs(state.gradient), initial=0.0)
     broken = ~jnp.isfinite(state.energy) | ~jnp.isfinite(largest)
@@ -108,17 +164,24 @@ def run_stage(
 ) -> tuple[Energy, PyTree, State]:
     """One stage on concrete values: steps on the device, neighbor tables from the host in between.
 
+    Args:
+        before: state at the end of the stage before, of which the counts go on.
+
     Returns:
         The energy with tables valid at the final x, that x, and the state.
     """
-    _, unravel = ravel_pytree(x)
     energy = energy.updated(x, theta)
-    limits = limits._replace(cap=largest_move(energy, x, theta))
-    state = begin(energy, x, theta, modes, before, method)
+    counts = counts_of(before)
+    state = blank(energy, x, theta, modes, method)
     while True:
-        state = advance(energy, x, theta, modes, state, limits, method)
-        x = unravel(state.x)
-        if bool(stage_over(state, limits)):
+        x, state, over = advance(energy, x, theta, modes, state, counts, limits, method)
+        if bool(over):
             return energy, x, state
         energy = energy.updated(x, theta)
-        limits = limits._replace(cap=largest_move(energy, x, theta))
+
+
+def counts_of(before: State | None) -> Counts:
+    """Counts at the end of a stage; zeros where there was none."""
+    if before is None:
+        return Counts(*(np.zeros((), dtype=np.int32) for _ in Counts._fields))  # type: ignore[arg-type]
+    return Counts(before.steps, before.evaluations, before.products)

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
-from md_sensitivity.curvature.products import force_residual, largest_component
+from md_sensitivity.curvature.products import force_residual
 from md_sensitivity.curvature.spectrum import Spectrum, spectrum
 from md_sensitivity.curvature.zero_modes import ZeroModes, count_zero_modes, zero_modes
 from md_sensitivity.energy import Energy, Frame, PyTree, as_energy
@@ -21,7 +20,7 @@ from md_sensitivity.minimization.chord import chord_steps
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM, UNCONVERGED, Equilibrium
 from md_sensitivity.minimization.fire import FIRE
 from md_sensitivity.minimization.lbfgs import LBFGS
-from md_sensitivity.minimization.loop import Limits, run_stage
+from md_sensitivity.minimization.loop import limits_of, run_stage
 from md_sensitivity.minimization.newton import NEWTON
 
 HANDOVER = 2e-3
@@ -133,17 +132,17 @@ def polish(equilibrium: Equilibrium, energy: Energy, theta: PyTree, *, goal: flo
     modes = zero_modes(energy, x, theta)
     known = equilibrium.spectrum
     if known is not None and known.eigenvectors is not None:
-        x, _ = chord_steps(energy, x, theta, modes, jnp.asarray(known.eigenvalues), known.eigenvectors, jnp.asarray(goal))
+        x, _ = chord_steps(energy, x, theta, modes, np.asarray(known.eigenvalues), known.eigenvectors, np.float64(goal))
         # What chord steps reach is close to rounding; Newton steps go on only where they do not get there.
         goal = max(goal, 1e-2 * equilibrium.max_force)
-    energy, x, state = run_stage(energy, x, theta, modes, None, _limits(goal, -1.0, max_steps), NEWTON)
+    energy, x, state = run_stage(energy, x, theta, modes, None, limits_of(goal, -1.0, max_steps), NEWTON)
     return replace(
         equilibrium,
         x=x,
         theta=theta,
         energy=energy,
         value=float(state.energy),
-        max_force=float(largest_component(state.gradient)),
+        max_force=_largest(state),
         steps=int(state.steps),
         force_evaluations=int(state.evaluations),
         hessian_products=int(state.products),
@@ -159,10 +158,6 @@ def raise_unless_minimum(result: Equilibrium) -> None:
         raise NotAMinimumError(result.message)
     if result.status == FAILED:
         raise ComputationError(result.message)
-
-
-def _limits(goal: float, handover: float, max_steps: int) -> Limits:
-    return Limits(jnp.asarray(goal), jnp.asarray(handover), jnp.asarray(max_steps, dtype=jnp.int32), jnp.asarray(0.0))
 
 
 def _descend(task: _Task, energy: Energy, x: PyTree, before: State | None) -> _Point:
@@ -185,15 +180,13 @@ def _descend(task: _Task, energy: Energy, x: PyTree, before: State | None) -> _P
     if stable is not fresh and _squeezed(task, point, stable):
         stable = fresh
     goal = task.fmax * POLISH if last is NEWTON else task.fmax
-    if stable is fresh and force_residual(stable, point.x, task.theta) <= goal:
-        return point._replace(energy=stable)
     return _stage(task, point._replace(energy=stable), last, goal=goal, handover=-1.0)
 
 
 def _squeezed(task: _Task, point: _Point, stable: Energy) -> bool:
     """Whether contacts that were taken for those of rattlers carry forces, which balance only on a saddle."""
     lost = float(point.state.energy) - float(stable(point.x, task.theta))
-    return lost > task.fmax * ravel_pytree(point.x)[0].size
+    return lost > task.fmax * sum(leaf.size for leaf in jax.tree.leaves(point.x))
 
 
 def _stages(task: _Task, point: _Point, early: Sequence[Method], handover: float) -> _Point:
@@ -214,23 +207,28 @@ def _stage(task: _Task, point: _Point, method: Method, *, goal: float, handover:
     if method is NEWTON:
         energy = energy.updated(point.x, task.theta)
         modes = zero_modes(energy, point.x, task.theta)
-    return _Point(*run_stage(energy, point.x, task.theta, modes, point.state, _limits(goal, handover, most), method))
+    return _Point(*run_stage(energy, point.x, task.theta, modes, point.state, limits_of(goal, handover, most), method))
 
 
 def _finite(point: _Point) -> bool:
-    return bool(jnp.isfinite(point.state.energy)) and bool(jnp.all(jnp.isfinite(point.state.gradient)))
+    return bool(np.isfinite(float(point.state.energy))) and bool(np.all(np.isfinite(np.asarray(point.state.gradient))))
 
 
 def _wants_more(task: _Task, point: _Point) -> bool:
     return _finite(point) and not _converged(task, point) and int(point.state.steps) < task.max_steps
 
 
+def _largest(state: State) -> float:
+    """Largest component of the gradient [eV/Å]."""
+    return float(np.max(np.abs(np.asarray(state.gradient)), initial=0.0))
+
+
 def _converged(task: _Task, point: _Point) -> bool:
-    return bool(largest_component(point.state.gradient) <= task.fmax)
+    return _largest(point.state) <= task.fmax
 
 
 def _rigid(point: _Point, theta: PyTree) -> tuple[ZeroModes | None, int]:
-    if not all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(point.x)):
+    if not all(np.all(np.isfinite(np.asarray(leaf))) for leaf in jax.tree.leaves(point.x)):
         return None, 0
     modes = zero_modes(point.energy, point.x, theta)
     return modes, count_zero_modes(modes, point.x)
@@ -238,10 +236,9 @@ def _rigid(point: _Point, theta: PyTree) -> tuple[ZeroModes | None, int]:
 
 def _pushed(point: _Point, theta: PyTree, found: Spectrum) -> PyTree:
     """x moved along the negative mode, to the lower side."""
-    mode, unravel = ravel_pytree(found.mode)
-    flat = ravel_pytree(point.x)[0]
-    move = mode * (_ESCAPE_MOVE / jnp.max(jnp.abs(mode)))
-    sides = [unravel(flat + move), unravel(flat - move)]
+    longest = max(float(np.max(np.abs(leaf), initial=0.0)) for leaf in jax.tree.leaves(found.mode))
+    step = _ESCAPE_MOVE / longest
+    sides = [jax.tree.map(lambda leaf, m, s=sign * step: np.asarray(leaf) + s * m, point.x, found.mode) for sign in (1.0, -1.0)]
     energies = [float(point.energy.updated(side, theta)(side, theta)) for side in sides]
     return sides[0] if energies[0] <= energies[1] else sides[1]
 
@@ -250,7 +247,7 @@ def _judged(
     task: _Task, point: _Point, modes: ZeroModes | None, rigid_count: int, found: Spectrum | None, notes: tuple[str, ...]
 ) -> Equilibrium:
     """The equilibrium with its status."""
-    max_force = float(largest_component(point.state.gradient))
+    max_force = _largest(point.state)
     status, message = _status(task, point, max_force, found)
     floppy = 0 if found is None else found.floppy
     if floppy:
