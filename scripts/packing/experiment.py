@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +14,10 @@ import numpy as np
 from md_sensitivity.analysis.differences import Difference, Direction, check, kink_distance
 from md_sensitivity.analysis.spotcheck import rebuilder
 from md_sensitivity.errors import ComputationError
-from md_sensitivity.implicit import Response, equilibrium_jvp, equilibrium_vjp
+from md_sensitivity.implicit import Response, equilibrium_jacobian, equilibrium_jvp, equilibrium_vjp
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.minimization.equilibrium import MINIMUM
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import EnergyFunction, System, build_system, energy_function
 from md_sensitivity.types import Structure
 from packing.records import (
     DifferenceRecord,
@@ -28,7 +29,7 @@ from packing.records import (
     UnrolledRecord,
     norms_of,
 )
-from packing.setup import Setup
+from packing.setup import LABEL, Setup
 from packing.unrolled import STOPS, Unrolled, unroll
 
 FMAX = 1e-10
@@ -42,7 +43,8 @@ SAME_MINIMUM = 1e-3
 AGREES = 1e-3
 """Relative discrepancy up to which an unrolled derivative is called right."""
 ROWS = 4
-"""Coordinates whose adjoint row is compared with the forward derivative."""
+"""Coordinates whose adjoint row is compared with the forward derivative; with the random cotangent as many solves as `_forward` makes,
+so that both share one program."""
 
 CERTIFIED, FLAGGED, CONTRADICTED = "certified", "flagged", "contradicted"
 
@@ -68,8 +70,10 @@ def run_seed(setup: Setup, seed: int, *, unrolled: bool, report: Callable[[str],
     """All of the experiment for one random start."""
     clock = _Clock()
     structure = setup.structure(seed, setup.start(seed))
+    # Padded, so that all seeds share compiled programs, however many rattlers they have; padding comes after the discs.
+    system = build_system(structure, setup.force_field, dimensions=2, padded=True)
     report("minimize")
-    equilibrium = _minimized(setup, structure)
+    equilibrium = _minimized(setup, system, system.positions)
     clock.lap("minimize_s")
     implicit, modes, differences, response = None, None, None, None
     reason = _not_jammed(equilibrium)
@@ -88,7 +92,7 @@ def run_seed(setup: Setup, seed: int, *, unrolled: bool, report: Callable[[str],
     through = None
     if unrolled:
         report("unroll")
-        through = _unrolled(setup, seed)
+        through = _unrolled(setup, system, seed)
         clock.lap("unrolled_s")
     record = SeedRecord(
         seed=seed,
@@ -105,7 +109,7 @@ def run_seed(setup: Setup, seed: int, *, unrolled: bool, report: Callable[[str],
     settled = equilibrium.status == MINIMUM
     return Packing(
         record=record,
-        positions=np.asarray(equilibrium.x)[:, :2] if settled else None,
+        positions=_planar(equilibrium, equilibrium.x) if settled else None,
         response=response,
         rattlers=rattlers_of(equilibrium) if settled else None,
     )
@@ -124,17 +128,21 @@ class _Clock:
         self._last = now
 
 
-def _minimized(setup: Setup, structure: Structure) -> Equilibrium:
-    system = build_system(structure, setup.force_field, dimensions=2)
-    return minimize(energy_function(system), system.positions, setup.force_field.parameters, fmax=FMAX, throw=False)
+def _minimized(setup: Setup, system: System, start: jax.Array) -> Equilibrium:
+    return minimize(energy_function(system), start, setup.force_field.parameters, fmax=FMAX, throw=False)
 
 
 def rattlers_of(equilibrium: Equilibrium) -> np.ndarray:
     """Discs that nothing holds in place: those outside the largest fragment, shape=(n,)."""
-    if equilibrium.modes is None:
-        return np.zeros(len(equilibrium.x), dtype=bool)
-    labels = np.asarray(equilibrium.modes.fragment)
+    assert equilibrium.modes is not None
+    labels = np.asarray(equilibrium.modes.fragment)[: _discs(equilibrium)]
     return labels != np.argmax(np.bincount(labels))
+
+
+def _discs(equilibrium: Equilibrium) -> int:
+    """Number of discs, without padding."""
+    assert isinstance(equilibrium.energy, EnergyFunction) and equilibrium.energy.system.atoms is not None
+    return int(equilibrium.energy.system.atoms)
 
 
 def _not_jammed(equilibrium: Equilibrium) -> str:
@@ -164,22 +172,43 @@ def _minimum(equilibrium: Equilibrium) -> MinimumRecord:
     )
 
 
-def _flat(response: Response) -> np.ndarray:
-    return np.asarray(response.value)[..., :2]
+def _planar(equilibrium: Equilibrium, tree: Any) -> np.ndarray:
+    """In-plane components of the discs, of an array like x with or without a leading axis."""
+    return np.asarray(tree)[..., : _discs(equilibrium), :2]
+
+
+def _like_x(equilibrium: Equilibrium, planar: np.ndarray) -> np.ndarray:
+    """The opposite: an array of shape=(…, n, 2) filled up with zeros to be one like x."""
+    ends = [(0, 0)] * (planar.ndim - 2)
+    return np.pad(planar, [*ends, (0, len(equilibrium.x) - planar.shape[-2]), (0, 1)])
+
+
+def _forward(equilibrium: Equilibrium, setup: Setup) -> tuple[np.ndarray, Response]:
+    """dx*/dθ by CG, and the responses to each single parameter, shape=(5, n, 2): diameters of A and B, strengths of A and B."""
+    labels = setup.direction[LABEL]
+    single = [{name: np.eye(2)[k] * (name == changed) for name in labels} for changed in ("sigma", "epsilon") for k in range(2)]
+    stacked = {LABEL: {name: np.stack([labels[name], *(tree[name] for tree in single)]) for name in labels}}
+    found = equilibrium_jacobian(equilibrium, stacked, solver="cg")
+    return _planar(equilibrium, found.value), found
 
 
 def _implicit(equilibrium: Equilibrium, setup: Setup) -> tuple[np.ndarray, ImplicitRecord]:
-    """dx*/dθ by CG, shape=(n, 2), and how BiCGSTAB compares."""
-    cg = equilibrium_jvp(equilibrium, setup.direction, solver="cg")
+    """dx*/dθ by CG, shape=(n, 2), how BiCGSTAB compares, and how well the identities of scaling hold."""
+    responses, cg = _forward(equilibrium, setup)
     other = equilibrium_jvp(equilibrium, setup.direction, solver="bicgstab")
-    first, second = _flat(cg), _flat(other)
+    first, second = responses[0], _planar(equilibrium, other.value)
+    strengths = setup.force_field.parameters[LABEL]["epsilon"]
+    # All strengths together scale the energy and move nothing; θ is the sum of its parts.
+    scaling = np.tensordot(strengths, responses[3:], axes=1)
+    parts = np.tensordot(setup.diameters_dot, responses[1:3], axes=1) - first
     return first, ImplicitRecord(
-        cg_residual=float(cg.residual[0]),
+        cg_residual=float(cg.residual.max()),
         cg_iterations=cg.iterations,
         cg_l1=float(np.abs(first).sum()),
         bicgstab_residual=float(other.residual[0]),
         bicgstab_l1=float(np.abs(second).sum()),
         discrepancy=float(np.linalg.norm(first - second) / np.linalg.norm(first)),
+        identity_error=float(max(np.linalg.norm(scaling) / np.linalg.norm(responses[3]), np.linalg.norm(parts) / np.linalg.norm(first))),
     )
 
 
@@ -188,11 +217,8 @@ def _modes(equilibrium: Equilibrium, setup: Setup, response: np.ndarray, seed: i
     random = np.random.default_rng(seed).normal(size=response.shape)
     order = np.argsort(-np.abs(response), axis=None)
     chosen = order[np.linspace(0, len(order) // 2, ROWS).astype(int)]
-    cotangents = np.zeros((1 + ROWS, len(response), 3))
-    cotangents[0, :, :2] = random
-    for row, (disc, axis) in enumerate(zip(*np.unravel_index(chosen, response.shape), strict=True), start=1):
-        cotangents[row, disc, axis] = 1.0
-    adjoint = equilibrium_vjp(equilibrium, jnp.asarray(cotangents), solver="cg")
+    cotangents = np.concatenate([random[None], np.eye(response.size)[chosen].reshape(-1, *response.shape)])
+    adjoint = equilibrium_vjp(equilibrium, jnp.asarray(_like_x(equilibrium, cotangents)), solver="cg")
     products = jax.tree.map(lambda g, d: np.tensordot(np.asarray(g), np.asarray(d), axes=np.ndim(d)), adjoint.value, setup.direction)
     along = sum(jax.tree.leaves(products))
     forward = np.concatenate([[np.sum(random * response)], response.ravel()[chosen]])
@@ -211,7 +237,7 @@ def _differences(equilibrium: Equilibrium, setup: Setup, structure: Structure, r
         tree=setup.direction,
         size=float(np.max(np.abs(setup.diameters_dot) / np.array([1.0, setup.diameter]))),
         one_sided=False,
-        response=np.pad(response, ((0, 0), (0, 1))),
+        response=_like_x(equilibrium, response),
         totals=(),
     )
     found: Difference = check(equilibrium, direction, (), rebuilder(structure, setup.force_field, equilibrium, 2))
@@ -225,6 +251,7 @@ def _judged(implicit: ImplicitRecord | None, modes: ModesRecord | None, differen
         "residual of CG": implicit.cg_residual,
         "residual of BiCGSTAB": implicit.bicgstab_residual,
         "discrepancy of CG and BiCGSTAB": implicit.discrepancy,
+        "violation of the scaling identities": implicit.identity_error,
         "discrepancy of ⟨v, J u⟩ and ⟨Jᵀ v, u⟩": modes.identity_error,
         "discrepancy of adjoint rows": modes.row_error,
     }
@@ -240,7 +267,7 @@ def _judged(implicit: ImplicitRecord | None, modes: ModesRecord | None, differen
     return CERTIFIED, ""
 
 
-def _unrolled(setup: Setup, seed: int) -> UnrolledRecord:
+def _unrolled(setup: Setup, system: System, seed: int) -> UnrolledRecord:
     """The derivative through FIRE against the implicit one at the minimum that FIRE found."""
     through = unroll(setup, setup.start(seed), STOPS)
     finite = bool(np.all(np.isfinite(through.tangent)))
@@ -248,7 +275,7 @@ def _unrolled(setup: Setup, seed: int) -> UnrolledRecord:
     if not through.converged:
         reason = f"FIRE stopped at a largest force component of {through.pauses[-1].force:.2g} after {through.pauses[-1].steps} steps"
     else:
-        there, rattlers, reason = _implicit_at(setup, seed, through)
+        there, rattlers, reason = _implicit_at(setup, system, through)
     if not finite:
         reason = "; ".join(filter(None, ["the derivative is not finite", reason]))
     size = float(np.abs(through.tangent).sum())
@@ -279,21 +306,23 @@ def _unrolled(setup: Setup, seed: int) -> UnrolledRecord:
     )
 
 
-def _implicit_at(setup: Setup, seed: int, through: Unrolled) -> tuple[np.ndarray | None, np.ndarray, str]:
+def _implicit_at(setup: Setup, system: System, through: Unrolled) -> tuple[np.ndarray | None, np.ndarray, str]:
     """The implicit derivative where FIRE stopped, the rattlers there, and why there is none."""
-    structure = setup.structure(seed, through.positions)
-    equilibrium = _minimized(setup, structure)
+    start = np.asarray(system.positions).copy()
+    start[: setup.particles, :2] = through.positions
+    equilibrium = _minimized(setup, system, jnp.asarray(start))
     reason = _not_jammed(equilibrium)
-    rattlers = rattlers_of(equilibrium)
     if reason:
-        return None, rattlers, reason
-    moved = np.abs(np.asarray(equilibrium.x) - structure.positions)[~rattlers].max()
+        return None, np.zeros(setup.particles, dtype=bool), reason
+    rattlers = rattlers_of(equilibrium)
+    moved = np.abs(_planar(equilibrium, equilibrium.x) - through.positions)[~rattlers].max()
     if moved > SAME_MINIMUM:
         return None, rattlers, f"FIRE stopped where there is no minimum: discs moved on by {moved:.2g}"
     try:
-        return _flat(equilibrium_jvp(equilibrium, setup.direction, solver="cg")), rattlers, ""
+        found, _ = _forward(equilibrium, setup)
     except ComputationError as error:
         return None, rattlers, str(error)
+    return found[0], rattlers, ""
 
 
 def _agrees(error: float | None) -> bool:

@@ -15,8 +15,8 @@ from packing.experiment import CERTIFIED, Packing
 from packing.setup import FOLLOWS, Setup
 
 # Okabe and Ito's colors, which color-blind readers tell apart.
-BLUE, ORANGE, VERMILION, GRAY = "#56B4E9", "#E69F00", "#D55E00", "#777777"
-_TYPICAL_ARROW = 0.45
+BLUE, ORANGE, GREEN, VERMILION, GRAY = "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#777777"
+_TYPICAL_ARROW = 0.6
 """Length at which the ninetieth percentile of the arrows is drawn, in diameters of the large discs."""
 _NEGLIGIBLE = 0.02
 """Arrows shorter than this are left out, in the same unit."""
@@ -98,9 +98,9 @@ def _disc_legend(setup: Setup, any_loose: bool) -> list[Any]:
 
 
 def _nice(value: float) -> float:
-    """The largest of 1, 2, 5 × 10ᵏ that is not larger."""
+    """The largest of 1, 1.5, 2, 3, 5, 7 × 10ᵏ that is not larger."""
     power = 10.0 ** np.floor(np.log10(value))
-    return float(max(m for m in (1, 2, 5) if m * power <= value * (1 + 1e-12)) * power)
+    return float(max(m for m in (1, 1.5, 2, 3, 5, 7) if m * power <= value * (1 + 1e-12)) * power)
 
 
 def draw_norms(setup: Setup, packings: Sequence[Packing], path: Path) -> Path | None:
@@ -150,7 +150,7 @@ def _columns(packings: Sequence[Packing]) -> list[_Column]:
         ("implicit\nBiCGSTAB", [r.implicit.bicgstab_l1 if r.implicit else None for r in records], blue),
     ]
     if any(r.unrolled for r in records):
-        right = [ORANGE if r.unrolled and r.unrolled.agrees else VERMILION for r in records]
+        right = [GREEN if r.unrolled and r.unrolled.agrees else VERMILION for r in records]
         columns += [
             ("implicit, CG,\nat FIRE's minimum", [r.unrolled.implicit_l1 if r.unrolled else None for r in records], blue),
             ("unrolled FIRE", [r.unrolled.l1 if r.unrolled else None for r in records], right),
@@ -178,7 +178,7 @@ def _missing(axes: Any, spread: np.ndarray, columns: Sequence[_Column]) -> None:
 def _norm_legend() -> list[Any]:
     from matplotlib.lines import Line2D
 
-    entries = [(BLUE, "implicit"), (ORANGE, "unrolled, right to 10⁻³"), (VERMILION, "unrolled, wrong")]
+    entries = [(BLUE, "implicit"), (GREEN, "unrolled, right to 10⁻³"), (VERMILION, "unrolled, wrong")]
     dots = [Line2D([], [], marker="o", linestyle="", markersize=7, color=color, label=label) for color, label in entries]
     return [*dots, Line2D([], [], color="#bbbbbb", linewidth=1.0, label="same minimum")]
 
@@ -189,5 +189,5 @@ def _saved(figure: Any, path: Path) -> Path:
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=110, bbox_inches="tight", pad_inches=0.08, facecolor="white")
     # Few colors make a file of a third of the size; nothing is left in it that changes from day to day.
-    Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
     return write_atomic(path, small.getvalue())

@@ -32,7 +32,10 @@ class MinimumRecord(msgspec.Struct, kw_only=True):
 
 
 class ImplicitRecord(msgspec.Struct, kw_only=True):
-    """Implicit derivatives by two linear solvers: recomputed relative residuals, L1 norms, relative discrepancy."""
+    """Implicit derivatives by two linear solvers: recomputed relative residuals, L1 norms, relative discrepancy.
+
+    `identity_error` is the relative violation of Σ ε ∂x*/∂ε = 0, and of dx*/dθ as the sum over the diameters.
+    """
 
     cg_residual: float
     cg_iterations: int
@@ -40,6 +43,7 @@ class ImplicitRecord(msgspec.Struct, kw_only=True):
     bicgstab_residual: float
     bicgstab_l1: float
     discrepancy: float
+    identity_error: float
 
 
 class ModesRecord(msgspec.Struct, kw_only=True):
