@@ -10,16 +10,34 @@ from typing import Any
 
 from md_sensitivity.errors import InputError
 
+LONGEST_PATH = 400
+
 
 def printable(text: str) -> str:
     """`text` with every character escaped that is not printed as itself: line breaks, terminal controls, half characters."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def legible(path: str) -> str:
+    """A path as text that UTF-8 can hold: bytes of a name that mean no character are escaped."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path for messages: printable, and its end alone where nobody would read it all."""
+    text = printable(os.fspath(path))
+    return text if len(text) <= LONGEST_PATH else "…" + text[1 - LONGEST_PATH :]
+
+
 def shortened(text: str, length: int = 80) -> str:
     """A quotation from a file for a message: `text`, printable, cut to so many characters."""
     text = printable(text)
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def quotation(text: str) -> str:
+    """The same between quotation marks."""
+    return f"'{shortened(text)}'"
 
 
 def read_input(path: str | os.PathLike[str], *, limit: int, advice: str) -> bytes:
@@ -33,10 +51,9 @@ def read_input(path: str | os.PathLike[str], *, limit: int, advice: str) -> byte
     Raises:
         InputError: missing, no regular file, unreadable or too large; the message names the file on one line.
     """
-    shown = os.fspath(path)
-    where = printable(shown)
+    where = shown(path)
     try:
-        with open(shown, "rb", opener=_open_at_once) as file:
+        with open(os.fspath(path), "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{where}: not a regular file; copy its content into one")
@@ -62,7 +79,7 @@ def read_utf8(path: str | os.PathLike[str], *, limit: int, advice: str) -> tuple
         InputError: as `read_input`; also where the file is empty, or no text in UTF-8.
     """
     content = read_input(path, limit=limit, advice=advice)
-    where = printable(os.fspath(path))
+    where = shown(path)
     if not content.strip():
         raise InputError(f"{where}: the file is empty")
     try:
@@ -80,13 +97,15 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
             nesting.
     """
     if long := _LONG_KEY.search(text):
-        raise InputError(f"{where}: not valid TOML: a key of more than {_MOST_PARTS} parts, {shortened(long[0], 30)!r}")
+        raise InputError(f"{where}: not valid TOML: a key of more than {_MOST_PARTS} parts, {quotation(long[0])}")
     try:
         return tomllib.loads(text)
     except RecursionError:
         raise InputError(f"{where}: not valid TOML: nested too deeply") from None
-    except ValueError as error:     # TOMLDecodeError, or a number of more digits than Python converts
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not valid TOML: {shortened(str(error), 200)}") from None
+    except ValueError:
+        raise InputError(f"{where}: not valid TOML: a whole number of thousands of digits") from None
 
 
 _MOST_PARTS = 32

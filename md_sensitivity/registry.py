@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 from md_sensitivity.errors import UsageError
-from md_sensitivity.files import shortened
+from md_sensitivity.files import quotation
 
 
 class Named(Protocol):
@@ -56,7 +56,7 @@ class Registry(Mapping[str, Item]):
         """The part called `name`; raises `error` with a suggestion where there is none."""
         if name in self._items:
             return self._items[name]
-        raise error(f"unknown {self.kind} {shortened(name)!r}{did_you_mean(name, self._items)}; available: {', '.join(self._items)}")
+        raise error(f"unknown {self.kind} {quotation(name)}{did_you_mean(name, self._items)}; available: {', '.join(self._items)}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ from md_sensitivity.analysis.result import (
     StructureInfo,
 )
 from md_sensitivity.analysis.spotcheck import RANDOM
+from md_sensitivity.files import legible
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.minimization.equilibrium import MINIMUM
@@ -38,7 +39,7 @@ _ZERO = 1e-12
 def structure_info(structure: Structure) -> StructureInfo:
     """What was analyzed."""
     return StructureInfo(
-        path=structure.path,
+        path=legible(structure.path),
         sha256=structure.sha256,
         formula=structure.formula,
         atoms=structure.size,
@@ -49,7 +50,7 @@ def structure_info(structure: Structure) -> StructureInfo:
 def force_field_info(force_field: ForceField) -> ForceFieldInfo:
     """With what."""
     return ForceFieldInfo(
-        path=force_field.path, sha256=force_field.sha256, name=force_field.name, units=force_field.units.name
+        path=legible(force_field.path), sha256=force_field.sha256, name=force_field.name, units=force_field.units.name
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from md_sensitivity.analysis.result import ForceFieldInfo, Result, ResultDocument, StructureInfo, Timings
+from md_sensitivity.files import legible
 
 if TYPE_CHECKING:
     from md_sensitivity.forcefields import ForceField
@@ -19,14 +20,14 @@ def failed_result(structure: Structure, force_field: ForceField, *, name: str, m
         status="failed",
         message=message,
         structure=StructureInfo(
-            path=structure.path,
+            path=legible(structure.path),
             sha256=structure.sha256,
             formula=structure.formula,
             atoms=structure.size,
             periodic=[bool(periodic) for periodic in structure.pbc],
         ),
         force_field=ForceFieldInfo(
-            path=force_field.path, sha256=force_field.sha256, name=force_field.name, units=force_field.units.name
+            path=legible(force_field.path), sha256=force_field.sha256, name=force_field.name, units=force_field.units.name
         ),
         equilibrium=None,
         position_norm=None,

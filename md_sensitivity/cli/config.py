@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.files import parse_toml, printable, read_utf8, shortened
+from md_sensitivity.files import parse_toml, quotation, read_utf8, shortened, shown
 from md_sensitivity.registry import did_you_mean
 
 PATHS = ("structures", "structure", "force_field", "output")
@@ -47,16 +47,14 @@ def _load(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 def blamed(study: tuple[str, Mapping[str, Any]] | None, message: str) -> InputError | None:
     """The error of a study file where a complaint about the request quotes a value that it gave; None where it does not."""
     path, values = study or ("", {})
-    for value in values.values():
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, str | float) and not isinstance(item, bool) and (repr(item) in message or repr(str(item)) in message):
-                return InputError(f"{printable(path)}: {message}")
-    return None
+    items = [item for value in values.values() for item in (value if isinstance(value, tuple) else (value,))]
+    quoted = {form for item in items if isinstance(item, str) for form in (repr(item), quotation(item))}
+    return InputError(f"{shown(path)}: {message}") if any(form in message for form in quoted) else None
 
 
 def read_config(path: Path, ctx: click.Context) -> dict[str, Any]:
     """Values of a study file for the parameters of a command, checked."""
-    where = printable(str(path))
+    where = shown(path)
     text, _ = read_utf8(path, limit=MAX_BYTES, advice="no study file is as large")
     document = parse_toml(text, where)
     known = {name: parameter for parameter in ctx.command.params if (name := _key(parameter)) not in NOT_IN_FILES}
@@ -64,7 +62,7 @@ def read_config(path: Path, ctx: click.Context) -> dict[str, Any]:
     for key, value in document.items():
         name = key.replace("_", "-")
         if name not in known:
-            raise InputError(f"{where}: unknown key {shortened(key)!r}{did_you_mean(name, known)}; known: {', '.join(sorted(known))}")
+            raise InputError(f"{where}: unknown key {quotation(key)}{did_you_mean(name, known)}; known: {', '.join(sorted(known))}")
         parameter = known[name]
         assert parameter.name is not None
         values[parameter.name] = _checked(value, parameter, ctx, path, key)
@@ -80,7 +78,7 @@ def _key(parameter: click.Parameter) -> str:
 
 def _checked(value: Any, parameter: click.Parameter, ctx: click.Context, path: Path, key: str) -> Any:
     """A value of a file as the command line would have given it; paths start at the folder of the file."""
-    where = f"{printable(str(path))}: {key}"
+    where = f"{shown(path)}: {shortened(key)}"
     if isinstance(parameter, click.Option) and parameter.count:
         if isinstance(value, bool) or not isinstance(value, int):
             raise InputError(f"{where} must be a whole number, not {shortened(repr(value))}")
@@ -122,9 +120,9 @@ def _placed(word: str, folder: Path, several: bool, where: str) -> list[str]:
     try:
         path = str(folder / Path(word).expanduser())
     except RuntimeError:
-        raise InputError(f"{where}: {shortened(word)!r} names a home folder that is not there") from None
+        raise InputError(f"{where}: {quotation(word)} names a home folder that is not there") from None
     if several and glob.has_magic(word) and not os.path.lexists(path):
         if word.count("**") > 1:    # each further one multiplies the time of the search
-            raise InputError(f"{where}: {shortened(word)!r} has more than one `**`; name the folders")
+            raise InputError(f"{where}: {quotation(word)} has more than one `**`; name the folders")
         return sorted(glob.glob(path, recursive=True)) or [path]
     return [path]

@@ -108,7 +108,7 @@ shard = click.option("--shard", metavar="I/N", default="1/1", help="Only every N
 dry_run = click.option("--dry-run", is_flag=True, help="Plan, parameters, estimates of memory and time; computes and writes nothing.")
 strict = click.option("--strict", is_flag=True, help="Exit with 5 where a structure is unconverged or not a minimum.")
 threads = click.option(
-    "--threads", type=click.IntRange(min=1), default=None, help="Number of threads. Default: SLURM_CPUS_PER_TASK, else all cores."
+    "--threads", type=click.IntRange(1, 4096), default=None, help="Number of threads. Default: SLURM_CPUS_PER_TASK, else all cores."
 )
 device = click.option(
     "--device",

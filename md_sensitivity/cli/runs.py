@@ -10,7 +10,7 @@ import click
 
 from md_sensitivity.cli import edge, signals
 from md_sensitivity.cli.console import NORMAL, QUIET, Console
-from md_sensitivity.files import printable
+from md_sensitivity.files import shown
 
 if TYPE_CHECKING:
     from md_sensitivity.batch.outcome import Outcome
@@ -111,7 +111,7 @@ def _tell(console: Console, run: Run, outcome: Outcome) -> None:
     if outcome.status == "failed":
         console.error(f"{outcome.path}: {outcome.message}")
     elif outcome.status == "rejected":
-        console.error(outcome.message if printable(outcome.path) in outcome.message else f"{outcome.path}: {outcome.message}")
+        console.error(outcome.message if shown(outcome.path) in outcome.message else f"{outcome.path}: {outcome.message}")
     else:
         console.detail(f"{outcome.name}: {outcome.status}" + (", kept" if outcome.kept else f" in {outcome.seconds:.2f} s"))
 

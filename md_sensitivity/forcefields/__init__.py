@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.files import printable, shortened
+from md_sensitivity.files import printable, quotation, shown
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_sw import parse_sw
@@ -44,14 +44,14 @@ class ForceFieldFormat:
 
 
 def _read_native(text: str, path: Path) -> ForceField:
-    return parse_native(text, printable(str(path)), path.parent)
+    return parse_native(text, shown(path), path.parent)
 
 
 def _read_sw(text: str, path: Path) -> ForceField:
-    where = printable(str(path))
+    where = shown(path)
     content = parse_sw(text, where)
     if content.units not in ("", "metal", "real"):
-        raise InputError(f"{where}: units {shortened(content.units)!r} of the file's first line are neither metal nor real")
+        raise InputError(f"{where}: units {quotation(content.units)} of the file's first line are neither metal nor real")
     units = UNIT_SYSTEMS["real"] if content.units == "real" else LAMMPS_METAL
     return force_field_from_entries(STILLINGER_WEBER, content.entries, units, name=printable(path.stem), source=where)
 
@@ -84,4 +84,4 @@ def read_force_field(path: str | Path) -> ForceField:
             return replace(kind.read(content.text, path), path=str(path), sha256=content.sha256)
     read_text(path)     # whatever is wrong with it, its name is the lesser fault
     endings = ", ".join(kind.suffix for kind in FORCE_FIELD_FORMATS.values())
-    raise InputError(f"{printable(str(path))}: unknown kind of force-field file; its name must end with one of {endings}")
+    raise InputError(f"{shown(path)}: unknown kind of force-field file; its name must end with one of {endings}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.files import shortened
+from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import TypeTuple
 
 _COLUMNS = ("epsilon", "sigma", "a", "lambda", "gamma", "costheta0", "A", "B", "p", "q", "tol")
@@ -47,7 +47,7 @@ def parse_sw(text: str, source: str) -> TripletFile:
             raise InputError(f"{where}: the last entry has {len(entry)} of {_WORDS} words (three elements, {', '.join(_COLUMNS)})")
         types = tuple(word for word, _ in entry[:3])
         if not all(word.isprintable() for word in types):
-            raise InputError(f"{where}: {shortened(' '.join(types))!r} are no elements")
+            raise InputError(f"{where}: {quotation(' '.join(types))} are no elements")
         if types in entries:
             raise InputError(f"{where}: a second entry for {shortened(' '.join(types))}")
         values = {
@@ -66,4 +66,4 @@ def _number(word: str, where: str) -> float:
             raise ValueError
         return float(word)
     except ValueError:
-        raise InputError(f"{where} is {shortened(word)!r}, not a number") from None
+        raise InputError(f"{where} is {quotation(word)}, not a number") from None

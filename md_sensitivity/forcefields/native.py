@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.files import parse_toml, printable, shortened
+from md_sensitivity.files import parse_toml, quotation, shortened, shown
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.lammps_sw import parse_sw
 from md_sensitivity.potentials import POTENTIALS
@@ -37,7 +37,7 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
     units_name = _text(document.get("units", "metal"), f"{source}: units")
     if units_name not in UNIT_SYSTEMS:
         guess = did_you_mean(units_name, UNIT_SYSTEMS)
-        raise InputError(f"{source}: units = {shortened(units_name)!r}{guess}; one of {', '.join(UNIT_SYSTEMS)}")
+        raise InputError(f"{source}: units = {quotation(units_name)}{guess}; one of {', '.join(UNIT_SYSTEMS)}")
     units = UNIT_SYSTEMS[units_name]
     potentials = document.get("potential", [])
     if not isinstance(potentials, list) or not potentials or not all(isinstance(item, dict) for item in potentials):
@@ -82,7 +82,7 @@ def _term(
     form = POTENTIALS.find(_text(item["style"], f"{where}: style"), lambda message: InputError(f"{where}: {message}"))
     label = _text(item.get("name", form.name), f"{where}: name")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", label):
-        raise InputError(f"{where}: name = {shortened(label)!r} starts parameter names and may hold letters, digits, `_` and `-` only")
+        raise InputError(f"{where}: name = {quotation(label)} starts parameter names and may hold letters, digits, `_` and `-` only")
     where = f"{source}: potential {label!r}"
     _known(item, (*_TERM_KEYS, *(option.name for option in form.options)), where)
     settings = {**_truncation(item, form, where), "mixing": _mixing(item, form, where)}
@@ -202,7 +202,7 @@ def _truncation(item: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
     truncation = _text(item.get("truncation", "switch"), f"{where}: truncation")
     if truncation not in TRUNCATIONS:
         guess = did_you_mean(truncation, TRUNCATIONS)
-        raise InputError(f"{where}: truncation = {shortened(truncation)!r}{guess}; one of {', '.join(TRUNCATIONS)}")
+        raise InputError(f"{where}: truncation = {quotation(truncation)}{guess}; one of {', '.join(TRUNCATIONS)}")
     if truncation != "switch":
         if "switch_from" in item:
             raise InputError(f"{where}: switch_from belongs to truncation = \"switch\", not {truncation!r}")
@@ -219,7 +219,7 @@ def _mixing(item: dict[str, Any], form: Form, where: str) -> str:
         return mixing
     if mixing not in MIXING_RULES:
         known = ("none", *MIXING_RULES)
-        raise InputError(f"{where}: mixing = {shortened(mixing)!r}{did_you_mean(mixing, known)}; one of {', '.join(known)}")
+        raise InputError(f"{where}: mixing = {quotation(mixing)}{did_you_mean(mixing, known)}; one of {', '.join(known)}")
     if not form.mixable:
         raise InputError(f"{where}: mixing rules speak of sigma and epsilon, which {form.name} has not; give each type tuple")
     return mixing
@@ -233,9 +233,12 @@ def _file_tables(entry: Any, form: Form, units: UnitSystem, where: str, folder: 
     if form.name != "stillinger_weber":
         raise InputError(f"{where}: {form.name} is not read from a file")
     path = (folder or Path()) / name
-    content = parse_sw(read_text(path).text, printable(str(path)))
+    try:
+        content = parse_sw(read_text(path).text, shown(path))
+    except InputError as error:
+        raise InputError(f"{where}: file = {quotation(name)}: {error}") from None
     if content.units and content.units != units.name:
-        raise InputError(f"{where}: {printable(name)} is in units {shortened(content.units)!r}, this file in {units.name!r}")
+        raise InputError(f"{where}: {quotation(name)} is in units {quotation(content.units)}, this file in {units.name!r}")
     return {join_types(types): values for types, values in content.entries.items()}
 
 
@@ -254,7 +257,7 @@ def _merged(tables: Mapping[str, Mapping[str, Any]], base: Mapping[str, Mapping[
 def _known(entry: Mapping[str, Any], known: Any, where: str) -> None:
     for key in entry:
         if key not in known:
-            raise InputError(f"{where}: unknown key {shortened(key)!r}{did_you_mean(key, known)}; known: {', '.join(known)}")
+            raise InputError(f"{where}: unknown key {quotation(key)}{did_you_mean(key, known)}; known: {', '.join(known)}")
 
 
 def _text(value: Any, where: str) -> str:

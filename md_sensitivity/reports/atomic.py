@@ -18,7 +18,8 @@ ABANDONED = 86400.0
 def write_atomic(path: str | os.PathLike[str], content: bytes | str, *, durable: bool = True) -> Path:
     """Write `content` to a temporary name in the same folder, flush it to the disk, then rename it to `path`.
 
-    Whoever reads `path`, also after a crash, finds the old file or the new one, never a part. Text is encoded as UTF-8.
+    Whoever reads `path`, also after a crash, finds the old file or the new one, never a part. Text is encoded as UTF-8;
+    half characters, by which Python stands for bytes of file names that mean none, are escaped as JSON does.
 
     Args:
         path: the file.
@@ -27,7 +28,7 @@ def write_atomic(path: str | os.PathLike[str], content: bytes | str, *, durable:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     temporary = target.with_name(f".{_host()}.{os.getpid()}.{secrets.token_hex(8)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from md_sensitivity.errors import ComputationError, InputError
+from md_sensitivity.files import printable, shown
 from md_sensitivity.structures import wire
 from md_sensitivity.structures.limits import Limits, limits_of_environment
-from md_sensitivity.structures.source import printable
 from md_sensitivity.structures.worker import FOLDER_VARIABLE
 from md_sensitivity.types import Structure
 
@@ -63,7 +63,7 @@ def read_safely(
         ComputationError: no process could be started.
     """
     limits = limits or limits_of_environment()
-    path, where = os.fspath(path), printable(os.fspath(path))
+    path, where = os.fspath(path), shown(path)
     request = {
         "path": path,
         "folder": _working_folder(),

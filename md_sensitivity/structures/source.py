@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.files import printable, read_input
+from md_sensitivity.files import printable, read_input, shown
 
 MAX_BYTES = 2**30
 """Largest file, compressed or not [bytes]."""
@@ -48,7 +48,7 @@ class Source:
     @property
     def where(self) -> str:
         """The path for messages, on one line whatever characters it holds."""
-        return printable(self.path)
+        return shown(self.path)
 
     @cached_property
     def file_name(self) -> str:
@@ -87,13 +87,12 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     Raises:
         InputError: missing, not a regular file, unreadable, empty or too large.
     """
-    shown = os.fspath(path)
-    where = printable(shown)
-    raw = read_input(shown, limit=MAX_BYTES, advice="cut the trajectory")
-    data = _decompressed(raw, shown, where)
+    name, where = os.fspath(path), shown(path)
+    raw = read_input(name, limit=MAX_BYTES, advice="cut the trajectory")
+    data = _decompressed(raw, name, where)
     if not data.strip():
         raise InputError(f"{where}: the file is empty")
-    return Source(path=shown, data=data, sha256=hashlib.sha256(raw).hexdigest())
+    return Source(path=name, data=data, sha256=hashlib.sha256(raw).hexdigest())
 
 
 def _decompressed(raw: bytes, path: str, where: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.structures.source import printable
+from md_sensitivity.files import printable, quotation
 from md_sensitivity.types import Structure
 
 MAX_ATOMS = 10_000_000
@@ -88,7 +88,7 @@ def _check_species(structure: Structure, where: str) -> None:
         raise InputError(f"{where}atom {atom}: there is no element with number {numbers[atom]}")
     for atom, kind in enumerate(structure.types):
         if not kind or any(char.isspace() or not char.isprintable() for char in kind):
-            raise InputError(f"{where}atom {atom}: {printable(kind)!r} is no atom type; types are words without blanks")
+            raise InputError(f"{where}atom {atom}: {quotation(kind)} is no atom type; types are words without blanks")
         if numbers[atom] == 0 and kind == "X":
             name = f" ({printable(structure.atom_names[atom])})" if structure.atom_names else ""
             raise InputError(

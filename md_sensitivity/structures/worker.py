@@ -17,10 +17,11 @@ import threading
 from typing import Any
 
 from md_sensitivity.errors import InputError, MdSensitivityError
+from md_sensitivity.files import shown
 from md_sensitivity.structures import read_structures, wire
 from md_sensitivity.structures.boundary import quoted
 from md_sensitivity.structures.limits import GIBIBYTE, Limits
-from md_sensitivity.structures.source import MAX_BYTES, printable
+from md_sensitivity.structures.source import MAX_BYTES
 
 FOLDER_VARIABLE = "MD_SENSITIVITY_READER_FOLDER"
 """Folder for temporary files, which whoever started this process removes; this process does where that one is gone."""
@@ -90,7 +91,7 @@ def _import_in_advance(requests: int) -> None:
 def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """Header and blocks of the answer to one request."""
     limits = Limits(seconds=request["seconds"], gibibytes=request["gibibytes"])
-    where = printable(request["path"])
+    where = shown(request["path"])
     try:
         if request["folder"] is not None:
             os.chdir(request["folder"])
