@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.analysis.sensitivity import evaluate
@@ -191,7 +190,7 @@ def _sample(
     if direction.response is not None and np.abs(moved).max() > 0.1 + 10 * abs(offset) * _largest_move(direction.response):
         raise _NoCheck("the perturbed structure relaxes into another basin")
     if equilibrium.modes is not None:
-        shaped = jnp.asarray(moved.reshape(equilibrium.x.shape))
+        shaped = moved.reshape(equilibrium.x.shape)
         moved = np.asarray(without_zero_modes(equilibrium.modes, equilibrium.x, shaped)).ravel()
     return [moved, *(np.atleast_1d(value).ravel() for value in evaluate(observables, found.energy, found.x, theta))]
 
