@@ -68,9 +68,45 @@ def lj_fit(folder: Path) -> None:
     (folder / "study.toml").write_text(study)
 
 
+SILICON = {"epsilon": 2.0, "sigma": 2.12, "a": 1.8, "lambda": 23.0, "gamma": 1.15, "costheta0": -0.31}
+"""Where the fit starts; the targets are LAMMPS's with 2.1683, 2.0951, 1.8, 21, 1.2, -1/3."""
+FIXED = {"A": 7.049556277, "B": 0.6022245584, "p": 4.0, "q": 0.0}
+GPA = 160.2176634
+"""One eV/Å³."""
+
+
+def silicon_fit(folder: Path) -> None:
+    """Energy, pressure and positions of the relaxed interstitial, and forces in a rattled crystal, all by LAMMPS."""
+    oracles = HERE.parent / "tests" / "oracles"
+    relaxed, rattled = oracles / "relaxed" / "silicon_interstitial", oracles / "static" / "sw_orthogonal_64"
+    answer = json.loads((relaxed / "reference.json").read_text())
+    positions = np.load(relaxed / "reference.npz")["positions"]
+    (folder / "relaxed.extxyz").write_text(extxyz(["Si"] * len(positions), positions, np.eye(3) * 3 * 5.430949778462, "T T T"))
+    static = json.loads((rattled / "reference.json").read_text())
+    head, *atoms = (rattled / "structure.extxyz").read_text().splitlines()[1:]
+    lines = [f"{line} {' '.join(repr(f) for f in force)}" for line, force in zip(atoms, static["forces"], strict=True)]
+    text = "\n".join([str(len(atoms)), head.replace("pos:R:3", "pos:R:3:forces:R:3"), *lines])
+    (folder / "rattled.extxyz").write_text(text + "\n")
+    study = "# Stillinger-Weber silicon from a relaxed interstitial and from forces; see README.md.\n\n"
+    study += 'force_field = "force_field.toml"\n'
+    start = "relaxed.extxyz"
+    pressure = sum(answer["virial"][:3]) / (3 * answer["volume"]) * GPA
+    study += target(structure=start, observable="energy", value=answer["energy"], std=0.05)
+    study += target(structure=start, observable="pressure", value=pressure, std=0.05)
+    study += target(structure=start, observable="positions", std=0.02)
+    study += target(structure="rattled.extxyz", observable="energy", value=static["energy"], std=0.05, relaxed=False)
+    study += target(structure="rattled.extxyz", observable="forces", file="rattled.extxyz", std=0.05, relaxed=False)
+    (folder / "study.toml").write_text(study)
+    field = 'name = "Stillinger-Weber silicon"\nreference = "doi:10.1103/PhysRevB.31.5262"\nunits = "metal"\n\n[[potential]]\n'
+    field += 'style = "stillinger_weber"\n[potential.parameters.Si-Si-Si]\n'
+    field += "".join(f"{name} = {value}\n" for name, value in SILICON.items())
+    field += "".join(f"{name} = {{ value = {value}, fixed = true }}\n" for name, value in FIXED.items())
+    (folder / "force_field.toml").write_text(field)
+
+
 if __name__ == "__main__":
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
-    for case in (lj_fit,):
+    for case in (lj_fit, silicon_fit):
         folder = root / case.__name__
         folder.mkdir(parents=True, exist_ok=True)
         case(folder)

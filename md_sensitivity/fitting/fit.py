@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,11 +11,19 @@ import numpy as np
 from md_sensitivity.errors import ComputationError, ConvergenceError
 from md_sensitivity.fitting.certificate import certificates
 from md_sensitivity.fitting.covariance import named, spread
-from md_sensitivity.fitting.levenberg_marquardt import Rejected, Solution, levenberg_marquardt
+from md_sensitivity.fitting.levenberg_marquardt import MAX_STEPS, Point, Rejected, Solution, Step, half_square, levenberg_marquardt
 from md_sensitivity.fitting.problem import Place, Problem, Report, difference, jacobian, prediction, problem_of, residuals
 from md_sensitivity.fitting.result import CONVERGED, FAILED, INTERRUPTED, Fit, FittedParameter, TargetResidual
 from md_sensitivity.fitting.targets import Target, checked
 from md_sensitivity.forcefields import ForceField
+
+_PASSES = 4
+"""How often structures are minimized again from where they are given, to see whether that leads to the minima that were followed."""
+_ROUGH = 1e-3
+"""Tolerance of the fit before the first such look."""
+_AGAIN = "minimized again from the structures as given: another minimum, which is better"
+_SAME = 1e-3
+"""Residuals, in standard deviations, that differ by less belong to the same minima."""
 
 
 def fit(
@@ -65,27 +73,101 @@ def fit(
     """
     goals = [checked(target) for target in targets]
     problem = problem_of(goals, force_field, patterns=parameters, priors=priors, fmax=fmax, dimensions=dimensions)
+    method = _Method(problem=problem, tolerance=tolerance, max_steps=max_steps, report=report, checkpoint=checkpoint)
     try:
-        solution = levenberg_marquardt(
-            lambda theta, before: residuals(problem, theta, before, report),
-            lambda theta, point: jacobian(problem, point.state, report),
-            problem.start,
-            bounds=problem.bounds,
-            scales=problem.scales,
-            tolerance=tolerance,
-            max_steps=max_steps,
-            watch=lambda so_far: checkpoint(_result(problem, so_far, INTERRUPTED, "ended before it converged")),
-        )
+        solution, notes = _solved(method)
     except (ComputationError, Rejected) as error:
         if throw:
             raise ComputationError(str(error)) from None
         return _failed(problem, str(error))
     result = _result(problem, solution, solution.status, solution.message)
+    result = replace(result, notes=(*result.notes, *notes))
     if check:
         result = replace(result, certificate=certificates(problem, solution.point.state, seed=seed, report=report))
     if throw and result.status != CONVERGED:
         raise ConvergenceError(f"the fit did not converge: {result.message}")
     return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Method:
+    """How a problem is solved."""
+
+    problem: Problem
+    tolerance: float
+    max_steps: int
+    report: Report
+    checkpoint: Callable[[Fit], None]
+
+    def fresh(self, theta: np.ndarray) -> Point:
+        """Residuals with every structure minimized from where it is given."""
+        return residuals(self.problem, theta, None, self.report)
+
+
+def _solved(method: _Method) -> tuple[Solution, tuple[str, ...]]:
+    """The solution that holds when structures are minimized from where they are given, as everybody else will do; and notes.
+
+    Minima are followed through the fit. Where a structure as given leads to another minimum than the one that was followed, the fit goes
+    on from there if that is better; otherwise a note says so. The first look comes early, before the wrong minimum is fitted to the end.
+    """
+    problem = method.problem
+    start, rough = problem.start, max(method.tolerance, _ROUGH)
+    solution = _pass(method, start, method.fresh(start), rough, ())
+    for _ in range(_PASSES):
+        if solution.status == MAX_STEPS:
+            return solution, ()
+        try:
+            fresh = method.fresh(solution.theta)
+        except (ComputationError, Rejected) as error:
+            return solution, (f"minimized from the structures as given, the fitted force field fails: {error}",)
+        followed, again = half_square(solution.point.residuals), half_square(fresh.residuals)
+        same = float(np.linalg.norm(fresh.residuals - solution.point.residuals)) <= _SAME * max(1.0, float(np.sqrt(2.0 * followed)))
+        if not same and again >= followed:
+            solution = _pass(method, solution.theta, solution.point, method.tolerance, solution.history) if rough else solution
+            text = f"a structure as given relaxes to another minimum than the one that was followed (chi2 {2 * again:.4g} against"
+            return solution, (f"{text} {2 * followed:.4g}); start from a structure that is closer to the wanted one",)
+        if same and not rough:
+            return solution, ()
+        point = solution.point if same else fresh
+        rough = 0.0
+        solution = _pass(method, solution.theta, point, method.tolerance, solution.history, again=not same)
+    return solution, ()
+
+
+def _pass(
+    method: _Method, start: np.ndarray, first: Point, tolerance: float, earlier: tuple[Step, ...], *, again: bool = False
+) -> Solution:
+    """Levenberg and Marquardt's method; `earlier` history stands first, and its trials count."""
+    problem, report = method.problem, method.report
+    done = earlier[-1].number if earlier else 0
+
+    def joined(solution: Solution) -> Solution:
+        return replace(solution, history=_joined(earlier, solution.history, again))
+
+    return joined(
+        levenberg_marquardt(
+            lambda theta, before: residuals(problem, theta, before, report),
+            lambda theta, point: jacobian(problem, point.state, report),
+            start,
+            bounds=problem.bounds,
+            scales=problem.scales,
+            tolerance=tolerance,
+            max_steps=max(1, method.max_steps - done),
+            first=first,
+            watch=lambda so_far: method.checkpoint(_result(problem, joined(so_far), INTERRUPTED, "ended before it converged")),
+        )
+    )
+
+
+def _joined(earlier: tuple[Step, ...], later: tuple[Step, ...], again: bool) -> tuple[Step, ...]:
+    """One history, trials numbered through; the first row of `later` is new only where structures were minimized again."""
+    if not earlier:
+        return later
+    if not again:
+        shift, rows = earlier[-1].number, later[1:]
+    else:
+        shift, rows = earlier[-1].number + 1, (replace(later[0], reason=_AGAIN), *later[1:])
+    return (*earlier, *(replace(step, number=step.number + shift) for step in rows))
 
 
 def _result(problem: Problem, solution: Solution, status: str, message: str) -> Fit:

@@ -99,6 +99,7 @@ def levenberg_marquardt(
     tolerance: float = 1e-9,
     max_steps: int = 50,
     largest_step: float = 0.5,
+    first: Point | None = None,
     watch: Callable[[Solution], None] = lambda solution: None,
 ) -> Solution:
     """Minimize ½‖r(θ)‖².
@@ -112,6 +113,7 @@ def levenberg_marquardt(
         tolerance: converged where the undamped step changes no parameter by more than this share of its scale.
         max_steps: largest number of trials.
         largest_step: no parameter changes by more than this share of its scale in one step.
+        first: residuals at the start, where they are known.
         watch: called after each accepted step with where it is.
 
     Raises:
@@ -120,7 +122,7 @@ def levenberg_marquardt(
     low, high = bounds
     scales = np.where(start != 0, np.abs(start), 1.0) if scales is None else scales
     theta = np.array(start, dtype=np.float64)
-    point = evaluate(theta, None)
+    point = evaluate(theta, None) if first is None else first
     jacobian, state = _differentiated(differentiate, theta, point, scales)
     history = [_first(theta, point, jacobian, low, high)]
     damping, growth = FIRST_DAMPING, 2.0
