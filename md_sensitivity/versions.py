@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -22,6 +23,11 @@ KNOWN_BAD: Mapping[tuple[str, str], str] = {
 
 def installed_versions() -> dict[str, str]:
     """Versions of this package, of Python and of what computes; packages that are not installed are left out. Imports none of them."""
+    return dict(_found())
+
+
+@functools.cache  # reading the metadata of a dozen packages takes longer than reading a structure
+def _found() -> Mapping[str, str]:
     from md_sensitivity import __version__
 
     found = {"md_sensitivity": __version__, "python": platform.python_version()}

@@ -60,6 +60,7 @@ def _locked(path: Path) -> int | None:
         except OSError as error:
             os.close(descriptor)
             if error.errno in NO_LOCKS:
+                path.unlink(missing_ok=True)
                 return None
             raise
         os.close(descriptor)

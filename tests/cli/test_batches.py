@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,86 @@ class TestRuns:
         assert again() == [False, True]
         (place / "argon.toml").write_text((place / "argon.toml").read_text().replace("3.405", "3.4"))
         assert again() == [False, False]
+
+    @pytest.mark.parametrize("name", ["result.json", "arrays.npz", "summary.csv", "relaxed.extxyz", "report.html", ".key"])
+    @pytest.mark.parametrize("damage", ["deleted", "emptied", "altered", "longer"])
+    def test_a_damaged_result_is_computed_again_and_no_other(self, run: Run, place: Path, name: str, damage: str) -> None:
+        shutil.copy(place / "dimer.xyz", place / "other.xyz")
+        words = ["analyze", "dimer.xyz", "other.xyz", "-f", "argon.toml", "-q"]
+        assert run(*words)[0] == 0
+        path = place / "outputs/dimer" / name
+        content = path.read_bytes()
+        middle = len(content) // 2
+        other = {"emptied": b"", "altered": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :], "longer": content * 2}
+        path.unlink() if damage == "deleted" else path.write_bytes(other[damage])
+        assert run(*words, "--resume")[0] == 0
+        results = json.loads((place / "outputs/run.json").read_text())["results"]
+        assert [each.get("kept", False) for each in results] == [False, True]
+        assert path.read_bytes() == content
+
+    def test_another_version_computes_again(self, run: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        words = ["analyze", "dimer.xyz", "-f", "argon.toml", "--resume", "-q"]
+        for version, kept in (("1", False), ("1", True), ("2", False)):
+            monkeypatch.setattr("md_sensitivity.versions.installed_versions", lambda version=version: {"md_sensitivity": version})
+            assert run(*words)[0] == 0
+            assert json.loads((place / "outputs/run.json").read_text())["results"][0].get("kept", False) == kept
+
+    def test_reports_written_again_do_not_undo_a_result(self, run: Run, place: Path) -> None:
+        words = ["analyze", "dimer.xyz", "-f", "argon.toml", "--resume", "-q"]
+        assert run(*words)[0] == run("report", "outputs")[0] == run("report", "outputs", "--format", "pdb")[0] == run(*words)[0] == 0
+        assert json.loads((place / "outputs/run.json").read_text())["results"][0]["kept"]
+
+    def test_merged_tables_have_the_order_of_the_command_line(self, run: Run, place: Path) -> None:
+        names = ["b", "c10", "c9", "a", "flat", "z"]
+        for name in names:
+            shutil.copy(place / "dimer.xyz", place / f"{name}.xyz")
+        files = [f"{name}.xyz" for name in [*names, "missing"]]
+        assert run("analyze", *files, "-f", "argon.toml", "-o", "whole", "-q")[0] == 3
+        for shard in ("3/3", "1/3", "2/3"):
+            assert run("analyze", *files, "-f", "argon.toml", "--shard", shard, "-q")[0] in (0, 3, 4)
+        assert run("report", "outputs")[0] == 0
+        assert (place / "outputs/summary.csv").read_text() == (place / "whole/summary.csv").read_text()
+        (place / "outputs/run-1-of-3.json").write_text("{")
+        assert run("report", "outputs")[0] == 0
+        merged, whole = ((place / folder / "summary.csv").read_text().splitlines() for folder in ("outputs", "whole"))
+        assert sorted(merged) == sorted(whole)
+
+    def test_a_damaged_result_does_not_stop_a_report(self, run: Run, place: Path) -> None:
+        files = [f"{name}.xyz" for name in "abc"]
+        for name in files:
+            shutil.copy(place / "dimer.xyz", place / name)
+        assert run("analyze", *files, "-f", "argon.toml", "-q")[0] == 0
+        (place / "outputs/b/result.json").write_text("{")
+        (place / "outputs/summary.csv").unlink()
+        code, _, err = run("report", "outputs")
+        assert code == 3 and err.count("error:") == 1 and "outputs/b/result.json" in err
+        assert [row.split(",")[0] for row in (place / "outputs/summary.csv").read_text().splitlines()[1:]] == ["a", "c"]
+
+    def test_tables_merge_without_arrays(self, run: Run, place: Path) -> None:
+        assert run("analyze", "dimer.xyz", "-f", "argon.toml", "--format", "json", "--shard", "1/1", "-q")[0] == 0
+        (place / "outputs/summary.csv").unlink()
+        code, _, err = run("report", "outputs")
+        assert code == 0 and "without the format npz" in err and (place / "outputs/summary.csv").exists()
+        assert run("report", "outputs", "--format", "pdb")[0] == 3
+
+    def test_frames_have_the_same_names_in_every_shard(self, run: Run, place: Path) -> None:
+        (place / "run.xyz").write_text("2\n\nAr 0 0 0\nAr 3.7 0 0\n" * 2)
+        shutil.copy(place / "run.xyz", place / "run-1.xyz")
+        for shard in ("1/2", "2/2"):
+            assert run("analyze", "run.xyz", "run-1.xyz", "-f", "argon.toml", "--index", ":", "--shard", shard, "-q")[0] == 0
+        found = sorted(path.parent.name for path in place.glob("outputs/*/result.json"))
+        assert found == ["run-1-0", "run-1-1", "run-frame-0", "run-frame-1"]
+
+    def test_a_full_disk_at_the_end_is_said_in_one_line(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(source: str, target: Path) -> None:
+            if Path(target).parent.name == "outputs":
+                raise OSError(28, "No space left on device")
+            rename(source, target)
+
+        rename = os.replace
+        monkeypatch.setattr(os, "replace", full)
+        code, _, err = run("analyze", "dimer.xyz", "-f", "argon.toml")
+        assert code == 4 and "No space left" in err and "Traceback" not in err
 
     def test_without_resume_all_is_computed_again(self, run: Run, place: Path) -> None:
         for _ in range(2):
