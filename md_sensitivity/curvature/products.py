@@ -67,7 +67,7 @@ def unflattened(like: PyTree, flat: Any) -> PyTree:
     flat = np.asarray(flat)
     ends = np.cumsum([np.size(leaf) for leaf in leaves])[:-1]
     parts = np.split(flat, ends, axis=-1)
-    return jax.tree.unflatten(tree, [part.reshape(*flat.shape[:-1], *np.shape(leaf)) for part, leaf in zip(parts, leaves, strict=True)])
+    return jax.tree.unflatten(tree, [part.reshape((*flat.shape[:-1], *np.shape(leaf))) for part, leaf in zip(parts, leaves, strict=True)])
 
 
 @jax.jit
