@@ -147,7 +147,7 @@ def _rounded(widest: int) -> int:
 def on_device(tree: Tree) -> Tree:
     """A tree of host arrays as device arrays, concrete even while derivatives are being traced around it."""
     with jax.ensure_compile_time_eval():
-        return jax.tree.map(jax.device_put, tree)
+        return jax.device_put(tree)
 
 
 def _pairs_within(
