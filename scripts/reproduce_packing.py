@@ -102,9 +102,10 @@ def _run(setup: Any, seeds: int, output: Path, unrolled: bool, console: Console)
     import msgspec
 
     numbers_file = write_atomic(output / "packing.json", msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-    arrows = draw_arrows(setup, packings, output / "packing_arrows.png")
-    norms = draw_norms(setup, packings, output / "packing_norms.png")
-    written = [numbers_file, *filter(None, [arrows, norms])]
+    written = [numbers_file]
+    for name, draw in {"packing_arrows.png": draw_arrows, "packing_norms.png": draw_norms}.items():
+        (output / name).unlink(missing_ok=True)  # a picture of an earlier run would stand beside the numbers of this one
+        written += filter(None, [draw(setup, packings, output / name)])
     click.echo(table(packings))
     click.echo()
     click.echo(paragraph(setup, packings))

@@ -136,7 +136,8 @@ def rattlers_of(equilibrium: Equilibrium) -> np.ndarray:
     """Discs that nothing holds in place: those outside the largest fragment, shape=(n,)."""
     assert equilibrium.modes is not None
     labels = np.asarray(equilibrium.modes.fragment)[: _discs(equilibrium)]
-    return labels != np.argmax(np.bincount(labels))
+    sizes = np.bincount(labels)
+    return labels != np.argmax(sizes) if sizes.max() > 1 else np.ones(len(labels), dtype=bool)
 
 
 def _discs(equilibrium: Equilibrium) -> int:

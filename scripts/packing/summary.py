@@ -50,7 +50,7 @@ def numbers(packings: Sequence[Packing]) -> dict[str, float | int | None]:
 
 
 def table(packings: Sequence[Packing]) -> str:
-    """One line for each seed."""
+    """One line for each seed, and the reasons where there are no numbers."""
     head = (
         f"{'seed':>4} {'status':12} {'max force':>9} {'rattlers':>8} {'|dx/dθ|₁':>9} {'CG resid.':>9} {'CG/BiCG':>8} {'jvp/vjp':>8} "
         f"{'differences':>11} | {'FIRE steps':>10} {'rattlers':>8} {'unrolled':>9} {'implicit':>9} {'discrepancy':>11} {'backbone':>8}"
@@ -71,8 +71,8 @@ def _line(packing: Packing) -> str:
             f" {u.steps:10d} {u.rattlers:8d} {_number(u.l1, 4):>9} {_number(u.implicit_l1, 4):>9} {_number(u.relative_error):>11} "
             f"{_number(u.backbone_relative_error):>8}"
         )
-    reasons = "; ".join(filter(None, [r.reason, u.reason if u else ""]))
-    return left + (f"  {reasons}" if reasons else "")
+    reasons = [r.reason, f"unrolled: {u.reason}" if u and u.reason else ""]
+    return "\n".join([left, *(f"     {reason}" for reason in reasons if reason)])
 
 
 def _number(value: float | None, digits: int = 2) -> str:
