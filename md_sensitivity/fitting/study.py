@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from md_sensitivity.errors import InputError, UsageError
+from md_sensitivity.files import parse_toml, shown
 from md_sensitivity.fitting.forces_file import read_forces
 from md_sensitivity.fitting.targets import Target, checked
 from md_sensitivity.forcefields import ForceField, read_force_field
@@ -73,10 +73,7 @@ def read_study(path: str | Path, *, force_field: str | None = None, read: Read |
     """
     path = Path(path)
     content = read_text(path)
-    try:
-        document = tomllib.loads(content.text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is not valid TOML: {error}") from None
+    document = parse_toml(content.text, shown(path))
     _known(document, ("force_field", "target", *_OPTIONS), str(path))
     if force_field is None:
         if "force_field" not in document:
