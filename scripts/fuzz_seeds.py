@@ -173,6 +173,30 @@ dry-run = true
 """
 
 
+FIT = """\
+force_field = "salt.toml"
+parameters = ["lennard_jones.*"]
+max_steps = 20
+fmax = 1e-6
+
+[[target]]
+structure = "cluster.xyz"
+observable = "energy"
+value = -3.0
+std = 0.01
+weight = 2.0
+
+[[target]]
+structure = "crystal.extxyz"
+observable = "energy"
+value = -3.1
+std = 0.005
+relaxed = false
+name = "as it is"
+index = "-1"
+"""
+
+
 def crystal() -> ase.Atoms:
     """Eight atoms of two elements in a triclinic cell, two of them frozen."""
     places = np.stack(np.meshgrid(*[[0.2, 0.7]] * 3), axis=-1).reshape(-1, 3)
@@ -210,6 +234,64 @@ def force_fields() -> dict[str, bytes]:
     """Force-field files by name."""
     texts = {"salt.toml": NATIVE, "silicon.toml": MANY_BODY, "Si.sw": SW}
     return {name: text.encode() for name, text in texts.items()}
+
+
+def results() -> dict[str, bytes]:
+    """The files of a finished analysis that are read again; its numbers are invented."""
+    from md_sensitivity.analysis.result import (
+        EquilibriumInfo,
+        ForceFieldInfo,
+        ObservableInfo,
+        ParameterInfo,
+        PositionNorm,
+        Result,
+        ResultDocument,
+        StructureInfo,
+        Timings,
+    )
+    from md_sensitivity.reports.json import result_json
+    from md_sensitivity.reports.npz import result_npz
+    from md_sensitivity.types import Structure
+
+    structure = Structure.from_ase(cluster(), name="cluster")
+    n, digest = structure.size, "ab" * 32
+    document = ResultDocument(
+        status="minimum",
+        message="made up",
+        structure=StructureInfo(path="cluster.xyz", sha256=digest, formula=structure.formula, atoms=n, periodic=[False] * 3),
+        force_field=ForceFieldInfo(path="salt.toml", sha256=digest, name="Rock salt", units="metal"),
+        equilibrium=EquilibriumInfo(
+            energy=-1.5,
+            energy_unit="eV",
+            max_force=1e-9,
+            force_unit="eV/Å",
+            steps=12,
+            force_evaluations=15,
+            zero_modes=6,
+            lowest_eigenvalue=0.4,
+            minimizer="lbfgs+newton",
+            rattlers=0,
+            hessian_products=40,
+        ),
+        position_norm=PositionNorm(l1=[2.0], l2=[1.0], max=[0.5], max_atom=[3]),
+        parameters=[ParameterInfo(name="lennard_jones.Na.sigma", value=2.3, unit="Å")],
+        observables=[
+            ObservableInfo(name="energy", unit="eV", value=-1.5, direct=[0.5], relaxation=[0.0], total=[0.5], logarithmic=[-0.77]),
+            ObservableInfo(name="distance:0-1", unit="Å", value=2.8, direct=[0.0], relaxation=[1.1], total=[1.1], logarithmic=[None]),
+        ],
+        certificate=None,
+        timings=Timings(minimize_s=0.1, differentiate_s=0.2, total_s=0.3),
+    )
+    arrays = {
+        "positions": structure.positions,
+        "cell": structure.cell,
+        "numbers": structure.numbers,
+        "parameter_names": np.array(["lennard_jones.Na.sigma"]),
+        "parameter_values": np.array([2.3]),
+        "dpositions": np.full((1, n, 3), 0.25),
+    }
+    result = Result(name="cluster", document=document, arrays=arrays, structure=structure)
+    return {"result.json": result_json(result), "arrays.npz": result_npz(result)}
 
 
 def _written(atoms: ase.Atoms, form: str, options: dict[str, object]) -> bytes:

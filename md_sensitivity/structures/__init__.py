@@ -16,10 +16,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from md_sensitivity.errors import InputError, UsageError
+from md_sensitivity.errors import InputError, MdSensitivityError, UsageError
 from md_sensitivity.registry import Registry
 from md_sensitivity.structures import cif, gro, lammps_data, lammps_dump, mmcif, mol2, pdb, sdf, xyz
 from md_sensitivity.structures.ase import ase_frames
+from md_sensitivity.structures.boundary import quoted
 from md_sensitivity.structures.checks import check_cfg, check_dlp4, check_gen, check_poscar, check_res, check_xdatcar, check_xsf
 from md_sensitivity.structures.format import Format, Frame, detected
 from md_sensitivity.structures.source import Source, read_source
@@ -29,6 +30,8 @@ from md_sensitivity.types import Structure
 __all__ = ["FORMATS", "READERS", "Format", "read_structure", "read_structures", "validated"]
 
 READERS = ("auto", "ase", "mdtraj")
+FAULT = "no reader should fail like this"
+"""Marks errors that nobody thought of; the fuzz of scripts/ looks for them."""
 UNFINISHED_LINE = "the last line of the file has no end; make sure that nothing is cut off"
 
 FORMATS: Registry[Format] = Registry(
@@ -233,6 +236,15 @@ def _parsed_index(text: str) -> int | slice:
 
 def _read(path: str | os.PathLike[str], reader: str, index: int | slice) -> list[Structure]:
     source = read_source(path)
+    try:
+        return _structures_of(source, reader, index)
+    except (MdSensitivityError, MemoryError):
+        raise
+    except Exception as error:  # a gap in our own parsers; whoever called has a file that cannot be read, and is told so
+        raise InputError(f"{source.where}: cannot be read ({quoted(error)}; {FAULT}); it is malformed or of another format") from error
+
+
+def _structures_of(source: Source, reader: str, index: int | slice) -> list[Structure]:
     form = detected(source, FORMATS.values())
     if not form.binary and not source.is_text:
         raise InputError(f"{source.where}: this is binary data, not a {form.name} file; check that it is the file you mean")

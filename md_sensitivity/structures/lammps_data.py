@@ -116,7 +116,7 @@ def _sections(source: Source) -> Data:
         elif section:
             data.rows[section].append(content.split())
         elif match := _COUNT.match(content):
-            data.counts[match[2]] = int(match[1])
+            data.counts[match[2]] = int(match[1][:18])      # more digits are as absurd
         elif match := _BOX.match(content):
             data.box[match[2]] = _floats(source, match[1].split(), content)
     units = re.search(r"units\s*=\s*(\w+)", data.title)
@@ -181,7 +181,8 @@ def _atoms(source: Source, data: Data) -> tuple[tuple[np.ndarray, list[str], np.
         ids = np.array([int(row[0]) for row in rows])
         positions = np.array(chosen, dtype=np.float64)
     except (ValueError, OverflowError):
-        bad = next(row for row in rows if not (row[0].isdecimal() and len(row[0]) < 19 and all(map(is_number, row[start : start + 3]))))
+        fine = [row[0].isdecimal() and len(row[0]) < 19 and all(map(is_number, row[start : start + 3])) for row in rows]
+        bad = rows[fine.index(False) if False in fine else 0]
         raise InputError(f"{source.where}: section Atoms (style {style}): not an atom: {printable(' '.join(bad)[:80])!r}") from None
     if len(np.unique(ids)) != len(ids):
         raise InputError(f"{source.where}: two atoms have the same id in section Atoms")

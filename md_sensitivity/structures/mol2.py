@@ -6,6 +6,7 @@ reads only one molecule; ASE reads none. So the text is parsed here, and MDTraj 
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import numpy as np
@@ -69,7 +70,7 @@ def _molecules(source: Source) -> list[dict[str, list[str]]]:
 def _read_molecule(source: Source, index: int, sections: dict[str, list[str]]) -> Structure:
     where = f"{source.where}: molecule {index}"
     head = sections.get("MOLECULE", [])
-    counts = [int(field) for field in (head[1] if len(head) > 1 else "").split() if field.isdecimal()]
+    counts = [int(field[:18]) for field in (head[1] if len(head) > 1 else "").split() if field.isdecimal()]
     rows = [line.split() for line in sections.get("ATOM", []) if line.strip()]
     links = [line.split() for line in sections.get("BOND", []) if line.strip()]
     for name, count, found in zip(("atoms", "bonds"), (*counts, 0, 0), (len(rows), len(links)), strict=False):
@@ -92,7 +93,7 @@ def _named_atoms(where: str, rows: list[list[str]], cell: np.ndarray) -> NamedAt
     if short is not None or len(positions) != len(rows):
         place = f"atom {short}" if short is not None else "an atom"
         raise InputError(f"{where}: {place} lacks fields; an atom is `number name x y z type`")
-    numbers = [int(row[6]) if len(row) > 6 and row[6].lstrip("-").isdecimal() else 1 for row in rows]
+    numbers = [int(row[6]) if len(row) > 6 and re.fullmatch(r"-?[0-9]{1,9}", row[6]) else 1 for row in rows]
     residue_names = [row[7] if len(row) > 7 else "MOL" for row in rows]
     return NamedAtoms(
         names=[row[1] for row in rows],

@@ -19,7 +19,6 @@ from typing import Any
 from md_sensitivity.errors import InputError, MdSensitivityError
 from md_sensitivity.files import shown
 from md_sensitivity.structures import read_structures, wire
-from md_sensitivity.structures.boundary import quoted
 from md_sensitivity.structures.limits import GIBIBYTE, Limits
 from md_sensitivity.structures.source import MAX_BYTES
 
@@ -97,14 +96,14 @@ def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
             os.chdir(request["folder"])
         with _limited(limits):
             return wire.packed(read_structures(request["path"], reader=request["reader"], index=request["index"]))
+    except OSError as error:
+        return wire.described_error(InputError(f"{where}: the working folder cannot be entered: {error.strerror}")), []
     except MemoryError:
         return wire.described_error(InputError(f"{where}: {limits.too_large}")), []
     except MdSensitivityError as error:
         if isinstance(error.__cause__, MemoryError):
             error = InputError(f"{where}: {limits.too_large}")
         return wire.described_error(error), []
-    except Exception as error:  # the outermost edge: a fault of a reader is told as what it is, a file that nobody can read
-        return wire.described_error(InputError(f"{where}: cannot be read ({quoted(error)}); it is malformed or of another format")), []
 
 
 @contextlib.contextmanager
