@@ -14,7 +14,7 @@ from md_sensitivity.fitting.result import CONVERGED, Fit, FittedParameter, SiteC
 
 SCHEMA = "md-sensitivity/fit/1"
 
-Values = float | list[float] | list[list[float]]
+Values = float | list[float | list[float]]
 
 
 class FittedInfo(msgspec.Struct, frozen=True, kw_only=True):

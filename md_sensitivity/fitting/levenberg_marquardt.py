@@ -17,12 +17,13 @@ import numpy as np
 CONVERGED, MAX_STEPS, STALLED = "converged", "max-steps", "stalled"
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-15, 1e10
-RANK = 1e-10
+RANK = 1e-7
 """A singular value of the scaled Jacobian below this share of the largest belongs to a direction that the data do not determine."""
 LEAST_GAIN = 1e-4
 """Gain ratio from which on a step is taken."""
-NEGLIGIBLE = 1e-11
-"""A column of the Jacobian below this share of the largest, both per natural change of their parameter, is rounding, and taken as zero."""
+NEGLIGIBLE = 1e-7
+"""A column of the Jacobian below this share of the largest, both per natural change of their parameter, is taken as zero: minima are
+no more exact than `fmax` and rounding allow, and the force that is left would pass for a response."""
 _FLAT = 1e-15
 """A step that promises to lower the cost by a smaller share of it is none."""
 _NOISE = 1e-9

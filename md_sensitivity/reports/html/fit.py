@@ -91,8 +91,8 @@ def _panels(document: FitDocument, reduced: bool) -> list[tuple[str, Markup]]:
     for target in document.targets:
         key = (target.observable.partition(":")[0], target.unit)
         dots = groups.setdefault(key, [])
-        for value, found, residual in zip(flat(target.value), flat(target.predicted), flat(target.residual), strict=True):
-            dots.append(Dot(value, found, abs(residual)))
+        columns = (target.value, target.predicted, target.std, target.residual)
+        dots += [Dot(*numbers) for numbers in zip(*map(flat, columns), strict=True)]
     shown = list(groups.items())[:PANELS]
     return [(kind, parity(dots, "" if reduced else unit)) for (kind, unit), dots in shown]
 

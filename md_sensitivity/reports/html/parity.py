@@ -12,16 +12,17 @@ from md_sensitivity.fitting.document import StepInfo
 from md_sensitivity.reports.html.svg import coordinate, polyline, round_step
 from md_sensitivity.reports.text import pretty
 
-SIZE, LEFT, BOTTOM, EDGE = 300.0, 66.0, 46.0, 12.0
+SIZE, LEFT, BOTTOM, EDGE, TOP = 300.0, 74.0, 46.0, 12.0, 22.0
 WIDTH, HEIGHT = 640.0, 250.0
 MAX_DOTS = 3000
 
 
 class Dot(NamedTuple):
-    """Wanted and predicted value, and the residual in standard deviations."""
+    """Wanted and predicted value, standard deviation, and the residual in standard deviations."""
 
     value: float
     predicted: float
+    std: float
     residual: float
 
 
@@ -30,7 +31,7 @@ def parity(dots: Sequence[Dot], unit: str) -> Markup:
     shown = dots[:: max(1, -(-len(dots) // MAX_DOTS))]
     numbers = [number for dot in shown for number in dot[:2]]
     low, high = min(numbers), max(numbers)
-    margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    margin = max(0.08 * (high - low), 3.0 * min(dot.std for dot in shown))
     low, high = low - margin, high + margin
     across = SIZE - LEFT - EDGE
 
@@ -38,7 +39,7 @@ def parity(dots: Sequence[Dot], unit: str) -> Markup:
         return LEFT + across * (value - low) / (high - low)
 
     def y(value: float) -> float:
-        return SIZE - BOTTOM - (SIZE - BOTTOM - EDGE) * (value - low) / (high - low)
+        return SIZE - BOTTOM - (SIZE - BOTTOM - TOP) * (value - low) / (high - low)
 
     parts = [f'<svg class="plot" viewBox="0 0 {coordinate(SIZE)} {coordinate(SIZE)}" role="img" aria-label="predicted against wanted">']
     step = round_step(high - low, 3)
@@ -49,13 +50,12 @@ def parity(dots: Sequence[Dot], unit: str) -> Markup:
         parts.append(f'<text class="middle" x="{coordinate(x(tick))}" y="{coordinate(SIZE - BOTTOM + 16)}">{text}</text>')
     parts.append(f'<path class="ruler" d="{polyline([(x(low), y(low)), (x(high), y(high))])}"/>')
     for dot in shown:
-        shade = "a5" if dot.residual > 3.0 else "a3" if dot.residual > 1.0 else "a1"
+        shade = "a5" if abs(dot.residual) > 3.0 else "a3" if abs(dot.residual) > 1.0 else "a1"
         place = f'cx="{coordinate(x(dot.value))}" cy="{coordinate(y(dot.predicted))}"'
         parts.append(f'<g class="scene {shade}"><circle {place} r="{4 if len(shown) < 100 else 2}"/></g>')
     label = f" [{Markup.escape(unit)}]" if unit not in ("", "1", "reduced") else ""
     parts.append(f'<text class="middle" x="{coordinate(LEFT + across / 2)}" y="{coordinate(SIZE - 8)}">wanted{label}</text>')
-    middle = coordinate(EDGE + (SIZE - BOTTOM - EDGE) / 2)
-    parts.append(f'<text class="middle" transform="translate(12 {middle}) rotate(-90)">predicted</text>')
+    parts.append('<text x="0" y="12">predicted</text>')
     return Markup("".join([*parts, "</svg>"]))  # numbers and an escaped unit
 
 
@@ -65,13 +65,13 @@ def convergence(history: Sequence[StepInfo]) -> Markup:
     logs = [math.log10(max(cost, 1e-300)) for cost in costs if cost is not None]
     least = min((value for value in logs if value > -299), default=0.0)
     bottom, top = math.floor(least - 0.2), math.ceil(max(logs) + 0.2)
-    across, down = WIDTH - LEFT - EDGE, HEIGHT - BOTTOM - EDGE
+    across, down = WIDTH - LEFT - EDGE, HEIGHT - BOTTOM - TOP
 
     def x(number: float) -> float:
         return LEFT + across * (number + 0.5) / len(history)
 
     def y(value: float) -> float:
-        return EDGE + down * (top - max(value, bottom)) / (top - bottom)
+        return TOP + down * (top - max(value, bottom)) / (top - bottom)
 
     parts = [f'<svg class="plot" viewBox="0 0 {coordinate(WIDTH)} {coordinate(HEIGHT)}" role="img" aria-label="cost of each trial">']
     for power in range(bottom, top + 1, max(1, -(-(top - bottom) // 6))):
@@ -85,11 +85,11 @@ def convergence(history: Sequence[StepInfo]) -> Markup:
     parts.append(f'<path class="ruler" d="{polyline(taken)}"/>')
     for k, (step, height) in enumerate(zip(history, heights, strict=True)):
         if height is None:
-            at, edge = coordinate(x(k)), coordinate(EDGE + 8)
+            at, edge = coordinate(x(k)), coordinate(TOP + 8)
             parts.append(f'<text class="middle peak" x="{at}" y="{edge}">×</text>')
             continue
         place = f'cx="{coordinate(x(k))}" cy="{coordinate(height)}"'
         parts.append(f'<g class="scene {"a4" if step.accepted else "a0"}"><circle {place} r="4.5"/></g>')
     parts.append(f'<text class="middle" x="{coordinate(LEFT + across / 2)}" y="{coordinate(HEIGHT - 8)}">trial</text>')
-    parts.append(f'<text class="middle" transform="translate(12 {coordinate(EDGE + down / 2)}) rotate(-90)">χ²</text>')
+    parts.append('<text x="0" y="12">χ²</text>')
     return Markup("".join([*parts, "</svg>"]))  # numbers only
