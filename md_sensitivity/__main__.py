@@ -1,8 +1,9 @@
 """The command `md-sensitivity`, and `python -m md_sensitivity`."""
 
+import os
 import sys
 
-from md_sensitivity.startup import end_on_signals
+from md_sensitivity.startup import EXIT_CODES, end_on_signals
 
 
 def run() -> int:
@@ -10,7 +11,12 @@ def run() -> int:
     end_on_signals()
     from md_sensitivity.cli import main  # after that, so that a signal during the imports gets no traceback
 
-    return main()
+    code = main()
+    if code in EXIT_CODES.values():  # compiled code may be at work in other threads, and would crash while Python clears up
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

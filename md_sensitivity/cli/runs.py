@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OPTION_NAMES = ("parameters", "observables", "positions", "fmax", "max_steps", "minimizer", "solver", "mode", "check", "seed")
 SHOWN = 3
 """Up to so many reports are named one by one."""
-CONTINUE = "finished results are kept, and the same command with --resume continues"
+CONTINUE = "; finished results are kept, and the same command with --resume continues"
 
 
 def run_study(ctx: click.Context, values: Mapping[str, Any], *, differentiate: bool) -> int:
@@ -34,28 +34,20 @@ def run_study(ctx: click.Context, values: Mapping[str, Any], *, differentiate: b
         from md_sensitivity.cli.plan import show_plans
 
         return show_plans(study, as_json=values["as_json"])
-    from md_sensitivity.batch.run import begin, run_analyses
+    from md_sensitivity.batch.provenance import INTERRUPTED
+    from md_sensitivity.batch.run import begin, run_analyses, write_state
 
     try:
         with console:
             console.update("reading the force field", None)
             run = begin(study)
-            with signals.watched(lambda: _save(console, run)):
+            with signals.watched(lambda: write_state(run, INTERRUPTED), CONTINUE):
                 code = run_analyses(run, progress=console, report=lambda outcome: _tell(console, run, outcome))
     except signals.Interrupted as error:
-        raise signals.Interrupted(error.number, f"; {CONTINUE}") from None
+        raise signals.Interrupted(error.number, CONTINUE) from None
     _show(run, code, as_json=values["as_json"])
     _tell_files(console, run)
     return code
-
-
-def _save(console: Console, run: Run) -> None:
-    """What there is time for where compiled code does not let go of a process that was asked to end."""
-    from md_sensitivity.batch.provenance import INTERRUPTED
-    from md_sensitivity.batch.run import write_state
-
-    write_state(run, INTERRUPTED)
-    console.error(f"ended while computing; {CONTINUE}")
 
 
 def require(ctx: click.Context, values: Mapping[str, Any], *names: str) -> None:

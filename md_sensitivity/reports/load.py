@@ -62,7 +62,7 @@ def result_folders(directory: str | os.PathLike[str]) -> list[Path]:
 
 def _order(folder: Path) -> dict[str, tuple[int, int]]:
     """Name of a result → place of its file on the command line, and of the frame in the file; the newest run decides."""
-    order = {}
+    order: dict[str, tuple[int, int]] = {}
     for path in sorted(folder.glob("run*.json"), key=lambda each: each.stat().st_mtime):
         try:
             run = msgspec.json.decode(path.read_bytes(), type=_Run)

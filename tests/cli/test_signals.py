@@ -38,7 +38,7 @@ def compute(structure, force_field, options, *, name, progress):
     return fake_result(structure, force_field, name)
 
 pipeline.analyze = compute
-signals.watched.__wrapped__.__defaults__ = (0.5,)
+signals.GRACE = 0.5
 sys.exit(main(["analyze", "dimer.xyz", "slow.xyz", "-f", "argon.toml"]))
 """
 
@@ -115,6 +115,34 @@ def test_no_traceback_while_the_program_loads(tmp_path: Path, number: int, code:
     child.send_signal(number)
     _, err = child.communicate(timeout=20)
     assert child.returncode == code and err.startswith("error: ") and len(err.splitlines()) == 1
+
+
+INSIDE = """
+import os, signal, sys
+import jax
+from md_sensitivity.cli import signals
+from md_sensitivity.startup import EXIT_CODES
+
+def interrupt(x):
+    os.kill(os.getpid(), signal.SIGINT)
+    return x
+
+saved = []
+try:
+    with signals.raised(), signals.watched(lambda: saved.append(1)):
+        value = jax.pure_callback(interrupt, jax.ShapeDtypeStruct((), "float32"), 1.0)
+        print(float(value))
+        signals.check()
+except signals.Interrupted as error:
+    print(error.exit_code, saved)
+"""
+
+
+def test_no_exception_runs_through_compiled_code() -> None:
+    """Compiled code that calls back into Python would abort the process."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-c", INSIDE], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1.0\n130 []\n", "")
 
 
 def test_handlers_are_put_back() -> None:
