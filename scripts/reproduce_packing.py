@@ -73,7 +73,7 @@ def _run(setup: Any, seeds: int, output: Path, unrolled: bool, console: Console)
     from packing.experiment import CONTRADICTED, count, run_seed
     from packing.figures import draw_arrows, draw_norms
     from packing.records import Document
-    from packing.summary import numbers, paragraph, table
+    from packing.summary import numbers, paragraph, table, unrolled_table
 
     start = time.perf_counter()
     packings = []
@@ -106,9 +106,8 @@ def _run(setup: Any, seeds: int, output: Path, unrolled: bool, console: Console)
     for name, draw in {"packing_arrows.png": draw_arrows, "packing_norms.png": draw_norms}.items():
         (output / name).unlink(missing_ok=True)  # a picture of an earlier run would stand beside the numbers of this one
         written += filter(None, [draw(setup, packings, output / name)])
-    click.echo(table(packings))
-    click.echo()
-    click.echo(paragraph(setup, packings))
+    for text in filter(None, [table(packings), unrolled_table(packings), paragraph(setup, packings)]):
+        click.echo(f"{text}\n")
     click.echo(f"{document.seconds:.0f} s; wrote " + ", ".join(str(path) for path in written))
     return CONTRADICTION if count(packings, CONTRADICTED) else 0
 

@@ -1,4 +1,4 @@
-"""What the run found: a table, a paragraph, and its numbers."""
+"""What the run found: tables, a paragraph, and its numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from packing.experiment import CERTIFIED, CONTRADICTED, FLAGGED, Packing, count
+from packing.records import UnrolledRecord
 from packing.setup import FOLLOWS, Setup
 from packing.unrolled import STOPS
 
@@ -52,27 +53,36 @@ def numbers(packings: Sequence[Packing]) -> dict[str, float | int | None]:
 def table(packings: Sequence[Packing]) -> str:
     """One line for each seed, and the reasons where there are no numbers."""
     head = (
-        f"{'seed':>4} {'status':12} {'max force':>9} {'rattlers':>8} {'|dx/dθ|₁':>9} {'CG resid.':>9} {'CG/BiCG':>8} {'jvp/vjp':>8} "
-        f"{'differences':>11} | {'FIRE steps':>10} {'rattlers':>8} {'unrolled':>9} {'implicit':>9} {'discrepancy':>11} {'backbone':>8}"
+        f"{'seed':>4} {'status':12} {'max force':>9} {'rattlers':>8} {'|dx/dθ|₁':>9} {'residual':>9} {'CG/BiCG':>8} {'jvp/vjp':>8} "
+        f"{'differences':>11}"
     )
     return "\n".join([head, *(_line(packing) for packing in packings)])
 
 
 def _line(packing: Packing) -> str:
     r = packing.record
-    i, m, d, u = r.implicit, r.modes, r.differences, r.unrolled
-    left = (
+    i, m, d = r.implicit, r.modes, r.differences
+    line = (
         f"{r.seed:4d} {r.status:12} {_number(r.minimum.max_force):>9} {len(r.minimum.rattlers):8d} {_number(r.norms and r.norms.l1, 4):>9} "
-        f"{_number(i and i.cg_residual):>9} {_number(i and i.discrepancy):>8} {_number(m and max(m.identity_error, m.row_error)):>8} "
-        f"{_number(d and d.relative_error):>11} |"
+        f"{_number(i and max(i.cg_residual, i.bicgstab_residual)):>9} {_number(i and i.discrepancy):>8} "
+        f"{_number(m and max(m.identity_error, m.row_error)):>8} {_number(d and d.relative_error):>11}"
     )
-    if u is not None:
-        left += (
-            f" {u.steps:10d} {u.rattlers:8d} {_number(u.l1, 4):>9} {_number(u.implicit_l1, 4):>9} {_number(u.relative_error):>11} "
-            f"{_number(u.backbone_relative_error):>8}"
-        )
-    reasons = [r.reason, f"unrolled: {u.reason}" if u and u.reason else ""]
-    return "\n".join([left, *(f"     {reason}" for reason in reasons if reason)])
+    return line + (f"\n     {r.reason}" if r.reason else "")
+
+
+def unrolled_table(packings: Sequence[Packing]) -> str:
+    """One line for each seed that was unrolled; empty where none was."""
+    lines = [_unrolled_line(packing.record.seed, packing.record.unrolled) for packing in packings if packing.record.unrolled]
+    head = f"{'seed':>4} {'FIRE steps':>10} {'rattlers':>8} {'unrolled':>9} {'implicit':>9} {'discrepancy':>11} {'backbone':>9} {'peak':>8}"
+    return "\n".join([head, *lines]) if lines else ""
+
+
+def _unrolled_line(seed: int, u: UnrolledRecord) -> str:
+    line = (
+        f"{seed:4d} {u.steps:10d} {u.rattlers:8d} {_number(u.l1, 4):>9} {_number(u.implicit_l1, 4):>9} {_number(u.relative_error):>11} "
+        f"{_number(u.backbone_relative_error):>9} {_number(u.peak_l1):>8}"
+    )
+    return line + (f"\n     {u.reason}" if u.reason else "")
 
 
 def _number(value: float | None, digits: int = 2) -> str:
