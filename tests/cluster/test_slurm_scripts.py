@@ -132,6 +132,25 @@ def test_an_array_covers_all_structures_and_the_merged_table_is_that_of_one_run(
     assert sorted(rows) == sorted((place / "outputs/summary.csv").read_text().splitlines()[1:])
 
 
+def documented() -> list[str]:
+    """The blocks of commands in docs/clusters.md."""
+    text = (ROOT / "docs/clusters.md").read_text()
+    return [block.replace("\n    ", "\n").strip() for block in re.findall(r"(?<=\n\n)((?:    .*\n)+)", text)]
+
+
+@pytest.mark.slow
+def test_shards_by_hand_as_documented(shell: Shell, place: Path, undisturbed: dict[str, object]) -> None:
+    (block,) = (block for block in documented() if "wait" in block.split())
+    shell(block)
+    assert numbers(place / "outputs") == undisturbed
+
+
+@pytest.mark.parametrize("script", ["single_gpu.sh", "array.sh"])
+def test_the_documentation_shows_the_commands_of_the_scripts(script: str) -> None:
+    commands = [line for line in commands_of(script) if not line.startswith("SHARDS=")]
+    assert "\n".join(commands) in documented()
+
+
 def start(script: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
     return subprocess.run(["bash", str(ROOT / "scripts/slurm" / script), *words], env=clean | env, capture_output=True, text=True)
