@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import tomllib
-from typing import Any
+from typing import Any, BinaryIO
 
 from md_sensitivity.errors import InputError
 
@@ -40,6 +40,29 @@ def quotation(text: str) -> str:
     return f"'{shortened(text)}'"
 
 
+def open_input(path: str | os.PathLike[str]) -> BinaryIO:
+    """An input file, open for reading.
+
+    Raises:
+        InputError: missing, no regular file, or unreadable; the message names the file on one line.
+    """
+    where = shown(path)
+    try:
+        file = open(os.fspath(path), "rb", opener=_open_at_once)
+    except FileNotFoundError:
+        raise InputError(f"{where}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{where}: is a directory; name the file in it") from None
+    except PermissionError:
+        raise InputError(f"{where}: no permission to read it") from None
+    except (OSError, ValueError) as error:      # ValueError: a NUL character in the name
+        raise InputError(f"{where}: cannot be opened: {error.strerror if isinstance(error, OSError) else error}") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise InputError(f"{where}: not a regular file; copy its content into one")
+    return file
+
+
 def read_input(path: str | os.PathLike[str], *, limit: int, advice: str) -> bytes:
     """Content of an input file.
 
@@ -51,24 +74,14 @@ def read_input(path: str | os.PathLike[str], *, limit: int, advice: str) -> byte
     Raises:
         InputError: missing, no regular file, unreadable or too large; the message names the file on one line.
     """
-    where = shown(path)
-    try:
-        with open(os.fspath(path), "rb", opener=_open_at_once) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"{where}: not a regular file; copy its content into one")
-            content = file.read(limit + 1) if status.st_size <= limit else b""
-    except FileNotFoundError:
-        raise InputError(f"{where}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{where}: is a directory; name the file in it") from None
-    except PermissionError:
-        raise InputError(f"{where}: no permission to read it") from None
-    except (OSError, ValueError) as error:      # ValueError: a NUL character in the name
-        raise InputError(f"{where}: cannot be opened: {error.strerror if isinstance(error, OSError) else error}") from error
-    size = max(status.st_size, len(content))
-    if size > limit:
-        raise InputError(f"{where}: {size} bytes, more than the limit of {limit}; {advice}")
+    with open_input(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            content = file.read(limit + 1) if size <= limit else b""
+        except OSError as error:
+            raise InputError(f"{shown(path)}: cannot be read: {error.strerror}") from error
+    if max(size, len(content)) > limit:
+        raise InputError(f"{shown(path)}: {max(size, len(content))} bytes, more than the limit of {limit}; {advice}")
     return content
 
 

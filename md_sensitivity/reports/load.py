@@ -12,7 +12,13 @@ import numpy as np
 
 from md_sensitivity.analysis.result import SCHEMA, Result, ResultDocument
 from md_sensitivity.errors import InputError
+from md_sensitivity.files import open_input, quotation, read_input, shortened, shown
 from md_sensitivity.reports.npz import structure_array_names, structure_from_arrays
+
+MAX_BYTES = 2**30
+"""Largest `result.json` that is read."""
+MAX_GROWTH, SMALL_BYTES = 200, 2**26
+"""Arrays may grow by this factor when decompressed, and always to so many bytes; this package writes them uncompressed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +106,13 @@ def load_one(folder: Path) -> Result:
 
 def load_document(path: Path) -> ResultDocument:
     """Read and check one `result.json`."""
+    content = read_input(path, limit=MAX_BYTES, advice="no result is as large")
     try:
-        document = msgspec.json.decode(path.read_bytes(), type=ResultDocument)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a result of md-sensitivity: {error}") from error
+        document = msgspec.json.decode(content, type=ResultDocument)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{shown(path)}: not a result of md-sensitivity: {shortened(str(error), 200)}") from error
     if document.schema != SCHEMA:
-        raise InputError(f"{path}: schema {document.schema!r}, but this version reads {SCHEMA!r}")
+        raise InputError(f"{shown(path)}: schema {quotation(document.schema)}, but this version reads {SCHEMA!r}")
     _require_lengths(document, path)
     return document
 
@@ -122,13 +127,21 @@ def _structure_folders(folder: Path) -> list[Path]:
 
 
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        raise InputError(f"{shown(path)}: missing; the analysis was written without the format npz")
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: missing; the analysis was written without the format npz") from error
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not readable as a file of arrays: {error}") from error
+        with open_input(path) as stream, zipfile.ZipFile(stream) as archive:
+            grown, packed = sum(entry.file_size for entry in archive.infolist()), os.fstat(stream.fileno()).st_size
+            if grown > max(SMALL_BYTES, MAX_GROWTH * packed):
+                raise InputError(f"{shown(path)}: grows from {packed} to {grown} bytes when decompressed; run the analysis again")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, its decompressors and numpy raise a dozen classes for damaged files
+        reason = shortened(str(error), 200) or type(error).__name__
+        raise InputError(f"{shown(path)}: not readable as a file of arrays: {reason}") from error
 
 
 def _require_lengths(document: ResultDocument, path: Path) -> None:

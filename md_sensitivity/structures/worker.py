@@ -18,7 +18,8 @@ from typing import Any
 
 from md_sensitivity.errors import InputError, MdSensitivityError
 from md_sensitivity.files import shown
-from md_sensitivity.structures import read_structures, wire
+from md_sensitivity.structures import FAULT, read_structures, wire
+from md_sensitivity.structures.boundary import quoted
 from md_sensitivity.structures.limits import GIBIBYTE, Limits
 from md_sensitivity.structures.source import MAX_BYTES
 
@@ -104,6 +105,9 @@ def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         if isinstance(error.__cause__, MemoryError):
             error = InputError(f"{where}: {limits.too_large}")
         return wire.described_error(error), []
+    except Exception as error:  # the outermost edge: what goes wrong here must not end the conversation
+        refusal = InputError(f"{where}: cannot be read ({quoted(error)}; {FAULT}); it is malformed or of another format")
+        return wire.described_error(refusal), []
 
 
 @contextlib.contextmanager
