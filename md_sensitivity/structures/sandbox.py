@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -20,8 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from md_sensitivity.errors import ComputationError, InputError
 from md_sensitivity.files import printable, shown
@@ -30,6 +30,8 @@ from md_sensitivity.structures.limits import Limits, limits_of_environment
 from md_sensitivity.structures.worker import FOLDER_VARIABLE
 from md_sensitivity.types import Structure
 
+MAX_SAID = 2**16
+"""How much of the complaints of a process that does not start is looked at [bytes]."""
 START_SECONDS = 120.0
 """How long the start of the process may take; imports from a cold network disk are slow [s]."""
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from md_sensitivity.structures.worker import serve; serve()"
@@ -121,7 +123,8 @@ class ReadingProcess:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder: str | None = None
+        self._folder: str | None = None             # made by the process where it needs one
+        self._log: IO[bytes] | None = None          # where the process complains while it starts; it has no name
         self._owner = 0
         self._ready = False
 
@@ -129,7 +132,7 @@ class ReadingProcess:
         """Start the process where there is none."""
         with self._lock:
             if self._owner != os.getpid():      # a fork of the owner must not talk with the owner's process
-                self._process, self._folder, self._owner = None, None, os.getpid()
+                self._process, self._folder, self._log, self._owner = None, None, None, os.getpid()
                 atexit.register(self.close)
             if self._process is not None and self._process.poll() is not None:
                 self._kill()
@@ -168,16 +171,16 @@ class ReadingProcess:
     def _start(self) -> None:
         if not sys.executable:
             raise ComputationError("no Python to start a process with that reads structure files (sys.executable is empty)")
-        with contextlib.suppress(OSError):      # without it, the formats that need a temporary file will say so
-            self._folder = tempfile.mkdtemp(prefix="md_sensitivity_")
-        environment = {**os.environ, **_ONE_THREAD, FOLDER_VARIABLE: self._folder or ""}
         try:
-            with _signals_held_back(), self._log() as log:
+            self._folder = os.path.join(tempfile.gettempdir(), f"md_sensitivity_{secrets.token_hex(8)}")
+            self._log = tempfile.TemporaryFile()
+            environment = {**os.environ, **_ONE_THREAD, FOLDER_VARIABLE: self._folder}
+            with _signals_held_back():
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", _PROGRAM.format(path=sys.path)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=log,
+                    stderr=self._log,
                     bufsize=0,
                     env=environment,
                 )
@@ -185,15 +188,6 @@ class ReadingProcess:
             self._kill()
             raise ComputationError(f"no process can be started that reads structure files: {error.strerror or error}") from None
         self._ready = False
-
-    @contextlib.contextmanager
-    def _log(self) -> Iterator[Any]:
-        """Where the process complains while it starts."""
-        if self._folder is None:
-            yield subprocess.DEVNULL
-            return
-        with open(Path(self._folder) / "log", "wb") as file:
-            yield file
 
     def _await_ready(self) -> None:
         try:
@@ -206,9 +200,10 @@ class ReadingProcess:
         self._ready = True
 
     def _last_words(self) -> str:
-        if self._folder is None:
+        if self._log is None:
             return ""
-        lines = (Path(self._folder) / "log").read_text(encoding="utf-8", errors="replace").split("\n")
+        self._log.seek(0)
+        lines = self._log.read(MAX_SAID).decode("utf-8", "replace").split("\n")
         return "".join(f": {printable(line[:200])}" for line in [line for line in lines if line.strip()][-1:])
 
     def _received(self, deadline: float) -> tuple[dict[str, Any], bytes]:
@@ -234,8 +229,8 @@ class ReadingProcess:
 
     def _kill(self) -> int | None:
         """End the process, wait for it, remove its folder; returns its exit status."""
-        process, folder = self._process, self._folder
-        self._process, self._folder, self._ready = None, None, False
+        process, folder, log = self._process, self._folder, self._log
+        self._process, self._folder, self._log, self._ready = None, None, None, False
         status = None
         if process is not None:
             for stream in (process.stdin, process.stdout):
@@ -245,6 +240,8 @@ class ReadingProcess:
                 status = process.wait(timeout=0.2)      # what ended by itself tells why
             process.kill()
             process.wait()
+        if log is not None:
+            log.close()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         return status

@@ -14,6 +14,7 @@ import shutil
 import signal
 import tempfile
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from md_sensitivity.errors import InputError, MdSensitivityError
@@ -24,7 +25,7 @@ from md_sensitivity.structures.limits import GIBIBYTE, Limits
 from md_sensitivity.structures.source import MAX_BYTES
 
 FOLDER_VARIABLE = "MD_SENSITIVITY_READER_FOLDER"
-"""Folder for temporary files, which whoever started this process removes; this process does where that one is gone."""
+"""Name of a folder for temporary files, made for one reading and removed after it; whoever started this process removes it, too."""
 SOON = ("ase.io", "ase.io.extxyz", "scipy.spatial")
 """What most files need, imported while there is nothing to do; MDTraj waits until a file needs it."""
 MAX_WRITTEN = 2 * MAX_BYTES
@@ -40,7 +41,6 @@ def serve() -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     folder = os.environ.get(FOLDER_VARIABLE) or None
-    tempfile.tempdir = folder
     _limit_process()
     threading.Thread(target=_end_with_the_other_side, args=(requests, folder), daemon=True).start()
     wire.send(answers, {"ready": True})
@@ -95,10 +95,10 @@ def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     try:
         if request["folder"] is not None:
             os.chdir(request["folder"])
-        with _limited(limits):
+        with _temporary_folder(), _limited(limits):
             return wire.packed(read_structures(request["path"], reader=request["reader"], index=request["index"]))
     except OSError as error:
-        return wire.described_error(InputError(f"{where}: the working folder cannot be entered: {error.strerror}")), []
+        return wire.described_error(InputError(f"{where}: cannot be read: no working or temporary folder: {error.strerror}")), []
     except MemoryError:
         return wire.described_error(InputError(f"{where}: {limits.too_large}")), []
     except MdSensitivityError as error:
@@ -108,6 +108,20 @@ def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     except Exception as error:  # the outermost edge: what goes wrong here must not end the conversation
         refusal = InputError(f"{where}: cannot be read ({quoted(error)}; {FAULT}); it is malformed or of another format")
         return wire.described_error(refusal), []
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """Within this block temporary files go to a folder that also a process that is killed does not leave behind."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder:
+        os.mkdir(folder, 0o700)
+    tempfile.tempdir = folder or None
+    try:
+        yield
+    finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

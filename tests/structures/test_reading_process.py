@@ -162,6 +162,8 @@ def test_a_process_that_is_replaced_leaves_no_zombie_and_no_files(tmp_path: Path
     assert first.returncode is not None and not folder.exists()
     one.start()
     second, folder = parts(one)
+    (tmp_path / "good.pdb").write_bytes(FILES["peptide.pdb"])       # a format whose library wants a file of its own
+    assert read_safely(tmp_path / "good.pdb")[0].size == 9 and not folder.exists()
     one.close()
     assert second.returncode is not None and not folder.exists()
 
