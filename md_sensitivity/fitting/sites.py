@@ -147,11 +147,11 @@ def first(site: Site, theta: Tree, *, fmax: float) -> Settled:
     try:
         energy = energy_function(site.system)
         if not site.relaxed:
-            return _read(site, _as_given(site, theta))
+            return read(site, _as_given(site, theta))
         found = minimize(energy, site.system.positions, theta, fmax=fmax, max_steps=MAX_MINIMIZER_STEPS, throw=False)
         if found.status != MINIMUM:
             raise Rejected(found.message)
-        return _read(site, found)
+        return read(site, found)
     except Rejected as rejected:
         raise ComputationError(f"{site.name}: at the start: {rejected}") from None
 
@@ -168,7 +168,7 @@ def follow(site: Site, theta: Tree, before: Settled, change: Tree, shift: np.nda
         Rejected: where there is no minimum in the same basin.
     """
     if not site.relaxed:
-        return _read(site, _as_given(site, theta))
+        return read(site, _as_given(site, theta))
     last = before.equilibrium
     predicted = last.x + _response(before, change, shift)
     found = minimize(
@@ -191,7 +191,7 @@ def follow(site: Site, theta: Tree, before: Settled, change: Tree, shift: np.nda
     curvature = spectrum(found.energy, found.x, theta, found.modes, found.zero_modes)
     if not curvature.stable or not curvature.converged:
         raise Rejected(f"{site.name}: the minimum has become a saddle (curvature {curvature.lowest:.3g})")
-    return _read(site, replace(found, spectrum=curvature, zero_modes=found.zero_modes + curvature.floppy))
+    return read(site, replace(found, spectrum=curvature, zero_modes=found.zero_modes + curvature.floppy))
 
 
 def _response(before: Settled, change: Tree, shift: np.ndarray) -> jax.Array:
@@ -227,7 +227,7 @@ def _as_given(site: Site, theta: Tree) -> Equilibrium:
     )
 
 
-def _read(site: Site, equilibrium: Equilibrium) -> Settled:
+def read(site: Site, equilibrium: Equilibrium) -> Settled:
     """Values of all that is asked."""
     try:
         bound = tuple(request.bind(equilibrium) for request in site.requests)

@@ -24,7 +24,7 @@ Read = Callable[[str, str | None, str], Structure]
 """(path, frame, atoms to freeze) → structure."""
 
 MAX_TARGETS = 10000
-_TARGET_KEYS = (
+TARGET_KEYS = (
     "structure",
     "observable",
     "value",
@@ -38,6 +38,7 @@ _TARGET_KEYS = (
     "index",
     "fix",
 )
+"""What a [[target]] table may hold."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,7 +75,7 @@ def read_study(path: str | Path, *, force_field: str | None = None, read: Read |
     path = Path(path)
     content = read_text(path)
     document = parse_toml(content.text, shown(path))
-    _known(document, ("force_field", "target", *_OPTIONS), str(path))
+    _known(document, STUDY_KEYS, str(path))
     if force_field is None:
         if "force_field" not in document:
             raise InputError(f"{path}: names no force_field; add force_field = \"FILE\"")
@@ -130,7 +131,7 @@ class _Structures:
 
 
 def _target(table: Mapping[str, Any], where: str, read: _Structures) -> Target:
-    _known(table, _TARGET_KEYS, where)
+    _known(table, TARGET_KEYS, where)
     for key in ("structure", "observable", "std"):
         if key not in table:
             raise InputError(f"{where}: has no {key}")
@@ -278,3 +279,5 @@ _OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "seed": _count,
 }
 """Options of `fit` that a study file may hold, with what checks them."""
+STUDY_KEYS = ("force_field", "target", *_OPTIONS)
+"""What a study file may hold."""
