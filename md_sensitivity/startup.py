@@ -21,6 +21,12 @@ def end_on_signals() -> None:
         signal.signal(number, _end)
 
 
+def ignore_signals() -> None:
+    """From now on, none of the signals does anything: all is written, and only Python has to clear up."""
+    for number in EXIT_CODES:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     os.write(2, f"error: {MESSAGES[number]}\n".encode())
     os._exit(EXIT_CODES[number])

@@ -11,45 +11,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from md_sensitivity.cli.cache import cache_folder
+from cluster_runs import COUNT, KEPT, numbers, write_inputs
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SCRIPTS = sorted((ROOT / "scripts/slurm").glob("*.sh"))
-COUNT = 12
-KEPT = {"MD_SENSITIVITY_CACHE": str(folder / "tests-cluster")} if (folder := cache_folder()) is not None else {}
-"""Where these tests keep compiled programs from session to session, unless the user wants none kept."""
 
 Shell = Callable[..., str]
-
-
-def write_inputs(folder: Path) -> None:
-    """A force field and twelve small clusters."""
-    shutil.copy(ROOT / "inputs/lj13_cluster/force_field.toml", folder)
-    head, comment, *atoms = (ROOT / "inputs/lj13_cluster/structure.xyz").read_text().splitlines()
-    generator = np.random.default_rng(5)
-    (folder / "structures").mkdir()
-    for number in range(COUNT):
-        rows = [row.split() for row in atoms]
-        moved = [[row[0], *(f"{float(word) + generator.normal(0, 0.02):.6f}" for word in row[1:4])] for row in rows]
-        text = "\n".join([head, comment, *(" ".join(row) for row in moved)])
-        (folder / f"structures/c{number}.xyz").write_text(text + "\n")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """The results of one run of the program over all structures, without any scheduler."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    write_inputs(folder)
-    files = [str(path.relative_to(folder)) for path in sorted(folder.glob("structures/*.xyz"))]
-    words = [sys.executable, "-m", "md_sensitivity", "analyze", *files, "-f", "force_field.toml", "-q", "--device", "cpu"]
-    env = os.environ | {"PYTHONPATH": str(ROOT)} | KEPT
-    done = subprocess.run(words, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    return numbers(folder / "outputs")
 
 
 @pytest.fixture
@@ -87,16 +56,6 @@ def shell(place: Path) -> Shell:
     return run
 
 
-def numbers(folder: Path) -> dict[str, object]:
-    """All results of a folder, without the times in them."""
-    found: dict[str, object] = {"summary": (folder / "summary.csv").read_text()}
-    for path in folder.glob("*/result.json"):
-        document = json.loads(path.read_text())
-        del document["timings"]
-        found[path.parent.name] = (document, (path.parent / "arrays.npz").read_bytes())
-    return found
-
-
 def commands_of(script: str) -> list[str]:
     """The command lines in the comment at the top of a script."""
     lines = re.findall(r"^#   (\S.*)$", (ROOT / "scripts/slurm" / script).read_text(), flags=re.MULTILINE)
@@ -119,13 +78,14 @@ def test_a_job_out_of_time_goes_back_to_the_queue_and_its_next_run_finishes(
     assert not [path for path in place.glob("outputs/**/.*") if path.name != ".key"]
 
 
+@pytest.mark.parametrize("time_up", ["0", pytest.param("1", marks=pytest.mark.slow)], ids=["in time", "out of time"])
 def test_an_array_covers_all_structures_and_the_merged_table_is_that_of_one_run(
-    shell: Shell, place: Path, undisturbed: dict[str, object]
+    shell: Shell, place: Path, undisturbed: dict[str, object], time_up: str
 ) -> None:
     lines = [line.replace("1-8", "1-3") for line in commands_of("array.sh")[:2]]
-    shell("\n".join(lines), FAKE_TIME_UP="1")
+    shell("\n".join(lines), FAKE_TIME_UP=time_up)
     log = (place / "slurm.log").read_text()
-    assert "merge.sh dependency=afterany:1000" in log and "code=138" in log
+    assert "merge.sh dependency=afterany:1000" in log and ("code=138" in log) == (time_up == "1")
     assert sorted(re.findall(r"ended (1000_\d) restarts=\d code=0", log)) == ["1000_1", "1000_2", "1000_3"]
     assert numbers(place / "outputs") == undisturbed
     rows = [row for path in place.glob("outputs/summary-*-of-3.csv") for row in path.read_text().splitlines()[1:]]
