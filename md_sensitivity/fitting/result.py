@@ -128,5 +128,8 @@ class Fit:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing contradicts the derivatives."""
-        return not any(site.difference is not None and site.difference.failed for site in self.certificate)
+        """Whether nothing contradicts the derivatives, and no relaxed structure is a saddle."""
+        return not any(
+            (site.difference is not None and site.difference.failed) or (site.lowest_eigenvalue is not None and site.lowest_eigenvalue < 0)
+            for site in self.certificate
+        )

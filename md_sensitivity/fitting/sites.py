@@ -28,6 +28,8 @@ from md_sensitivity.types import Structure
 
 BASIN = 0.3
 """A minimum farther from its prediction than this share of the shortest bond, any atom, counts as another one."""
+SMALL = 300
+"""Coordinates up to which every trial gets all eigenvalues of its Hessian; larger structures get them at start and solution."""
 MAX_MINIMIZER_STEPS = 20000
 
 Tree = Any
@@ -188,10 +190,24 @@ def follow(site: Site, theta: Tree, before: Settled, change: Tree, shift: np.nda
     largest = float(np.max(np.linalg.norm(moved, axis=1), initial=0.0))
     if largest > BASIN * shortest_bond(last):
         raise Rejected(f"{site.name}: leaves its basin (an atom ends {largest:.2g} from where its response leads)")
-    curvature = spectrum(found.energy, found.x, theta, found.modes, found.zero_modes)
-    if not curvature.stable or not curvature.converged:
-        raise Rejected(f"{site.name}: the minimum has become a saddle (curvature {curvature.lowest:.3g})")
-    return read(site, replace(found, spectrum=curvature, zero_modes=found.zero_modes + curvature.floppy))
+    if not small(found):
+        return read(site, found)
+    found = with_spectrum(found)
+    if found.spectrum is not None and not found.spectrum.stable:
+        raise Rejected(f"{site.name}: the minimum has become a saddle (curvature {found.spectrum.lowest:.3g})")
+    return read(site, found)
+
+
+def small(equilibrium: Equilibrium) -> bool:
+    """Whether all eigenvalues of the Hessian cost little beside a minimization."""
+    return int(np.size(equilibrium.x)) <= SMALL
+
+
+def with_spectrum(equilibrium: Equilibrium) -> Equilibrium:
+    """The equilibrium with the lower end of its spectrum."""
+    e, x, theta = equilibrium.energy, equilibrium.x, equilibrium.theta
+    found = spectrum(e, x, theta, equilibrium.modes, equilibrium.zero_modes)
+    return replace(equilibrium, spectrum=found, zero_modes=equilibrium.zero_modes + found.floppy)
 
 
 def _response(before: Settled, change: Tree, shift: np.ndarray) -> jax.Array:
@@ -200,7 +216,8 @@ def _response(before: Settled, change: Tree, shift: np.ndarray) -> jax.Array:
         return jnp.zeros_like(before.equilibrium.x)
     if before.parts is not None and before.parts.mode == FORWARD:
         return jnp.tensordot(jnp.asarray(shift), before.parts.response.value, axes=1)
-    return equilibrium_jvp(before.equilibrium, change, throw=False).value
+    solver = "auto" if small(before.equilibrium) else "cg"
+    return equilibrium_jvp(before.equilibrium, change, solver=solver, throw=False).value
 
 
 def _as_given(site: Site, theta: Tree) -> Equilibrium:
@@ -259,7 +276,8 @@ def differentiated(site: Site, settled: Settled) -> Settled:
         return replace(settled, derivatives=tuple(np.asarray(d) for d in directly))
     components = sum(value.size for value in settled.values)
     mode = choose_mode("auto", len(site.columns), components, positions=False)
-    found = parts(settled.bound, equilibrium, site.directions, mode=mode)
+    # Conjugate gradients meet the negative curvature of a saddle, and say so, where the eigenvalues are not known.
+    found = parts(settled.bound, equilibrium, site.directions, mode=mode, solver="auto" if small(equilibrium) else "cg")
     total = tuple(a + b for a, b in zip(found.direct, found.relaxation, strict=True))
     return replace(settled, parts=found, derivatives=total)
 

@@ -38,6 +38,8 @@ def site_verdict(site: SiteInfo) -> tuple[Level, str]:
     if site.relative_residual is not None:
         level = "good" if site.relative_residual <= PRECISE else "caution" if site.relative_residual < ROUGH else "bad"
         parts.append(f"linear residual {pretty(site.relative_residual, 2)}")
+    if site.lowest_eigenvalue is not None and site.lowest_eigenvalue < 0:
+        return "bad", "a saddle, not a minimum: its response is not that of an equilibrium"
     check = site.finite_difference
     if check is None:
         parts.append("no parameter acts on it" if level == "good" else "not checked")

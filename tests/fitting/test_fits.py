@@ -225,3 +225,49 @@ def test_a_fit_of_nothing_is_refused(force_field: Field, tetrahedron: Cluster) -
 
 def test_the_public_names_are_these() -> None:
     assert mds.fit is fit and mds.Target is Target and mds.Fit is Fit
+
+
+def test_large_structures_are_fitted_without_all_eigenvalues(
+    force_field: Field, tetrahedron: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from md_sensitivity.fitting import sites
+
+    monkeypatch.setattr(sites, "SMALL", 0)
+    found = fit(pair(tetrahedron()), force_field("1.15", "0.9"))
+    assert values(found) == pytest.approx({"sigma": 1.0, "epsilon": 1.0}, rel=1e-9)
+    (site,) = found.certificate
+    assert site.solver == "cg" and found.passed
+    # Six springs of stiffness k = φ″(2^(1/6)) = 72/2^(1/3) without tension: a tetrahedron has the eigenvalues k, 2k and 4k.
+    assert site.lowest_eigenvalue == pytest.approx(72 / BOND**2, rel=1e-8)
+
+
+def test_a_saddle_at_the_end_fails_the_certificate(force_field: Field, tetrahedron: Cluster) -> None:
+    from dataclasses import replace
+
+    found = fit(pair(tetrahedron()), force_field("1.05", "1.0"))
+    assert found.passed
+    assert not replace(found, certificate=(replace(found.certificate[0], lowest_eigenvalue=-0.1),)).passed
+
+
+def test_a_structure_that_leaves_its_basin_rejects_the_trial(
+    force_field: Field, tetrahedron: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With basins smaller than nothing every trial is out of its own: the fit stalls, and the history says why."""
+    from md_sensitivity.fitting import sites
+
+    monkeypatch.setattr(sites, "BASIN", -1.0)
+    found = fit(pair(tetrahedron()), force_field("1.15", "0.9"), check=False, throw=False)
+    assert found.status == "stalled"
+    assert "leaves its basin" in found.message and all("leaves its basin" in step.reason for step in found.history if not step.accepted)
+
+
+def test_histories_of_several_passes_are_numbered_through() -> None:
+    """The silicon case of `inputs/` goes on from a better minimum; here only how its history is put together."""
+    from md_sensitivity.fitting.fit import _joined
+    from md_sensitivity.fitting.levenberg_marquardt import Step
+
+    first = (Step(0, 4.0, 1e-3, 0.0, 1.0, None, True), Step(1, 2.0, 1e-3, 0.1, 1.0, 1.0, True))
+    later = (Step(0, 1.0, 1e-3, 0.0, 1.0, None, True), Step(1, 0.0, 1e-3, 0.1, 1.0, 1.0, True))
+    again = _joined(first, later, again=True)
+    assert [step.number for step in again] == [0, 1, 2, 3] and "another minimum" in again[2].reason
+    assert [step.number for step in _joined(first, later, again=False)] == [0, 1, 2]
