@@ -193,17 +193,21 @@ def _with_neighbors(
 
 
 def _without_removed(old: NeighborTable, table: NeighborTable) -> NeighborTable:
-    """The table without the contacts that `old` has lost."""
-    return replace(table, mask=np.asarray(table.mask) & _participants(old, table))
+    """The table without the contacts that `old` has lost.
 
-
-def _participants(old: NeighborTable, new: NeighborTable) -> np.ndarray:
-    """Entries of a new table whose atoms had any entry in the old one.
-
-    An atom whose contacts were removed (`stabilized`) has none in the old table, and is to have none in the new one.
+    An atom whose contacts were removed (`stabilized`) names others in its row, all of them masked. The new table keeps to that, so that
+    it can be read again: an atom that lost its last neighbor only because that one is removed names nobody, and a removed atom always
+    names somebody, be it itself across the cell.
     """
     removed = ~np.any(np.asarray(old.mask), axis=1) & _had_neighbors(old)
-    return ~removed[:, None] & ~removed[np.asarray(new.index)]
+    if not np.any(removed):
+        return table
+    index, image = np.array(table.index), np.array(table.image)
+    mask = np.asarray(table.mask) & ~removed[:, None] & ~removed[index]
+    forsaken = np.flatnonzero(~np.any(mask, axis=1) & ~removed)
+    index[forsaken], image[forsaken] = forsaken[:, None], 0
+    image[removed, 0, 0] = 1
+    return replace(table, index=index, image=image, mask=mask)
 
 
 def _had_neighbors(table: NeighborTable) -> np.ndarray:
