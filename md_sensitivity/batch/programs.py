@@ -1,7 +1,9 @@
-"""Compiled programs of a long run: forgotten before the process runs out of memory maps."""
+"""Compiled programs of a long run: counted, and forgotten before the process runs out of memory maps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _MANY_MAPS = 25_000
@@ -15,3 +17,19 @@ def forget_programs_when_many() -> None:
         import jax
 
         jax.clear_caches()
+
+
+@contextmanager
+def compilations(seconds: list[float]) -> Iterator[None]:
+    """Within this block `seconds` gets the time of each program that is compiled, or loaded from the cache on disk."""
+    import jax.monitoring
+
+    def listen(event: str, duration: float, **_: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            seconds.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)

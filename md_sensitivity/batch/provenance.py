@@ -31,6 +31,7 @@ def run_json(
     started: datetime.datetime,
     seconds: float,
     code: int,
+    compilations: Sequence[float],
 ) -> str:
     """Content of `run.json`."""
     document = {
@@ -48,6 +49,7 @@ def run_json(
         "seed": getattr(study.options, "seed", None),
         "constants": constants(force_field),
         "timings": {"started": started.isoformat(timespec="seconds"), "total_s": seconds},
+        "programs": {"compiled_or_loaded": len(compilations), "seconds": sum(compilations)},
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
 
@@ -91,8 +93,8 @@ def _structure_info(outcome: Outcome) -> Mapping[str, Any]:
 
 
 def _outcome_info(outcome: Outcome, study: Study) -> Mapping[str, Any]:
-    code = outcome_code(outcome, strict=study.strict)
-    info = {"name": outcome.name, "path": outcome.path, "place": outcome.place, "status": outcome.status, "exit_code": code, "seconds": outcome.seconds}
+    info = {"name": outcome.name, "path": outcome.path, "place": outcome.place, "status": outcome.status}
+    info |= {"exit_code": outcome_code(outcome, strict=study.strict), "seconds": outcome.seconds}
     return info | ({"message": outcome.message} if outcome.message else {}) | ({"kept": True} if outcome.kept else {})
 
 

@@ -6,14 +6,14 @@ import datetime
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from md_sensitivity.batch import provenance, resume
 from md_sensitivity.batch.lock import held
 from md_sensitivity.batch.names import frame_names, result_names
 from md_sensitivity.batch.outcome import DEVICE, FAILED, INTERNAL, Outcome, documented, exit_code
-from md_sensitivity.batch.programs import forget_programs_when_many
+from md_sensitivity.batch.programs import compilations, forget_programs_when_many
 from md_sensitivity.batch.reading import read_selected
 from md_sensitivity.errors import ComputationError, DeviceError, MdSensitivityError, SelfCheckError, UsageError
 from md_sensitivity.progress import SILENT, Progress
@@ -34,7 +34,8 @@ class Run:
         study: what to do.
         started: when.
         clock: the same on the monotonic clock [s].
-        outcomes: what became of the structures so far; the one thing here that grows.
+        outcomes: what became of the structures so far; this list grows.
+        compilations: time of each program that was compiled or loaded so far [s]; this list grows.
     """
 
     study: Study
@@ -42,6 +43,7 @@ class Run:
     started: datetime.datetime
     clock: float
     outcomes: list[Outcome]
+    compilations: list[float] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -103,7 +105,7 @@ def run_analyses(run: Run, *, progress: Progress = SILENT, report: Report = lamb
     """
     from md_sensitivity.reports.atomic import sweep
 
-    with held(run.study.file(".lock", "")):
+    with held(run.study.file(".lock", "")), compilations(run.compilations):
         sweep(run.study.output)
         try:
             for outcome in _outcomes(run, progress):
@@ -125,7 +127,14 @@ def write_state(run: Run, state: str) -> None:
     outcomes = list(run.outcomes)
     table = summary_csv(documented(outcomes))
     text = provenance.run_json(
-        study, run.force_field, outcomes, state=state, started=run.started, seconds=seconds, code=exit_code(outcomes, strict=study.strict)
+        study,
+        run.force_field,
+        outcomes,
+        state=state,
+        started=run.started,
+        seconds=seconds,
+        code=exit_code(outcomes, strict=study.strict),
+        compilations=run.compilations,
     )
     try:
         write_atomic(study.file("summary", ".csv"), table)
