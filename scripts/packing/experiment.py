@@ -209,7 +209,7 @@ def _implicit(equilibrium: Equilibrium, setup: Setup) -> tuple[np.ndarray, Impli
         bicgstab_residual=float(other.residual[0]),
         bicgstab_l1=float(np.abs(second).sum()),
         discrepancy=float(np.linalg.norm(first - second) / np.linalg.norm(first)),
-        identity_error=float(max(np.linalg.norm(scaling) / np.linalg.norm(responses[3]), np.linalg.norm(parts) / np.linalg.norm(first))),
+        identity_error=float(max(np.linalg.norm(scaling) / setup.diameter, np.linalg.norm(parts)) / np.linalg.norm(first)),
     )
 
 

@@ -34,7 +34,8 @@ class MinimumRecord(msgspec.Struct, kw_only=True):
 class ImplicitRecord(msgspec.Struct, kw_only=True):
     """Implicit derivatives by two linear solvers: recomputed relative residuals, L1 norms, relative discrepancy.
 
-    `identity_error` is the relative violation of Σ ε ∂x*/∂ε = 0, and of dx*/dθ as the sum over the diameters.
+    `identity_error` is the violation of Σ ε ∂x*/∂ε = 0 relative to θ dx*/dθ (near jamming ∂x*/∂ε itself vanishes), and that of dx*/dθ as
+    the sum over the diameters relative to dx*/dθ.
     """
 
     cg_residual: float
