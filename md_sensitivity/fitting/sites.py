@@ -115,7 +115,7 @@ def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) ->
             structure=structure,
             relaxed=relaxed,
             requests=tuple(asked),
-            system=build_system(structure, force_field, dimensions=dimensions),
+            system=build_system(structure, force_field, dimensions=dimensions, padded=True),
             columns=np.zeros(0, dtype=np.int64),
             directions=None,
             dimensions=dimensions,
