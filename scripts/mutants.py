@@ -60,8 +60,8 @@ MUTANTS = (
     Mutant(
         name="wrong sign of the right-hand side",
         file="md_sensitivity/implicit/equilibrium.py",
-        old="b = -_mixed_columns(",
-        new="b = _mixed_columns(",
+        old="return -jax.lax.map(lambda d: ravel_pytree(mixed_product(",
+        new="return jax.lax.map(lambda d: ravel_pytree(mixed_product(",
         tests=(DIMER,),
     ),
     Mutant(
@@ -179,8 +179,8 @@ MUTANTS = (
     Mutant(
         name="unit factor forgotten",
         file="md_sensitivity/system.py",
-        old="jnp.asarray(force_field.units.factor(spec.energy, spec.length), dtype=jnp.float64)",
-        new="jnp.asarray(1.0, dtype=jnp.float64)",
+        old="np.float64(force_field.units.factor(spec.energy, spec.length))",
+        new="np.float64(1.0)",
         tests=(SCALING,),
     ),
     Mutant(
