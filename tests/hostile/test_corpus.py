@@ -298,6 +298,11 @@ def test_a_hostile_name_is_told_on_one_line(run: Run, folder: Path, name: str) -
     run("analyze", "dimer.xyz", "--config", force_field).refused("not valid TOML")
 
 
+def test_a_hostile_output_folder_is_told_on_one_line(run: Run) -> None:
+    ran = run("analyze", "dimer.xyz", "-f", "argon.toml", "-o", "dimer.xyz/new\nline\x1b[31m")
+    assert ran.code == 2 and ran.out == "" and len(ran.err.splitlines()) == 1 and "\x1b" not in ran.err and not ran.written
+
+
 def test_names_that_no_file_can_have(run: Run) -> None:
     run("analyze", "x" * 5000, "-f", "argon.toml").refused("cannot be opened")
     run("analyze", "a\0b.xyz", "-f", "argon.toml").refused("cannot be opened")

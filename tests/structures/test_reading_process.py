@@ -153,7 +153,8 @@ def test_whatever_a_file_does_the_caller_gets_one_clear_error(tmp_path: Path, ca
 
 
 def test_a_process_that_is_replaced_leaves_no_zombie_and_no_files(tmp_path: Path, process: Any) -> None:
-    one = process(HOSTILE.format(act="open(os.path.join(worker.tempfile.gettempdir(), 'left'), 'w') and time.sleep(60)"))
+    stuck = "__import__('re').match('(a+)+$', 'a' * 60 + 'b')"      # one call of C code, which nothing else in that process interrupts
+    one = process(HOSTILE.format(act=f"open(os.path.join(worker.tempfile.gettempdir(), 'left'), 'w') and {stuck}"))
     (tmp_path / "hostile.xyz").write_text(XYZ)
     one.start()
     first, folder = parts(one)
