@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import os
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -154,6 +153,13 @@ def read_fit_study(path: Path, downstream: bool) -> str:
     return f"targets {wrong}" if wrong or not study.targets else ""
 
 
+def read_forces(path: Path, downstream: bool) -> str:
+    from md_sensitivity.fitting.forces_file import read_forces as read
+
+    forces = read(path, fuzz_seeds.cluster().get_chemical_symbols())
+    return "" if forces.shape == (7, 3) and np.isfinite(forces).all() else f"forces of shape {forces.shape}"
+
+
 def read_result(path: Path, downstream: bool) -> str:
     """A folder whose result.json or arrays.npz is damaged, read for `show` and `report`, and written again."""
     import md_sensitivity as mds
@@ -179,10 +185,11 @@ def kinds() -> list[Kind]:
     around = {name: structures[name] for name in ("crystal.extxyz", "cluster.xyz")} | {"salt.toml": force_fields["salt.toml"]}
     results = fuzz_seeds.results()
     files |= {"studies": (studies, read_study, around), "fits": (fits, read_fit_study, around), "results": (results, read_result, results)}
+    files |= {"forces": ({"forces.extxyz": fuzz_seeds.forces()}, read_forces, {})}
     return [Kind(name=name, files=files, read=read, companions=companions) for name, (files, read, companions) in files.items()]
 
 
-SHARES = {"structures": 0.6, "forcefields": 0.15, "studies": 0.1, "fits": 0.08, "results": 0.07}
+SHARES = {"structures": 0.6, "forcefields": 0.15, "studies": 0.1, "fits": 0.06, "results": 0.06, "forces": 0.03}
 
 
 # --- cases ---
@@ -299,6 +306,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree("outputs/fuzz", ignore_errors=True)
     sys.exit(main())

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -230,6 +231,13 @@ def structures() -> dict[str, bytes]:
     return files
 
 
+def forces() -> bytes:
+    """The cluster with reference forces, as fits take them."""
+    atoms = cluster()
+    atoms.new_array("forces", np.linspace(-1.0, 1.0, 21).reshape(7, 3))
+    return _written(atoms, "extxyz", {})
+
+
 def force_fields() -> dict[str, bytes]:
     """Force-field files by name."""
     texts = {"salt.toml": NATIVE, "silicon.toml": MANY_BODY, "Si.sw": SW}
@@ -295,7 +303,8 @@ def results() -> dict[str, bytes]:
 
 
 def _written(atoms: ase.Atoms, form: str, options: dict[str, object]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)      # plans of ASE for later versions
         path = Path(folder) / "structure"
         ase.io.write(path, atoms, format=form, **options)
         return path.read_bytes()
