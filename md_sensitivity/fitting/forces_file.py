@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from md_sensitivity.errors import InputError
+from md_sensitivity.files import shortened
 from md_sensitivity.forcefields.files import read_text
 
 NAMES = ("forces", "force")
@@ -37,7 +38,7 @@ def read_forces(path: Path, symbols: Sequence[str]) -> np.ndarray:
     columns = _columns(lines[1], path)
     name = next((name for name in NAMES if name in columns), None)
     if name is None:
-        raise InputError(f"{path}: has no column forces:R:3; its columns are {', '.join(columns)}")
+        raise InputError(f"{path}: has no column forces:R:3; its columns are {shortened(', '.join(columns))}")
     start, width = columns[name]
     if width != 3:
         raise InputError(f"{path}: column {name} has {width} numbers for each atom, not 3")
@@ -61,11 +62,11 @@ def _vector(words: list[str], start: int, columns: dict[str, tuple[int, int]], s
     if len(words) < start + 3:
         raise InputError(f"{where}: has {len(words)} words, too few for its columns")
     if "species" in columns and words[columns["species"][0]] != symbol:
-        raise InputError(f"{where}: is {words[columns['species'][0]]}, and the structure's atom is {symbol}")
+        raise InputError(f"{where}: is {shortened(words[columns['species'][0]])}, and the structure's atom is {symbol}")
     try:
         vector = [float(word) for word in words[start : start + 3]]
     except ValueError:
-        raise InputError(f"{where}: forces are no numbers: {' '.join(words[start : start + 3])}") from None
+        raise InputError(f"{where}: forces are no numbers: {shortened(' '.join(words[start : start + 3]))}") from None
     if not all(map(math.isfinite, vector)):
         raise InputError(f"{where}: a force is not finite")
     return vector
