@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import jax
 import numpy as np
 
@@ -13,7 +11,7 @@ from md_sensitivity.analysis.sensitivity import evaluate
 from md_sensitivity.analysis.spotcheck import RANDOM, rebuilder, spot_checks
 from md_sensitivity.fitting.problem import Place, Problem, Report
 from md_sensitivity.fitting.result import SiteCertificate
-from md_sensitivity.fitting.sites import Settled, Site, with_spectrum
+from md_sensitivity.fitting.sites import Settled, Site, refreshed
 from md_sensitivity.forcefields import ForceField
 
 _STEP = 1e-4
@@ -26,8 +24,7 @@ def certificates(problem: Problem, place: Place, *, seed: int, report: Report) -
     found = []
     for site, settled in zip(problem.sites, place.settled, strict=True):
         report(f"check {site.name}")
-        if site.relaxed and settled.equilibrium.spectrum is None:
-            settled = replace(settled, equilibrium=with_spectrum(settled.equilibrium))
+        settled = refreshed(settled) if settled.stale else settled
         difference = _difference(problem, site, settled, fitted, seed) if len(site.columns) else None
         equilibrium, parts = settled.equilibrium, settled.parts
         spectrum = equilibrium.spectrum

@@ -29,7 +29,9 @@ from md_sensitivity.types import Structure
 BASIN = 0.3
 """A minimum farther from its prediction than this share of the shortest bond, any atom, counts as another one."""
 SMALL = 300
-"""Coordinates up to which every trial gets all eigenvalues of its Hessian; larger structures get them at start and solution."""
+"""Coordinates up to which every trial gets all eigenvalues of its Hessian; larger ones only where they must."""
+PRECISE = 1e-9
+"""Relative residual that solves with the spectrum of an earlier θ must reach; else the spectrum is computed anew."""
 MAX_MINIMIZER_STEPS = 20000
 
 Tree = Any
@@ -81,6 +83,7 @@ class Settled:
         values: of each.
         parts: their derivatives; None until they are wanted, and for given geometries.
         derivatives: of each value with respect to the site's parameters, shape=(p, *shape of the value); empty until wanted.
+        stale: whether the spectrum is that of an earlier θ, which still serves to solve with.
     """
 
     equilibrium: Equilibrium
@@ -88,6 +91,7 @@ class Settled:
     values: tuple[np.ndarray, ...]
     parts: Parts | None = None
     derivatives: tuple[np.ndarray, ...] = ()
+    stale: bool = False
 
 
 def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) -> tuple[list[Site], list[list[tuple[int, int, float]]]]:
@@ -191,7 +195,7 @@ def follow(site: Site, theta: Tree, before: Settled, change: Tree, shift: np.nda
     if largest > BASIN * shortest_bond(last):
         raise Rejected(f"{site.name}: leaves its basin (an atom ends {largest:.2g} from where its response leads)")
     if not small(found):
-        return read(site, found)
+        return replace(read(site, replace(found, spectrum=last.spectrum)), stale=True)
     found = with_spectrum(found)
     if found.spectrum is not None and not found.spectrum.stable:
         raise Rejected(f"{site.name}: the minimum has become a saddle (curvature {found.spectrum.lowest:.3g})")
@@ -201,6 +205,11 @@ def follow(site: Site, theta: Tree, before: Settled, change: Tree, shift: np.nda
 def small(equilibrium: Equilibrium) -> bool:
     """Whether all eigenvalues of the Hessian cost little beside a minimization."""
     return int(np.size(equilibrium.x)) <= SMALL
+
+
+def refreshed(settled: Settled) -> Settled:
+    """With the spectrum of this θ."""
+    return replace(settled, equilibrium=with_spectrum(settled.equilibrium), stale=False)
 
 
 def with_spectrum(equilibrium: Equilibrium) -> Equilibrium:
@@ -216,8 +225,7 @@ def _response(before: Settled, change: Tree, shift: np.ndarray) -> jax.Array:
         return jnp.zeros_like(before.equilibrium.x)
     if before.parts is not None and before.parts.mode == FORWARD:
         return jnp.tensordot(jnp.asarray(shift), before.parts.response.value, axes=1)
-    solver = "auto" if small(before.equilibrium) else "cg"
-    return equilibrium_jvp(before.equilibrium, change, solver=solver, throw=False).value
+    return equilibrium_jvp(before.equilibrium, change, throw=False).value
 
 
 def _as_given(site: Site, theta: Tree) -> Equilibrium:
@@ -276,8 +284,12 @@ def differentiated(site: Site, settled: Settled) -> Settled:
         return replace(settled, derivatives=tuple(np.asarray(d) for d in directly))
     components = sum(value.size for value in settled.values)
     mode = choose_mode("auto", len(site.columns), components, positions=False)
-    # Conjugate gradients meet the negative curvature of a saddle, and say so, where the eigenvalues are not known.
-    found = parts(settled.bound, equilibrium, site.directions, mode=mode, solver="auto" if small(equilibrium) else "cg")
+    found = parts(settled.bound, equilibrium, site.directions, mode=mode, throw=not settled.stale)
+    if settled.stale and not np.all(found.response.residual <= PRECISE):
+        settled = refreshed(settled)
+        if settled.equilibrium.spectrum is not None and not settled.equilibrium.spectrum.stable:
+            raise Rejected(f"{site.name}: the minimum has become a saddle (curvature {settled.equilibrium.spectrum.lowest:.3g})")
+        found = parts(settled.bound, settled.equilibrium, site.directions, mode=mode)
     total = tuple(a + b for a, b in zip(found.direct, found.relaxation, strict=True))
     return replace(settled, parts=found, derivatives=total)
 

@@ -29,6 +29,8 @@ TOLERANCE = 1e-12
 MAX_ITERATIONS = 20000
 ROUNDING = 1e-12
 """A right-hand side smaller than this times the largest eigenvalue moves no atom by more than rounding."""
+_REFINED = 1e-11
+"""Relative residual at which solutions from eigenvalues are good enough."""
 BLOCK = 16
 """Right-hand sides that are solved together."""
 
@@ -93,7 +95,7 @@ def _krylov(
 def _from_eigenvalues(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, values: jax.Array, vectors: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Solutions, their residuals and the norms of the right-hand sides, with one step of refinement through the matrix-free product."""
+    """Solutions, their residuals and the norms of the right-hand sides, refined through the matrix-free product."""
     project = flat_projector(modes, energy, x)
     product = flat_hessian(energy, x, theta, project)
     b = jax.vmap(project)(b)
@@ -101,8 +103,25 @@ def _from_eigenvalues(
     found = found + eigen_solve(values, vectors, b - jax.lax.map(product, found))
     found = jax.vmap(project)(found)
     size = jnp.linalg.norm(b, axis=1)
-    error = jnp.linalg.norm(b - jax.lax.map(product, found), axis=1)
-    return found, jnp.where(size == 0, 0.0, error / jnp.where(size == 0, 1.0, size)), size
+    scale = jnp.where(size == 0, 1.0, size)
+
+    def left(found: jax.Array) -> tuple[jax.Array, jax.Array]:
+        rest = b - jax.lax.map(product, found)
+        return rest, jnp.linalg.norm(rest, axis=1) / scale
+
+    def going(carry: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        _, _, error, before = carry
+        worst = jnp.max(error, initial=0.0)
+        return (worst > _REFINED) & (worst < 0.7 * before)
+
+    def refined(carry: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+        found, rest, error, _ = carry
+        better = found + jax.vmap(project)(eigen_solve(values, vectors, rest))
+        return (better, *left(better), jnp.max(error, initial=0.0))
+
+    # Eigenvalues of this very H need no more; those of a nearby one are a preconditioner, and the loop goes on while it helps.
+    found, _, error, _ = jax.lax.while_loop(going, refined, (found, *left(found), jnp.asarray(jnp.inf)))
+    return found, error, size
 
 
 def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float) -> _Solved:

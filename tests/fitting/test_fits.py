@@ -227,7 +227,7 @@ def test_the_public_names_are_these() -> None:
     assert mds.fit is fit and mds.Target is Target and mds.Fit is Fit
 
 
-def test_large_structures_are_fitted_without_all_eigenvalues(
+def test_large_structures_are_fitted_with_the_eigenvalues_of_an_earlier_step(
     force_field: Field, tetrahedron: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from md_sensitivity.fitting import sites
@@ -236,7 +236,7 @@ def test_large_structures_are_fitted_without_all_eigenvalues(
     found = fit(pair(tetrahedron()), force_field("1.15", "0.9"))
     assert values(found) == pytest.approx({"sigma": 1.0, "epsilon": 1.0}, rel=1e-9)
     (site,) = found.certificate
-    assert site.solver == "cg" and found.passed
+    assert site.relative_residual is not None and site.relative_residual < 1e-9 and found.passed
     # Six springs of stiffness k = φ″(2^(1/6)) = 72/2^(1/3) without tension: a tetrahedron has the eigenvalues k, 2k and 4k.
     assert site.lowest_eigenvalue == pytest.approx(72 / BOND**2, rel=1e-8)
 
