@@ -8,15 +8,17 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, unflattened
-from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, dense_matrix
+from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.neighbors import on_device
 
 DENSE_LIMIT = 1056
 """Largest number of coordinates for which all eigenvalues are computed."""
+_CHUNK = 8
+"""Products with the Hessian that are made together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +30,8 @@ class Spectrum:
         largest: largest eigenvalue, or an estimate of it [eV/Å²].
         mode: unit eigenvector of the lowest one, a tree like x; None where there is none.
         floppy: zero modes beyond the rigid ones: motions that cost no energy to second order.
-        eigenvalues, eigenvectors: all of them, shape=(d,) and (d, d), for small systems; rigid motions have eigenvalue 0.
+        eigenvalues, eigenvectors: all of them, shape=(d,) and (d, d), for small systems; rigid motions have eigenvalue 0. Those of mobile
+            coordinates come first, rising; what is left are zeros.
         method: "dense" or "lanczos".
         converged: whether the eigenvalue was found to its tolerance.
     """
@@ -60,36 +63,45 @@ def spectrum(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
     if mobile.sum() - rigid <= 0:
         return Spectrum(lowest=None, largest=0.0, mode=None, floppy=0, method="dense")
     if mobile.size <= DENSE_LIMIT:
-        return _dense(energy, x, theta, modes, rigid + int((~mobile).sum()))
+        return _dense(energy, x, theta, modes, mobile, rigid)
     return _lanczos(energy, x, theta, modes, mobile.size, seed)
 
 
 @jax.jit
-def _eigen(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues and eigenvectors of P H P."""
-    project = flat_projector(modes, energy, x)
-    size = ravel_pytree(x)[0].size
-    return jnp.linalg.eigh(dense_matrix(flat_hessian(energy, x, theta, project), size))
+def _rows(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, coordinates: jax.Array, count: jax.Array
+) -> jax.Array:
+    """Rows of P H P for the first `count` of the given coordinates, shape=(d or a little more, d); the other rows are zero."""
+    product = flat_hessian(energy, x, theta, flat_projector(modes, energy, x))
+    size = coordinates.size
+    padded = jnp.pad(coordinates, (0, -size % _CHUNK), constant_values=size)
+
+    def chunk(k: int, rows: jax.Array) -> jax.Array:
+        units = jax.nn.one_hot(jax.lax.dynamic_slice(padded, (k * _CHUNK,), (_CHUNK,)), size)
+        return jax.lax.dynamic_update_slice(rows, jax.vmap(product)(units), (k * _CHUNK, jnp.zeros_like(k)))
+
+    return jax.lax.fori_loop(0, (count + _CHUNK - 1) // _CHUNK, chunk, jnp.zeros((padded.size, size)))
 
 
-def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, known: int) -> Spectrum:
-    values, vectors = _eigen(energy, x, theta, modes)
-    eigenvalues = np.asarray(values)
-    largest = float(np.abs(eigenvalues).max())
-    nonzero = np.abs(eigenvalues) > RELATIVE_ZERO * largest
-    floppy = max(0, int((~nonzero).sum()) - known)
-    if not nonzero.any():
-        return Spectrum(
-            lowest=None, largest=largest, mode=None, floppy=floppy, eigenvalues=eigenvalues, eigenvectors=vectors, method="dense"
-        )
-    first = int(np.flatnonzero(nonzero)[0])
+def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mobile: np.ndarray, rigid: int) -> Spectrum:
+    """All eigenvalues of the part of P H P that belongs to mobile coordinates; frozen ones, and padding, cost nothing."""
+    free = np.flatnonzero(mobile)
+    m, size = len(free), len(mobile)
+    order = np.concatenate([free, np.flatnonzero(~mobile)])
+    matrix = np.asarray(_rows(energy, x, theta, modes, order, np.int32(m)))[:m][:, free]
+    values, modes_found = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    eigenvalues, vectors = np.zeros(size), np.zeros((size, size))
+    eigenvalues[:m], vectors[free, :m] = values, modes_found
+    largest = float(np.abs(values).max())
+    nonzero = np.abs(values) > RELATIVE_ZERO * largest
+    first = int(np.flatnonzero(nonzero)[0]) if nonzero.any() else None
     return Spectrum(
-        lowest=float(eigenvalues[first]),
+        lowest=None if first is None else float(values[first]),
         largest=largest,
-        mode=unflattened(x, np.asarray(vectors)[:, first]),
-        floppy=floppy,
+        mode=None if first is None else unflattened(x, vectors[:, first]),
+        floppy=max(0, int((~nonzero).sum()) - rigid),
         eigenvalues=eigenvalues,
-        eigenvectors=vectors,
+        eigenvectors=on_device(vectors),
         method="dense",
     )
 
