@@ -256,9 +256,12 @@ def _steps(value: Any, where: str) -> int:
 
 
 def _patterns(value: Any, where: str) -> tuple[str, ...]:
+    """A list of patterns, or a single one, as in the study files of the other commands."""
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list):
         raise InputError(f"{where} must be a list of texts, not {value!r}")
+    if not items:
+        raise InputError(f"{where} = [] chooses nothing; leave the key out to fit every free parameter that acts on a target")
     return tuple(_text(item, where) for item in items)
 
 
