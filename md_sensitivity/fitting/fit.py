@@ -12,7 +12,7 @@ from md_sensitivity.errors import ComputationError, ConvergenceError
 from md_sensitivity.fitting.certificate import certificates
 from md_sensitivity.fitting.covariance import named, spread
 from md_sensitivity.fitting.levenberg_marquardt import MAX_STEPS, Point, Rejected, Solution, Step, half_square, levenberg_marquardt
-from md_sensitivity.fitting.problem import Place, Problem, Report, difference, jacobian, prediction, problem_of, residuals
+from md_sensitivity.fitting.problem import Place, Problem, Report, difference, jacobian, prediction, problem_of, residuals, unmoved
 from md_sensitivity.fitting.result import CONVERGED, FAILED, INTERRUPTED, Fit, FittedParameter, TargetResidual
 from md_sensitivity.fitting.targets import Target, checked
 from md_sensitivity.forcefields import ForceField
@@ -30,7 +30,7 @@ def fit(
     targets: Sequence[Target],
     force_field: ForceField,
     *,
-    parameters: Sequence[str] = (),
+    parameters: Sequence[str] | str = (),
     priors: bool = True,
     fmax: float = 1e-8,
     max_steps: int = 50,
@@ -50,7 +50,7 @@ def fit(
     Args:
         targets: what should come out.
         force_field: where to start, with the bounds and standard deviations of its parameters.
-        parameters: patterns as of `-p`; default: every free parameter that acts on a target.
+        parameters: patterns as of `-p`, or one; default: every free parameter that acts on a target.
         priors: whether parameters with a standard deviation are held to their start by it.
         fmax: largest force component at the minima [eV/Å].
         max_steps: largest number of trials.
@@ -72,6 +72,7 @@ def fit(
         ConvergenceError: where the fit did not converge.
     """
     goals = [checked(target) for target in targets]
+    parameters = (parameters,) if isinstance(parameters, str) else parameters  # not its letters, of which `*` alone means all
     problem = problem_of(goals, force_field, patterns=parameters, priors=priors, fmax=fmax, dimensions=dimensions)
     method = _Method(problem=problem, tolerance=tolerance, max_steps=max_steps, report=report, checkpoint=checkpoint)
     try:
@@ -173,6 +174,8 @@ def _joined(earlier: tuple[Step, ...], later: tuple[Step, ...], again: bool) -> 
 def _result(problem: Problem, solution: Solution, status: str, message: str) -> Fit:
     """The solution in the words of the user."""
     theta, place = solution.theta, solution.point.state
+    idle = unmoved(problem, place, solution.jacobian)
+    notes = (f"no fitted parameter changes these targets, which say nothing about them: {', '.join(idle[:5])}",) if idle else ()
     found = spread(theta, solution.point.residuals, solution.jacobian, *problem.bounds, problem.scales)
     deviations = np.sqrt(np.where(np.isfinite(np.diag(found.covariance)), np.diag(found.covariance), 0.0))
     parameters = tuple(
@@ -202,7 +205,7 @@ def _result(problem: Problem, solution: Solution, status: str, message: str) -> 
         degrees_of_freedom=len(solution.point.residuals) - found.rank,
         history=solution.history,
         undetermined=named(found.undetermined, [row.name for row in problem.rows]),
-        notes=problem.notes,
+        notes=(*problem.notes, *notes),
     )
 
 

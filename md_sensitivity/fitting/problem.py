@@ -12,10 +12,12 @@ from md_sensitivity.analysis.parameters import select_parameters, stacked
 from md_sensitivity.errors import ComputationError, UsageError
 from md_sensitivity.fitting.levenberg_marquardt import Point, Rejected
 from md_sensitivity.fitting.sites import Settled, Site, Tree, differentiated, first, follow, sites_of
-from md_sensitivity.fitting.targets import Goal
+from md_sensitivity.fitting.targets import MODERATE, Goal
 from md_sensitivity.forcefields import ForceField, ParameterRow, acting_rows
 
 Report = Callable[[str], None]
+_NOTHING, _UNSEEN = 1e-7, 1e-3
+"""A prediction that changes by less than this share of itself, and of its standard deviation, where a parameter changes by its own size."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +107,7 @@ def problem_of(
     if len(indices) == 0:
         raise UsageError("there is nothing to fit: no free parameter acts on any target; see `md-sensitivity parameters`")
     spreads = np.array([table.rows[i].std if priors and table.rows[i].std else np.inf for i in indices], dtype=np.float64)
+    _require_moderate(table.rows, indices, spreads)
     return Problem(
         force_field=force_field,
         indices=indices,
@@ -116,6 +119,13 @@ def problem_of(
         patterns=tuple(patterns),
         notes=tuple(notes),
     )
+
+
+def _require_moderate(rows: Sequence[ParameterRow], indices: np.ndarray, spreads: np.ndarray) -> None:
+    """Refuse priors whose χ² would be infinite."""
+    for index, std in zip(indices, spreads, strict=True):
+        if std < 10.0**-MODERATE * max(1.0, abs(rows[index].value)):
+            raise UsageError(f"{rows[index].name}: std = {std:g} is too small to be squared; std = 0 says that the value is exact")
 
 
 def _aimed(site: Site, force_field: ForceField, indices: np.ndarray) -> Site:
@@ -185,6 +195,19 @@ def difference(goal: Goal, predicted: np.ndarray) -> np.ndarray:
     """Predicted − value; dihedral angles by the shorter way around."""
     raw = predicted - goal.value
     return (raw + 180.0) % 360.0 - 180.0 if goal.asked.kind.name == "dihedral" else raw
+
+
+def unmoved(problem: Problem, place: Place, derivatives: np.ndarray) -> list[str]:
+    """Targets that no fitted parameter changes, named; `derivatives` ∂r/∂θ of shape=(m, p)."""
+    found, row = [], 0
+    for number, goal in enumerate(problem.goals):
+        count = int(np.prod(goal.shape, dtype=np.int64))
+        sizes = [np.abs(factor * place.settled[site].values[request]).max() for site, request, factor in problem.places[number]]
+        changes = np.abs(derivatives[row : row + count] * problem.scales).max(axis=1)
+        if np.all(changes <= np.minimum(_NOTHING * goal.slope * sum(sizes), _UNSEEN)):
+            found.append(goal.target.title)
+        row += count
+    return found
 
 
 def jacobian(problem: Problem, place: Place, report: Report) -> tuple[np.ndarray, Place]:

@@ -17,7 +17,7 @@ from md_sensitivity.curvature.zero_modes import count_zero_modes, without_zero_m
 from md_sensitivity.errors import ComputationError, UsageError
 from md_sensitivity.fitting.kinds import POSITIONS, bind_positions
 from md_sensitivity.fitting.levenberg_marquardt import Rejected
-from md_sensitivity.fitting.targets import Goal
+from md_sensitivity.fitting.targets import Goal, content
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.implicit.equilibrium import equilibrium_jvp
 from md_sensitivity.minimization import Equilibrium, minimize
@@ -105,7 +105,7 @@ def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) ->
         for structure, factor in ((target.structure, 1.0), (target.relative_to, -target.factor)):
             if structure is None:
                 continue
-            key = (_content(structure), target.relaxed)
+            key = (content(structure), target.relaxed)
             if key not in found:
                 found[key] = len(structures)
                 structures.append((structure, target.relaxed))
@@ -127,11 +127,6 @@ def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) ->
         for (structure, relaxed), asked in zip(structures, requests, strict=True)
     ]
     return built, places
-
-
-def _content(structure: Structure) -> tuple[Any, ...]:
-    arrays = (structure.positions, structure.cell, structure.pbc, structure.fixed, structure.masses)
-    return (structure.types, structure.symbols, *(np.asarray(array).tobytes() for array in arrays))
 
 
 def _requested(requests: list[Request], goal: Goal) -> int:

@@ -15,6 +15,8 @@ from md_sensitivity.types import Structure
 
 GIVEN = ("energy", "forces", "stress", "pressure")
 """Observables that depend on parameters where positions are given."""
+MODERATE = 100
+"""Powers of ten that √weight/std, and that times value or factor, may be away from 1: squares and sums of them stay finite, and above 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +95,47 @@ def checked(target: Target) -> Goal:
         std = _numbers(target.std, shape, "std", spread=True)
         if not np.all(std > 0):
             raise UsageError("std must be greater than zero")
+        _require_moderate(target, value, std)
+        _require_something_left(target)
     except UsageError as error:
         raise UsageError(f"target {target.title!r}: {error}") from None
     return Goal(target=target, asked=asked, value=value.ravel(), std=std.ravel(), shape=shape)
+
+
+def content(structure: Structure) -> tuple[Any, ...]:
+    """What two structures must share to be the same in a fit."""
+    arrays = (structure.positions, structure.cell, structure.pbc, structure.fixed, structure.masses)
+    return (structure.types, structure.symbols, *(np.asarray(array).tobytes() for array in arrays))
+
+
+def _require_moderate(target: Target, value: np.ndarray, std: np.ndarray) -> None:
+    """Refuse numbers whose χ² would be infinite or vanish, before anything is computed from them."""
+    value, std = value.ravel(), std.ravel()
+    slope = 0.5 * np.log10(target.weight) - np.log10(std)  # logarithms, because the quotient itself may overflow
+    size = slope + np.log10(np.maximum(np.abs(value), max(1.0, abs(target.factor))))
+    least, most = int(np.argmin(slope)), int(np.argmax(size))
+    if size[most] > MODERATE:
+        given = _given(target, value[most], std[most])
+        raise UsageError(f"{given}: a residual of {_power(size[most])} standard deviations has no finite square; check the units")
+    if slope[least] < -MODERATE:
+        given = _given(target, value[least], std[least])
+        raise UsageError(f"{given}: counts for nothing (√weight/std = {_power(slope[least])}); check the units, or leave the target out")
+
+
+def _given(target: Target, value: float, std: float) -> str:
+    factor = "" if target.relative_to is None else f", factor = {target.factor:g}"
+    return f"value = {value:g} with std = {std:g}, weight = {target.weight:g}{factor}"
+
+
+def _power(logarithm: float) -> str:
+    return f"1e{logarithm:+.0f}"
+
+
+def _require_something_left(target: Target) -> None:
+    """Refuse what is zero whatever the parameters are."""
+    other = target.relative_to
+    if other is not None and target.factor == 1.0 and content(other) == content(target.structure):
+        raise UsageError("is relative to its own structure with factor = 1, and so zero whatever the parameters; give another relative_to")
 
 
 def _asked(target: Target) -> Observable:

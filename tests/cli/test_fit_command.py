@@ -89,6 +89,12 @@ def test_the_command_line_wins_over_the_study(study: Path, run: Run) -> None:
     assert [parameter["name"] for parameter in json.loads(out)["parameters"]] == ["lennard_jones.Ar.sigma"]
 
 
+def test_one_pattern_needs_no_list(study: Path, run: Run) -> None:
+    (study / "study.toml").write_text(STUDY.replace('["*"]', '"*.sigma"'))
+    _, out, _ = run("fit", "study.toml", "-o", "out", "--json", "--no-check")
+    assert [parameter["name"] for parameter in json.loads(out)["parameters"]] == ["lennard_jones.Ar.sigma"]
+
+
 def test_what_does_not_converge_is_said_and_strict_makes_it_a_failure(study: Path, run: Run) -> None:
     code, out, err = run("fit", "study.toml", "-o", "out", "--max-steps", "1", "--no-check")
     assert code == 0 and "did not converge" in out and "did not converge" in err
@@ -145,6 +151,7 @@ BAD = {
     "target is no table": ('force_field = "argon.toml"\ntarget = 3\n', "at least one"),
     "pattern that matches nothing": (STUDY.replace('["*"]', '["*.sgima"]'), "no parameter matches"),
     "pattern of a wrong type": (STUDY.replace('["*"]', "[3]"), "parameters must be a text"),
+    "no pattern": (STUDY.replace('["*"]', "[]"), "parameters = [] chooses nothing; leave the key out"),
     "max_steps of a wrong type": ("max_steps = 1.5\n" + STUDY, "max_steps must be a whole number"),
     "no steps": ("max_steps = 0\n" + STUDY, "max_steps must be at least 1"),
     "fmax": ("fmax = 0\n" + STUDY, "fmax = 0 must be greater than zero"),
@@ -169,6 +176,11 @@ BAD = {
     "file where none goes": (with_target(value=None, file="dimer.xyz"), "file goes with forces and positions"),
     "no std": (with_target(std=None), "target 1: has no std"),
     "zero std": (with_target(std=0), "std must be greater than zero"),
+    "std whose square is infinite": (with_target(std=1e-300), "target 1: target 'dimer: energy': value = -0.0095 with std = 1e-300"),
+    "value whose square is infinite": (with_target(value=1e300), "value = 1e+300 with std = 0.0001, weight = 1: a residual of 1e+304"),
+    "weight that is infinite with its std": (with_target(weight=1e250), "has no finite square"),
+    "weight that counts for nothing": (with_target(weight=1e-300), "counts for nothing"),
+    "target that is zero": (with_target(relative_to="dimer.xyz"), "target 1: target 'dimer: energy': is relative to its own structure"),
     "negative weight": (with_target(weight=-1), "weight must be greater than zero"),
     "relaxed of a wrong type": (with_target(relaxed="yes"), "relaxed must be true or false"),
     "relaxed forces": (with_target(observable="forces", relaxed=True, value=[[0, 0, 0], [0, 0, 0]]), "relaxed = false"),

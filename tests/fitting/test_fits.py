@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,6 +201,12 @@ def test_checkpoints_hold_the_best_so_far(force_field: Field, tetrahedron: Clust
         ({"std": float("nan")}, "std is not finite"),
         ({"value": [1.0, 2.0]}, "value must be a number"),
         ({"value": "much"}, "value must be a number"),
+        ({"std": 1e-300}, "std = 1e-300.* no finite square"),
+        ({"std": 5e-324}, "no finite square"),
+        ({"value": -1e300}, "value = -1e[+]300 with std = 0.1, weight = 1: .* no finite square"),
+        ({"weight": 1e300}, "no finite square"),
+        ({"std": 1e300}, "std = 1e[+]300.* counts for nothing"),
+        ({"observable": "forces", "relaxed": False, "value": [[0.0] * 3] * 3 + [[0.0, 1e200, 0.0]]}, "value = 1e[+]200"),
         ({"weight": -1.0}, "weight must be greater than zero"),
         ({"observable": "distance:0-9"}, "there is no atom 9"),
         ({"observable": "forces"}, "relaxed = false"),
@@ -214,6 +221,59 @@ def test_targets_that_make_no_sense_are_refused(
     keys = {"structure": tetrahedron(), "observable": "energy", "value": -6.0, "std": 0.1, "name": "mine", **change}
     with pytest.raises(UsageError, match=f"mine.*{message}"):
         fit([Target(**keys)], force_field("1.0", "1.0"))  # type: ignore[arg-type]
+
+
+def test_a_prior_without_a_finite_square_is_refused(force_field: Field, tetrahedron: Cluster) -> None:
+    with pytest.raises(UsageError, match=r"lennard_jones.A.epsilon: std = 1e-300 is too small"):
+        fit(pair(tetrahedron()), force_field("1.0", "{ value = 1.0, std = 1e-300 }"))
+    exact = fit(pair(tetrahedron()), force_field("1.1", "{ value = 1.0, std = 0 }"), check=False)
+    assert list(values(exact)) == ["sigma"]
+
+
+def test_a_huge_factor_is_refused(force_field: Field, tetrahedron: Cluster) -> None:
+    target = Target(tetrahedron(), "energy", 0.0, 0.1, relative_to=tetrahedron(seed=2), factor=-1e300)
+    with pytest.raises(UsageError, match=r"factor = -1e[+]300: .* no finite square"):
+        fit([target], force_field("1.0", "1.0"))
+
+
+@pytest.mark.parametrize("size", [1e-90, 1e90])
+def test_targets_within_the_limits_are_fitted(force_field: Field, tetrahedron: Cluster, size: float) -> None:
+    """χ² only changes by a factor where every std does."""
+    targets = [Target(t.structure, t.observable, t.value, size * t.std) for t in pair(tetrahedron())]
+    found = fit(targets, force_field("1.1", "0.9"), check=False)
+    assert found.status == "converged" and values(found) == pytest.approx({"sigma": 1.0, "epsilon": 1.0}, rel=1e-8)
+    assert deviations(found) == pytest.approx({"sigma": size * 0.01 / BOND, "epsilon": size * 0.01}, rel=1e-6)
+
+
+@pytest.mark.parametrize(("observable", "relaxed"), [("energy", True), ("energy", False), ("distance:0-1", True)])
+def test_a_structure_relative_to_itself_is_refused(force_field: Field, tetrahedron: Cluster, observable: str, relaxed: bool) -> None:
+    target = Target(tetrahedron(), observable, 0.0, 0.1, relaxed=relaxed, relative_to=tetrahedron(name="twin"), name="mine")
+    with pytest.raises(UsageError, match=r"mine.* relative to its own structure"):
+        fit([*pair(tetrahedron()), target], force_field("1.0", "1.0"))
+
+
+def test_a_multiple_of_itself_is_a_target(force_field: Field, tetrahedron: Cluster) -> None:
+    """E − 3E = 12 ε."""
+    target = Target(tetrahedron(), "energy", 12.0, 0.1, relative_to=tetrahedron(), factor=3.0)
+    assert values(fit([target], force_field("1.0", "0.9"), parameters=["*.epsilon"], check=False))["epsilon"] == pytest.approx(1.0)
+
+
+def test_targets_that_no_fitted_parameter_changes_are_named(force_field: Field, tetrahedron: Cluster) -> None:
+    """Relaxed distances do not depend on ε, nor does the difference of two copies of a structure on anything."""
+    energy, bond = pair(tetrahedron())
+    turned = tetrahedron(name="turned")
+    turned = replace(turned, positions=turned.positions[:, [1, 2, 0]])
+    zero = Target(turned, "energy", 0.0, 0.1, relative_to=tetrahedron(), name="zero")
+    found = fit([energy, bond, zero], force_field("1.0", "0.9"), parameters=["*.epsilon"], check=False)
+    assert values(found)["epsilon"] == pytest.approx(1.0)
+    (note,) = found.notes
+    assert note.startswith("no fitted parameter changes these targets") and note.endswith(": tetrahedron: distance:0-1, zero")
+    assert fit([energy], force_field("1.0", "0.9"), parameters=["*.epsilon"], check=False).notes == ()
+
+
+def test_a_single_pattern_is_not_taken_for_its_letters(force_field: Field, tetrahedron: Cluster) -> None:
+    found = fit(pair(tetrahedron()), force_field("1.0", "0.9"), parameters="*.epsilon", check=False)
+    assert list(values(found)) == ["epsilon"]
 
 
 def test_a_fit_of_nothing_is_refused(force_field: Field, tetrahedron: Cluster) -> None:
