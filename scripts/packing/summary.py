@@ -95,17 +95,17 @@ def paragraph(setup: Setup, packings: Sequence[Packing]) -> str:
     box = "box following the diameter (derivatives relative to the box)" if setup.box == FOLLOWS else "fixed box"
     text = (
         f"{setup.particles} discs, packing fraction {setup.packing_fraction:g}, {box}: {n['certified']} of {n['seeds']} seeds certified, "
-        f"{n['flagged']} flagged, {n['contradicted']} contradicted; {n['with_rattlers']} have rattlers. "
+        f"{n['flagged']} flagged, {n['contradicted']} contradicted; {n['with_rattlers']} have rattlers."
     )
     if n["median_l1"] is not None:
         text += (
-            f"Implicit derivatives differ from re-minimized differences by at most {_number(n['largest_difference_error'])}, "
+            f" Implicit derivatives differ from re-minimized differences by at most {_number(n['largest_difference_error'])}, "
             f"CG from BiCGSTAB by {_number(n['largest_solver_discrepancy'])}, jvp from vjp by {_number(n['largest_mode_discrepancy'])}; "
-            f"L1 norms: median {_number(n['median_l1'], 3)}, largest {_number(n['largest_l1'], 3)}. "
+            f"L1 norms: median {_number(n['median_l1'], 3)}, largest {_number(n['largest_l1'], 3)}."
         )
     if n["unrolled"]:
         text += (
-            f"Unrolled through FIRE down to a force of {STOPS[-1]:g}: right in {n['unrolled_agree']} of {n['unrolled']} seeds, on the "
+            f" Unrolled through FIRE down to a force of {STOPS[-1]:g}: right in {n['unrolled_agree']} of {n['unrolled']} seeds, on the "
             f"backbone alone in {n['unrolled_backbone_agree']}; {n['unrolled_with_rattlers']} of FIRE's packings have rattlers; L1 norms: "
             f"median {_number(n['unrolled_median_l1'], 3)}, largest {_number(n['unrolled_largest_l1'], 3)}, and "
             f"{_number(n['unrolled_median_peak_l1'], 2)} (median) at their peak on the way; {n['unrolled_not_finite']} not finite."

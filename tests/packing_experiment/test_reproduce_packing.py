@@ -22,6 +22,7 @@ from md_sensitivity.system import build_system, energy_function
 from packing import experiment, figures
 from packing.records import SCHEMA
 from packing.setup import Setup
+from packing.summary import paragraph
 from packing.unrolled import unroll
 
 SCRIPT = Path(reproduce_packing.__file__)
@@ -89,6 +90,16 @@ def test_pictures_are_readable_and_small(run: Path, name: str) -> None:
         picture.load()
         assert min(picture.size) > 300 and len(picture.convert("RGB").getcolors(1 << 20) or ()) > 10
     assert (run / name).stat().st_size < 200_000
+
+
+def test_what_was_found_is_one_line_of_sentences(packing: experiment.Packing) -> None:
+    """With and without the parts that a run may lack."""
+    without = replace(packing, record=msgspec.structs.replace(packing.record, unrolled=None))
+    for packings in ([], [without], [packing]):
+        text = paragraph(SETUP, packings)
+        assert text.endswith(".") and text == " ".join(text.split())
+        assert text.startswith(f"16 discs, packing fraction 0.95, fixed box: {len(packings)} of {len(packings)} seeds certified")
+        assert ("Implicit" in text, "Unrolled" in text) == (bool(packings), packings == [packing])
 
 
 def test_a_picture_counts_what_is_not_finite(packing: experiment.Packing, tmp_path: Path) -> None:
