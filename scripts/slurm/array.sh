@@ -2,7 +2,9 @@
 # Many structures on many nodes: each task of a job array takes one shard of them. Then one small job merges the tables:
 #
 #   job=$(sbatch --parsable --array=1-8 scripts/slurm/array.sh structures/*.xyz -f force_field.toml -o outputs)
-#   sbatch --dependency=afterany:"$job" scripts/slurm/merge.sh outputs
+#   sbatch --dependency=afterok:"$job" scripts/slurm/merge.sh outputs
+#
+# afterok: the merge starts once every task has ended with 0. Where one failed it never starts; see docs/clusters.md.
 #
 # The arguments are those of `md-sensitivity analyze`, and the same for all tasks: a shard is every N-th structure of the whole list.
 # A task that runs out of time goes back to the queue by itself and continues with --resume, as in single_gpu.sh.
@@ -75,7 +77,8 @@ case $code in
 138)
     if [ "${SLURM_RESTART_COUNT:-0}" -lt "$MAX_RESTARTS" ]; then
         say "shard $task is not finished; back to the queue"
-        scontrol requeue "${SLURM_ARRAY_JOB_ID}_$task"
+        # It still ends with 138, not 0: whatever becomes of the request, an unfinished shard must not pass for a finished one.
+        scontrol requeue "${SLURM_ARRAY_JOB_ID}_$task" || say "SLURM did not take it back; submit it again and --resume continues"
     else
         say "shard $task is not finished after $MAX_RESTARTS restarts; give it more --time, then submit it again: --resume continues"
     fi

@@ -67,7 +67,8 @@ case $code in
 138)
     if [ "${SLURM_RESTART_COUNT:-0}" -lt "$MAX_RESTARTS" ]; then
         say "not finished; back to the queue"
-        scontrol requeue "$SLURM_JOB_ID"
+        # It still ends with 138, not 0: whatever becomes of the request, an unfinished job must not pass for a finished one.
+        scontrol requeue "$SLURM_JOB_ID" || say "SLURM did not take it back; submit it again and --resume continues"
     else
         say "not finished after $MAX_RESTARTS restarts; give it more --time, then submit it again: --resume continues"
     fi

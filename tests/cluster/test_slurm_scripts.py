@@ -85,7 +85,7 @@ def test_an_array_covers_all_structures_and_the_merged_table_is_that_of_one_run(
     lines = [line.replace("1-8", "1-3") for line in commands_of("array.sh")[:2]]
     shell("\n".join(lines), FAKE_TIME_UP=time_up)
     log = (place / "slurm.log").read_text()
-    assert "merge.sh dependency=afterany:1000" in log and ("code=138" in log) == (time_up == "1")
+    assert "merge.sh dependency=afterok:1000" in log and ("code=138" in log) == (time_up == "1")
     assert sorted(re.findall(r"ended (1000_\d) restarts=\d code=0", log)) == ["1000_1", "1000_2", "1000_3"]
     assert numbers(place / "outputs") == undisturbed
     rows = [row for path in place.glob("outputs/summary-*-of-3.csv") for row in path.read_text().splitlines()[1:]]
@@ -145,6 +145,16 @@ class TestSlips:
         done = start("single_gpu.sh", "a.xyz", SLURM_JOB_ID="7", SLURM_RESTART_COUNT=restarts)
         assert done.returncode == 138 and (place / "requeue-7").exists() == (restarts == "0")
         assert ("--time" in done.stderr) == (restarts == "20")
+
+    @pytest.mark.parametrize("script", ["single_gpu.sh", "array.sh"])
+    def test_a_queue_that_refuses_is_named(self, place: Path, script: str) -> None:
+        """An unfinished run never ends with 0, nor with the code of another program: a merge after `afterok` must not start."""
+        (place / "bin/md-sensitivity").write_text("#!/bin/sh\nexit 138\n")
+        (place / "bin/scontrol").unlink()
+        (place / "bin/scontrol").write_text("#!/bin/sh\nexit 1\n")
+        (place / "bin/scontrol").chmod(0o755)
+        done = start(script, "a.xyz", SLURM_JOB_ID="7", SLURM_ARRAY_JOB_ID="7", SLURM_ARRAY_TASK_ID="3", SHARDS="8")
+        assert done.returncode == 138 and "submit it again" in done.stderr
 
     def test_memory_of_the_gpu_can_be_set(self, place: Path) -> None:
         (place / "bin/md-sensitivity").write_text('#!/bin/sh\nprintf "%s " "$@" > words\n')
