@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -54,7 +55,10 @@ def parse_sw(text: str, source: str) -> TripletFile:
             name: _number(word, f"{source}, line {line}: {name} of {shortened(' '.join(types))}")
             for name, (word, line) in zip(_COLUMNS, entry[3:], strict=True)
         }
-        if values.pop("tol") != 0.0:
+        tol = values.pop("tol")
+        if not math.isfinite(tol):
+            raise InputError(f"{where}: tol of {shortened(' '.join(types))} is not finite; set it to 0.0")
+        if tol != 0.0:
             raise InputError(f"{where}: tol of {shortened(' '.join(types))} is not 0; a shortened range is not supported, set it to 0.0")
         entries[types] = values
     return TripletFile(units=units.group(1).lower() if units else "", entries=entries)

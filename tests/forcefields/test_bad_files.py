@@ -152,6 +152,7 @@ SW = {
     "a number that only Python reads": (SI.replace("21.0", "2_1.0"), "lambda of Si Si Si is '2_1.0', not a number"),
     "digits of another script": (SI.replace("21.0", "٢١"), "not a number"),
     "tol > 0": (SI.replace("4.0 0.0 0.0", "4.0 0.0 0.01"), "tol of Si Si Si is not 0"),
+    "tol not finite": (SI.replace("4.0 0.0 0.0", "4.0 0.0 nan"), "tol of Si Si Si is not finite"),
     "an entry given twice": (SI + SI, "line 2: a second entry for Si Si Si"),
     "comments alone": ("# nothing\n\n", "no Stillinger-Weber entry"),
     "NaN": (SI.replace("2.0951", "nan"), "sigma = nan is not finite"),
