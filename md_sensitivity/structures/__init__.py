@@ -247,7 +247,7 @@ def _read(path: str | os.PathLike[str], reader: str, index: int | slice) -> list
 def _structures_of(source: Source, reader: str, index: int | slice) -> list[Structure]:
     form = detected(source, FORMATS.values())
     if not form.binary and not source.is_text:
-        raise InputError(f"{source.where}: this is binary data, not a {form.name} file; check that it is the file you mean")
+        raise InputError(f"{source.where}: {source.no_text(f'{form.name} file')}")
     chosen = _chosen_reader(source, form, reader)
     frames = form.readers[chosen](source)
     several = isinstance(index, slice)

@@ -9,6 +9,7 @@ import hashlib
 import io
 import lzma
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -66,11 +67,24 @@ class Source:
         """Whether the content can be a text file: no control characters but white space."""
         return not self.data.translate(None, delete=_TEXT_BYTES)
 
+    def no_text(self, kind: str) -> str:
+        """Why the content cannot be a file of text, for messages: it is binary, or text with a control character at a place to mend.
+
+        Args:
+            kind: what it should be, `xyz file` for example.
+        """
+        with contextlib.suppress(UnicodeDecodeError):
+            found = _CONTROL.search(self.data.decode("utf-8"))
+            if found is not None and b"\0" not in self.data:
+                line = len(re.findall(r"\r\n|\r|\n", found.string[: found.start()])) + 1
+                return f"line {line} holds the control character {found[0]!r}; remove it, if this is the {kind} you mean"
+        return f"this is binary data, not a {kind}; check that it is the file you mean"
+
     @cached_property
     def text(self) -> str:
         """Content as text with `\\n` line ends; UTF-8, else Latin-1 (old programs write Å in titles so)."""
         if not self.is_text:
-            raise InputError(f"{self.where}: this is binary data, not a text format; check that it is the file you mean")
+            raise InputError(f"{self.where}: {self.no_text('text file')}")
         try:
             text = self.data.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -78,6 +92,7 @@ class Source:
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _TEXT_BYTES = bytes(code for code in range(256) if code >= 32 and code != 127) + b"\t\n\r\f\v"
 
 

@@ -22,7 +22,7 @@ STRUCTURES = {
     "beyond_floats.xyz": "atom 1: coordinate inf is not finite",
     "blank.cif": "the file is empty",
     "bond_to_nobody.sdf": "a bond names atom 8",
-    "control_codes.xyz": "binary data",
+    "control_codes.xyz": r"line 2 holds the control character '\x1b'",
     "cut.pdb": "line 2: no coordinates",
     "cut_in_a_number.extxyz": "cannot read it",
     "duplicate.xyz": "atoms 0 and 1 are at one place",
