@@ -102,6 +102,18 @@ def replace_number(draw: random.Random, content: bytes, other: bytes) -> bytes:
     return content[: one.start()] + draw.choice(NUMBERS).encode() + content[one.end() :]
 
 
+def join_digits(draw: random.Random, content: bytes, other: bytes) -> bytes:
+    """An underscore inside a number, inserted or in place of a digit: Python takes `1_0` for 10, no structure format does."""
+    length = draw.choice((2, 3))
+    places = [match.start() + 1 for match in re.finditer(rb"\d(?=\d{%d})" % (length - 1), content)]
+    if places:
+        place = draw.choice(places)
+        return content[:place] + b"_" + content[place + length - 2 :]
+    places = [match.end() for match in re.finditer(rb"\d", content)]
+    place = draw.choice(places or [0])
+    return content[:place] + b"_0" + content[place:] if places else content
+
+
 def scale_number(draw: random.Random, content: bytes, other: bytes) -> bytes:
     """Another number of the same width, so that columns stay where they are."""
     found = list(_NUMBER.finditer(content))
@@ -159,5 +171,5 @@ def recode(draw: random.Random, content: bytes, other: bytes) -> bytes:
 
 MUTATIONS: tuple[Mutation, ...] = (
     flip_bits, replace_bytes, truncate, behead, delete_chunk, repeat_chunk, repeat_all, shuffle_lines, replace_number, replace_number,
-    replace_number, scale_number, replace_word, replace_word, insert_text, swap_columns, delete_column, splice, recode,
+    replace_number, scale_number, join_digits, replace_word, replace_word, insert_text, swap_columns, delete_column, splice, recode,
 )  # fmt: skip

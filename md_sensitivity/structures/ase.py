@@ -14,6 +14,7 @@ from md_sensitivity.structures.boundary import guarded
 from md_sensitivity.structures.constraints import fixed_coordinates
 from md_sensitivity.structures.format import Frame, FrameReader
 from md_sensitivity.structures.lammps_types import element_notes, typed_by_id
+from md_sensitivity.structures.numerals import marked, restored, with_restored_names
 from md_sensitivity.structures.source import Source, temporary_file
 from md_sensitivity.types import Structure
 
@@ -135,7 +136,7 @@ def ase_frames(
             check(source)
         notes: list[str] = []
         content = source.data if binary else source.text
-        images = guarded(source.where, "ASE", notes, lambda: _read_all(content, ase_format, needs_path))
+        images = guarded(source.where, "ASE", notes, lambda: _read_all(content, ase_format, needs_path), text="" if binary else source.text)
         return [partial(structure_of_frame, source, atoms, notes) for atoms in images]
 
     return frames
@@ -143,7 +144,7 @@ def ase_frames(
 
 def read_text(source: Source, text: str, ase_format: str, notes: list[str]) -> ase.Atoms:
     """The last image that ASE finds in `text`."""
-    return guarded(source.where, "ASE", notes, lambda: _read_all(text, ase_format, "")[-1])
+    return guarded(source.where, "ASE", notes, lambda: _read_all(text, ase_format, "")[-1], text=source.text)
 
 
 def structure_of_frame(source: Source, atoms: ase.Atoms, notes: list[str], *, species_are_elements: bool = False) -> Structure:
@@ -155,12 +156,13 @@ def structure_of_frame(source: Source, atoms: ase.Atoms, notes: list[str], *, sp
         structure = guarded(source.where, "ASE", notes, lambda: structure_from_atoms(atoms, species_are_elements=species_are_elements))
     except InputError as error:
         raise error if str(error).startswith(source.where) else InputError(f"{source.where}: {error}") from None
-    return replace(structure, notes=(*structure.notes, *notes))
+    return replace(with_restored_names(structure), notes=(*map(restored, structure.notes), *notes))
 
 
 def _read_all(content: str | bytes, ase_format: str, needs_path: str) -> list[ase.Atoms]:
     import ase.io
 
+    content = marked(content) if isinstance(content, str) else content
     if needs_path:
         with temporary_file(content, needs_path) as path:
             return ase.io.read(path, index=":", format=ase_format, do_not_split_by_at_sign=True)

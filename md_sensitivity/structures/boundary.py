@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from md_sensitivity.errors import InputError, MdSensitivityError
+from md_sensitivity.structures.numerals import complaint, restored
 from md_sensitivity.structures.source import printable
 
 MAX_LENGTH = 160
@@ -24,7 +25,7 @@ _ONE_AT_A_TIME = threading.Lock()       # warnings.catch_warnings changes the st
 _FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
 
 
-def guarded(where: str, reader: str, notes: list[str], work: Callable[[], Result]) -> Result:
+def guarded(where: str, reader: str, notes: list[str], work: Callable[[], Result], text: str = "") -> Result:
     """The result of `work`, which calls a library's reader.
 
     Args:
@@ -32,11 +33,12 @@ def guarded(where: str, reader: str, notes: list[str], work: Callable[[], Result
         reader: the library's name.
         notes: receives the warnings.
         work: what to do.
+        text: the file, where the message shall name the line of a word that is no number.
 
     Raises:
         InputError: whatever the library raised, on one line.
     """
-    failure = ""
+    failure = spelling = ""
     with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -47,21 +49,24 @@ def guarded(where: str, reader: str, notes: list[str], work: Callable[[], Result
             failure = OUT_OF_MEMORY
         except Exception as error:  # the readers leak dozens of classes for malformed files: AssertionError, KeyError, StopIteration ...
             failure = quoted(error)     # and not the exception itself: its frames keep files open
+            spelling = complaint(str(error), text)
         if failure and reader == "MDTraj":
             gc.collect()                # closes the files that it forgets, while the warnings about them are caught
     if failure == OUT_OF_MEMORY:
         raise InputError(f"{where}: {reader} needs {OUT_OF_MEMORY} to read it; its counts are wrong, or it is too large") from MemoryError()
+    if spelling:
+        raise InputError(f"{where}: {spelling}; {reader} cannot read it")
     if failure:
         raise InputError(f"{where}: {reader} cannot read it ({failure}); it is malformed or of another format")
-    spoken = [printable(str(one.message)) for one in caught if not issubclass(one.category, _FOR_DEVELOPERS)]
+    spoken = [printable(restored(str(one.message))) for one in caught if not issubclass(one.category, _FOR_DEVELOPERS)]
     notes.extend(f"{reader}: {shortened(text)}" for text in list(dict.fromkeys(spoken))[:MAX_NOTES])
     return result
 
 
 def quoted(error: BaseException) -> str:
     """Class and message of an exception on one short line."""
-    text = shortened(printable(" ".join(str(error).split())))
-    word = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
+    text = shortened(printable(" ".join(restored(str(error)).split())))
+    word = restored(str(error.args[0])) if isinstance(error, KeyError) and error.args else ""
     if 0 < len(word) <= 3 and word.isalpha():  # libraries look symbols up in a dict of elements
         return f"unknown element {word!r}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -12,6 +12,7 @@ from md_sensitivity.structures.source import Source, printable
 
 _BYTES_PER_ATOM = 4
 """No format spends less than this on an atom."""
+_SHELX_ATOM = re.compile(r"\w+ [0-9]+" + r" -?([0-9]+\.?[0-9]*|\.[0-9]+)" * 4 + r"( |$)")
 _COUNTS = {
     "xsf": r"^\s*PRIMCOORD[^\n]*\n\s*(\d+)\b|^\s*ANIMSTEPS\s+(\d+)",
     "cfg": r"^\s*Number of particles\s*=\s*(\d+)|^\s*entry_count\s*=\s*(\d+)|^\s*auxiliary\[(\d+)\]",
@@ -58,9 +59,27 @@ def check_gen(source: Source) -> None:
 
 
 def check_res(source: Source) -> None:
-    """A SHELX file ends in END: without it ASE takes the atoms that are left."""
+    """A SHELX file ends in END: without it ASE takes the atoms that are left; and it passes over atoms whose numbers it cannot read."""
     if not re.search(r"^END\b", source.text, flags=re.MULTILINE | re.IGNORECASE):
         raise InputError(f"{source.where}: there is no END in it; the file is truncated (append a line END if it is complete)")
+    lines = source.text.split("\n")
+    first = next((index for index, line in enumerate(lines) if line.split()[:1] == ["SFAC"]), len(lines))
+    for index, line in enumerate(lines[first + 1 :], start=first + 2):
+        words = line.split()
+        if words == ["END"]:
+            break
+        if _is_shelx_atom(words) and not _SHELX_ATOM.match(" ".join(words)):
+            raise InputError(
+                f"{source.where}: line {index} is not an atom: {printable(line[:60])!r}; "
+                "an atom is `label number x y z occupancy`, without exponents"
+            )
+
+
+def _is_shelx_atom(words: list[str]) -> bool:
+    """Whether a line is an atom, and no instruction: those are words of four letters, or one of few others."""
+    label = words[0] if words else ""
+    instruction = (len(label) == 4 and label.isalpha()) or label.upper() in ("REM", "L.S.", "END")
+    return label[:1].isalpha() and not instruction and len(words) > 2
 
 
 def check_dlp4(source: Source) -> None:

@@ -13,10 +13,15 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.structures.ase import refuse_partial, structure_of_frame
 from md_sensitivity.structures.boundary import guarded
 from md_sensitivity.structures.format import Frame
+from md_sensitivity.structures.numerals import is_number, marked, place_of, restored
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
 
 SIGNATURE = r"^\s*_(cell|atom_site)_"
+_NUMBERS = (
+    *(f"_cell_length_{axis}" for axis in "abc"), *(f"_cell_angle_{angle}" for angle in ("alpha", "beta", "gamma")),
+    *(f"_atom_site_{kind}_{axis}" for kind in ("fract", "cartn") for axis in "xyz"), "_atom_site_occupancy",
+)  # fmt: skip
 MAX_SITES = 3000
 """Largest asymmetric unit that ASE expands; its time grows with the square of the number of atoms."""
 
@@ -32,11 +37,12 @@ def frames(source: Source) -> list[Frame]:
 def _blocks(source: Source) -> list[Any]:
     from ase.io.cif import parse_cif
 
-    return [block for block in parse_cif(io.BytesIO(source.data)) if block.has_structure()]
+    return [block for block in parse_cif(io.BytesIO(marked(source.text).encode())) if block.has_structure()]
 
 
 def _read_block(source: Source, block: Any, notes: list[str]) -> Structure:
     own_notes = list(notes)
+    _check_numbers(source, block)
     sites = len(guarded(source.where, "ASE", own_notes, block.get_symbols))
     try:
         refuse_partial(np.array(guarded(source.where, "ASE", own_notes, lambda: _occupancies(block)), dtype=np.float64))
@@ -48,6 +54,16 @@ def _read_block(source: Source, block: Any, notes: list[str]) -> Structure:
     atoms = guarded(source.where, "ASE", own_notes, block.get_atoms if symmetric else block.get_unsymmetrized_structure)
     atoms.pbc = True
     return structure_of_frame(source, atoms, own_notes, species_are_elements=True)
+
+
+def _check_numbers(source: Source, block: Any) -> None:
+    """Values that ASE left as words where numbers belong, which it multiplies with the cell without a look."""
+    for name in _NUMBERS:
+        values = block.get(name, [])
+        words = [value for value in (values if isinstance(values, list) else [values]) if isinstance(value, str)]
+        for value in map(restored, words):
+            if value not in (".", "?") and not is_number(value):
+                raise InputError(f"{source.where}: {place_of([value], source.text)}{printable(value[:40])!r} is not a number ({name})")
 
 
 def _occupancies(block: Any) -> list[float]:

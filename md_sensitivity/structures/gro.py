@@ -11,6 +11,7 @@ from md_sensitivity.structures.ase import read_text
 from md_sensitivity.structures.boundary import same_places
 from md_sensitivity.structures.format import Frame
 from md_sensitivity.structures.mdtraj import bonds_of, load
+from md_sensitivity.structures.numerals import integer, real
 from md_sensitivity.structures.residues import NamedAtoms, residue_labels, structure_of_residues, unique_bonds
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
@@ -62,7 +63,7 @@ def _blocks(source: Source) -> list[tuple[int, list[str]]]:
     blocks, start = [], 0
     while start < len(lines):
         count = lines[start + 1].strip() if start + 1 < len(lines) else ""
-        if not count.isdecimal() or len(count) > 15 or int(count) == 0:
+        if not (count.isascii() and count.isdecimal()) or len(count) > 15 or int(count) == 0:
             hint = "; the count of the frame before is wrong, or the file is truncated" if start else ""
             raise InputError(f"{source.where}: line {start + 2} must be the number of atoms, not {printable(count[:40])!r}{hint}")
         end = start + int(count) + 3
@@ -90,7 +91,7 @@ def _named_atoms(source: Source, start: int, block: list[str]) -> NamedAtoms:
         fields = [line[_NUMBERS_START + width * k : _NUMBERS_START + width * (k + 1)] for k in range(3)]
         try:
             positions.append([_angstrom(field) for field in fields])
-            numbers.append(int(line[:5]))
+            numbers.append(integer(line[:5]))
         except ValueError:
             raise InputError(
                 f"{source.where}: line {start + index + 3}: no atom with three coordinates: {printable(line[:60])!r}; "
@@ -111,7 +112,7 @@ def _named_atoms(source: Source, start: int, block: list[str]) -> NamedAtoms:
 
 def _angstrom(nanometers: str) -> float:
     """Tenfold, as the number that the digits of the text spell with the point moved by one: 1.234 nm is 12.34 Å exactly."""
-    value = float(nanometers) * _ANGSTROM_PER_NANOMETER
+    value = real(nanometers) * _ANGSTROM_PER_NANOMETER
     decimals = len(nanometers.strip().partition(".")[2]) - 1
     return round(value, decimals) if decimals > 0 and "e" not in nanometers.lower() else value
 

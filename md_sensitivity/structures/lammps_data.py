@@ -11,8 +11,9 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.structures.ase import read_text
 from md_sensitivity.structures.boundary import same_places
 from md_sensitivity.structures.format import Frame
-from md_sensitivity.structures.lammps_styles import STYLES, atom_style, has_image_flags, is_integer, is_number
+from md_sensitivity.structures.lammps_styles import STYLES, atom_style, has_image_flags
 from md_sensitivity.structures.lammps_types import element_notes, elements_of_masses
+from md_sensitivity.structures.numerals import integer, is_integer, is_number, place_of, real
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
 
@@ -23,7 +24,7 @@ _SECTION = re.compile(
     r"|(Pair|PairIJ|Bond|Angle|Dihedral|Improper|BondBond|BondAngle|MiddleBondTorsion|EndBondTorsion|AngleTorsion"
     r"|AngleAngleTorsion|BondBond13|AngleAngle|Improper Pair) Coeffs|(Atom|Bond|Angle|Dihedral|Improper) Type Labels)$"
 )
-_COUNT = re.compile(r"(\d+)\s+(atoms|bonds|atom types)$")
+_COUNT = re.compile(r"([0-9]+)\s+(atoms|bonds|atom types)$")
 _BOX = re.compile(r"(.+?)\s+(xlo xhi|ylo yhi|zlo zhi|xy xz yz|avec|bvec|cvec|abc origin)$")
 _UNREADABLE_UNITS = ("si", "cgs", "micro", "nano", "electron")
 
@@ -137,9 +138,9 @@ def _sections(source: Source) -> Data:
 
 def _floats(source: Source, words: list[str], line: str) -> list[float]:
     try:
-        return [float(word) for word in words]
+        return [real(word) for word in words]
     except ValueError:
-        raise InputError(f"{source.where}: not a number in {printable(line[:80])!r}") from None
+        raise InputError(f"{source.where}: {place_of(line.split(), source.text)}not a number in {printable(line[:80])!r}") from None
 
 
 def _cell(source: Source, data: Data) -> np.ndarray:
@@ -151,7 +152,8 @@ def _cell(source: Source, data: Data) -> np.ndarray:
         spans = [box[name] for name in ("xlo xhi", "ylo yhi", "zlo zhi")]
         tilt = box.get("xy xz yz", [0.0, 0.0, 0.0])
         if any(len(span) != 2 or not span[0] < span[1] for span in spans) or len(tilt) != 3:
-            raise InputError(f"{source.where}: box bounds must be two growing numbers and tilts three: {spans} {tilt}")
+            given = ", ".join(f"{' '.join(f'{value:g}' for value in values)} {name}" for name, values in box.items())
+            raise InputError(f"{source.where}: box bounds must be a lower and a larger upper number, and tilts three numbers, not: {given}")
         (xlo, xhi), (ylo, yhi), (zlo, zhi) = spans
         rows = [[xhi - xlo, 0.0, 0.0], [tilt[0], yhi - ylo, 0.0], [tilt[1], tilt[2], zhi - zlo]]
     else:
@@ -178,12 +180,13 @@ def _atoms(source: Source, data: Data) -> tuple[tuple[np.ndarray, list[str], np.
         raise InputError(f"{source.where}: atom style {style} has {size} columns, or {size + 3} with image flags, but there are {width}")
     chosen = [row[start : start + 3] + (row[-3:] if flagged else []) for row in rows]
     try:
-        ids = np.array([int(row[0]) for row in rows])
-        positions = np.array(chosen, dtype=np.float64)
+        ids = np.array([integer(row[0]) for row in rows])
+        positions = np.array([[real(word) for word in row] for row in chosen])
     except (ValueError, OverflowError):
-        fine = [row[0].isdecimal() and len(row[0]) < 19 and all(map(is_number, row[start : start + 3])) for row in rows]
+        fine = [is_integer(row[0]) and all(map(is_number, places)) for row, places in zip(rows, chosen, strict=True)]
         bad = rows[fine.index(False) if False in fine else 0]
-        raise InputError(f"{source.where}: section Atoms (style {style}): not an atom: {printable(' '.join(bad)[:80])!r}") from None
+        place = f"{source.where}: {place_of(bad, source.text)}"
+        raise InputError(f"{place}section Atoms (style {style}): not an atom: {printable(' '.join(bad)[:80])!r}") from None
     if len(np.unique(ids)) != len(ids):
         raise InputError(f"{source.where}: two atoms have the same id in section Atoms")
     return (ids, [row[type_column] for row in rows], positions), style, notes
@@ -206,10 +209,11 @@ def _masses(source: Source, data: Data, numbered: dict[str, int], used: list[int
     rows = data.rows.get("Masses", [])
     masses: dict[int, float] = {}
     for row in rows:
-        number = int(row[0]) if is_integer(row[0]) else numbered.get(row[0], 0)
-        if len(row) < 2 or not is_number(row[1]) or number < 1:
-            raise InputError(f"{source.where}: section Masses: not a type and its mass: {printable(' '.join(row)[:60])!r}")
-        masses[number] = float(row[1])
+        kind = int(row[0]) if is_integer(row[0]) else numbered.get(row[0], 0)
+        if len(row) < 2 or not is_number(row[1]) or kind < 1:
+            place = f"{source.where}: {place_of(row, source.text)}"
+            raise InputError(f"{place}section Masses: not a type and its mass: {printable(' '.join(row)[:60])!r}")
+        masses[kind] = real(row[1])
     missing = [number for number in used if number not in masses]
     if rows and missing:
         raise InputError(f"{source.where}: section Masses lacks atom type {missing[0]}")

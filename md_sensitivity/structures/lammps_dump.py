@@ -12,6 +12,7 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.structures.ase import read_text, structure_of_frame
 from md_sensitivity.structures.format import Frame
+from md_sensitivity.structures.numerals import integer, real
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
 
@@ -83,8 +84,8 @@ def _set_masses(where: str, atoms: Any, columns: list[str], rows: list[list[str]
     if "mass" not in columns:
         return
     try:
-        masses = np.array([float(row[columns.index("mass")]) for row in rows])
-        ids = [int(row[columns.index("id")]) for row in rows] if "id" in columns else list(range(len(rows)))
+        masses = np.array([real(row[columns.index("mass")]) for row in rows])
+        ids = [integer(row[columns.index("id")]) for row in rows] if "id" in columns else list(range(len(rows)))
     except ValueError:
         raise InputError(f"{where}: columns `mass` and `id` must hold numbers") from None
     atoms.arrays["masses"] = masses[np.argsort(ids, kind="stable")]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from md_sensitivity.errors import InputError
+from md_sensitivity.structures.numerals import is_integer
 from md_sensitivity.structures.source import printable
 
 STYLES = {
@@ -49,17 +48,3 @@ def atom_style(where: str, comment: str, rows: list[list[str]], *, count: int, l
 def has_image_flags(rows: list[list[str]]) -> bool:
     """Whether the last three words of every row are integers."""
     return all(is_integer(word) for row in rows for word in row[-3:])
-
-
-def is_integer(word: str) -> bool:
-    """Whether a word is an integer that int64 holds."""
-    return re.fullmatch(r"[+-]?\d{1,18}", word) is not None
-
-
-def is_number(word: str) -> bool:
-    """Whether a word is a number, NaN and infinities included."""
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

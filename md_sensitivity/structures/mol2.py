@@ -16,6 +16,7 @@ from md_sensitivity.structures.boundary import same_places
 from md_sensitivity.structures.elements import element_symbol
 from md_sensitivity.structures.format import Frame
 from md_sensitivity.structures.mdtraj import load
+from md_sensitivity.structures.numerals import is_number, place_of, real
 from md_sensitivity.structures.residues import NamedAtoms, cell_of_parameters, residue_labels, structure_of_residues, unique_bonds
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
@@ -76,7 +77,7 @@ def _read_molecule(source: Source, index: int, sections: dict[str, list[str]]) -
     for name, count, found in zip(("atoms", "bonds"), (*counts, 0, 0), (len(rows), len(links)), strict=False):
         if count != found:
             raise InputError(f"{where} announces {count} {name}, but lists {found}; the file is truncated, or the count is wrong")
-    atoms = _named_atoms(where, rows, _cell(where, sections.get("CRYSIN", [])))
+    atoms = _named_atoms(where, rows, _cell(where, sections.get("CRYSIN", []), source.text), source.text)
     ids = {row[0]: position for position, row in enumerate(rows)}
     if len(ids) != len(rows):
         raise InputError(f"{where}: two atoms have the same number")
@@ -84,15 +85,14 @@ def _read_molecule(source: Source, index: int, sections: dict[str, list[str]]) -
     return structure_of_residues(atoms, unique_bonds(_bonds(where, links, ids)), reader="native", types=types)
 
 
-def _named_atoms(where: str, rows: list[list[str]], cell: np.ndarray) -> NamedAtoms:
-    try:
-        positions = np.array([[float(value) for value in row[2:5]] for row in rows], dtype=np.float64).reshape(-1, 3)
-    except ValueError:
-        positions = np.zeros((0, 3))
-    short = next((index for index, row in enumerate(rows) if len(row) < 6), None)
-    if short is not None or len(positions) != len(rows):
-        place = f"atom {short}" if short is not None else "an atom"
-        raise InputError(f"{where}: {place} lacks fields; an atom is `number name x y z type`")
+def _named_atoms(where: str, rows: list[list[str]], cell: np.ndarray, text: str) -> NamedAtoms:
+    wrong = next((index for index, row in enumerate(rows) if len(row) < 6 or not all(map(is_number, row[2:5]))), None)
+    if wrong is not None:
+        row = printable(" ".join(rows[wrong])[:60])
+        raise InputError(
+            f"{where}: {place_of(rows[wrong], text)}atom {wrong} lacks fields or coordinates: {row!r}; an atom is `number name x y z type`"
+        )
+    positions = np.array([[real(value) for value in row[2:5]] for row in rows]).reshape(-1, 3)
     numbers = [int(row[6]) if len(row) > 6 and re.fullmatch(r"-?[0-9]{1,9}", row[6]) else 1 for row in rows]
     residue_names = [row[7] if len(row) > 7 else "MOL" for row in rows]
     return NamedAtoms(
@@ -128,17 +128,18 @@ def _bonds(where: str, links: list[list[str]], ids: dict[str, int]) -> np.ndarra
     return np.array([(ids[link[1]], ids[link[2]]) for link in links], dtype=np.int64).reshape(-1, 2)
 
 
-def _cell(where: str, lines: list[str]) -> np.ndarray:
+def _cell(where: str, lines: list[str], text: str) -> np.ndarray:
     """The CRYSIN section: lengths [Å], angles, space group, setting."""
     fields = next((line.split() for line in lines if line.strip()), [])
     if not fields:
         return np.zeros((3, 3))
     try:
-        cell = cell_of_parameters([float(field) for field in fields[:6]]) if len(fields) >= 6 else None
+        cell = cell_of_parameters([real(field) for field in fields[:6]]) if len(fields) >= 6 else None
     except ValueError:
         cell = None
     if cell is None:
-        raise InputError(f"{where}: CRYSIN has no valid cell: {printable(' '.join(fields)[:60])!r}; correct or remove it")
+        place = f"{where}: {place_of(fields, text)}"
+        raise InputError(f"{place}CRYSIN has no valid cell: {printable(' '.join(fields)[:60])!r}; correct or remove it")
     if fields[6:7] not in ([], ["1"]):
         raise InputError(f"{where}: space group {printable(fields[6])} of CRYSIN: only 1 is read; remove CRYSIN to read the molecule alone")
     return cell

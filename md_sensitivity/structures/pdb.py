@@ -12,6 +12,7 @@ from md_sensitivity.structures.ase import DUMMY_CELL, read_text, refuse_partial
 from md_sensitivity.structures.boundary import same_places
 from md_sensitivity.structures.format import Frame
 from md_sensitivity.structures.mdtraj import bonds_of, load
+from md_sensitivity.structures.numerals import integer, place_of, real
 from md_sensitivity.structures.residues import (
     NamedAtoms,
     atomic_numbers_of,
@@ -110,12 +111,14 @@ def _check_complete(source: Source, models: list[Model], *, opened: int, closed:
 def _named_atoms(source: Source, model: Model) -> NamedAtoms:
     lines = [line.ljust(80) for _, line in model.atoms]
     positions, occupancies = [], []
-    for (number, line), padded in zip(model.atoms, lines, strict=True):
+    for (row, line), padded in zip(model.atoms, lines, strict=True):
         try:
-            positions.append([float(padded[start : start + 8]) for start in (30, 38, 46)])
-            occupancies.append(float(padded[54:60].strip() or 1.0))
+            positions.append([real(padded[start : start + 8]) for start in (30, 38, 46)])
+            occupancies.append(real(padded[54:60].strip() or "1.0"))
+            if "_" in padded[60:66]:        # the temperature factor says nothing here, but what follows it is shifted
+                raise ValueError
         except ValueError:
-            raise InputError(f"{source.where}: line {number}: no coordinates in columns 31 to 60: {printable(line[:66])!r}") from None
+            raise InputError(f"{source.where}: line {row}: no coordinates in columns 31 to 60: {printable(line[:66])!r}") from None
     names, residue_names = [line[12:16] for line in lines], [line[17:21].strip() for line in lines]
     chains, numbers = [line[21].strip() for line in lines], [line[22:26] for line in lines]
     notes: list[str] = []
@@ -165,10 +168,11 @@ def _cell(source: Source, line: str, notes: list[str]) -> np.ndarray:
     if not line:
         return np.zeros((3, 3))
     try:
-        lengths = [float(line[start : start + 9]) for start in (6, 15, 24)]
-        angles = [float(line[start : start + 7]) for start in (33, 40, 47)]
+        lengths = [real(line[start : start + 9]) for start in (6, 15, 24)]
+        angles = [real(line[start : start + 7]) for start in (33, 40, 47)]
     except ValueError:
-        raise InputError(f"{source.where}: the CRYST1 record has no six numbers: {printable(line[:54])!r}") from None
+        place = f"{source.where}: {place_of(line.split(), source.text)}"
+        raise InputError(f"{place}the CRYST1 record has no six numbers: {printable(line[:54])!r}") from None
     if lengths in ([1.0] * 3, [0.0] * 3):
         notes.append(DUMMY_CELL)
         return np.zeros((3, 3))
@@ -203,7 +207,7 @@ def _serials(line: str) -> list[int]:
 
 def _integer(text: str) -> int | None:
     try:
-        return int(text)
+        return integer(text)
     except ValueError:
         return None
 

@@ -10,6 +10,7 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.structures.ase import read_text
 from md_sensitivity.structures.boundary import same_places
 from md_sensitivity.structures.format import Frame
+from md_sensitivity.structures.numerals import integer, real
 from md_sensitivity.structures.residues import NamedAtoms, structure_of_residues, unique_bonds
 from md_sensitivity.structures.source import Source, printable
 from md_sensitivity.types import Structure
@@ -54,7 +55,7 @@ def _read_molecule(source: Source, start: int, lines: list[str]) -> Structure:
     if "V3000" in head:
         raise InputError(f"{source.where}: line {start + 4}: V3000 molfiles are not read; convert it to V2000, mol2 or extxyz")
     try:
-        atoms, bonds = int(head[0:3]), int(head[3:6])
+        atoms, bonds = integer(head[0:3]), integer(head[3:6])
     except ValueError:
         found = printable(head[:40])
         raise InputError(f"{source.where}: line {start + 4} must hold the counts of atoms and bonds, not {found!r}") from None
@@ -69,10 +70,10 @@ def _read_molecule(source: Source, start: int, lines: list[str]) -> Structure:
     for index, line in enumerate(rows + links):
         try:
             if index < atoms:
-                positions.append([float(line[k : k + 10]) for k in (0, 10, 20)])
+                positions.append([real(line[k : k + 10]) for k in (0, 10, 20)])
                 symbols.append(line[30:34].strip())
             else:
-                pairs.append((int(line[0:3]) - 1, int(line[3:6]) - 1))
+                pairs.append((integer(line[0:3]) - 1, integer(line[3:6]) - 1))
         except ValueError:
             what = "an atom" if index < atoms else "a bond"
             raise InputError(f"{source.where}: line {start + index + 5} is not {what}: {printable(line[:60])!r}") from None
