@@ -23,7 +23,7 @@ from md_sensitivity.structures.ase import ase_frames
 from md_sensitivity.structures.boundary import quoted
 from md_sensitivity.structures.checks import check_cfg, check_dlp4, check_gen, check_poscar, check_res, check_xdatcar, check_xsf
 from md_sensitivity.structures.format import Format, Frame, detected
-from md_sensitivity.structures.source import Source, read_source
+from md_sensitivity.structures.source import Source, printable, read_source
 from md_sensitivity.structures.validate import validated
 from md_sensitivity.types import Structure
 
@@ -282,5 +282,7 @@ def _frame_numbers(source: Source, frames: Sequence[Frame], index: int | slice) 
 
 def _finished(source: Source, frame: Frame, form: Format, name: str) -> Structure:
     structure = frame()
-    notes = structure.notes if form.binary or source.data.endswith((b"\n", b"\r")) else (*structure.notes, UNFINISHED_LINE)
+    notes = tuple(map(printable, structure.notes))      # they quote names of the file
+    if not form.binary and not source.data.endswith((b"\n", b"\r")):
+        notes = (*notes, UNFINISHED_LINE)
     return validated(replace(structure, name=name, path=source.path, sha256=source.sha256, notes=notes), source=source.where)

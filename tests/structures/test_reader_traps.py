@@ -53,6 +53,11 @@ def test_alpha_carbon_without_element_is_carbon(tmp_path, reader, shift):
     assert any("elements follow from atom names: CA is C" in note for note in structure.notes)
 
 
+def test_notes_quote_names_without_characters_that_reorder_a_line(tmp_path):
+    structure = read(tmp_path, "a.pdb", pdb(pdb_line(1, "N\u202eX ", "LIG", 1, (0, 0, 0)), pdb_line(2, " C1 ", "LIG", 1, (2, 0, 0))))
+    assert any(r"N\u202eX is N" in note for note in structure.notes) and all(note.isprintable() for note in structure.notes)
+
+
 def test_element_columns_win_over_names(tmp_path):
     structure = read(tmp_path, "a.pdb", pdb(pdb_line(1, "CA  ", "LIG", 1, (0, 0, 0), "C"), pdb_line(2, " X1 ", "LIG", 1, (2, 0, 0), "CL")))
     assert structure.symbols == ("C", "Cl")
