@@ -73,9 +73,9 @@ def bonds_of(topology: mdtraj.Topology) -> np.ndarray:
     return np.array([(bond.atom1.index, bond.atom2.index) for bond in topology.bonds], dtype=np.int64).reshape(-1, 2)
 
 
-def load(where: str, content: str, suffix: str, notes: list[str]) -> mdtraj.Trajectory:
-    """What MDTraj makes of a text in the format of `suffix`."""
-    return guarded(where, "MDTraj", notes, lambda: _load(content, suffix))
+def load(where: str, content: str, suffix: str, notes: list[str], text: str = "") -> mdtraj.Trajectory:
+    """What MDTraj makes of a text in the format of `suffix`; `text` is the file, where errors shall name its lines."""
+    return guarded(where, "MDTraj", notes, lambda: _load(content, suffix), text=text)
 
 
 def _load(content: str, suffix: str) -> mdtraj.Trajectory:

@@ -29,7 +29,7 @@ def frames(source: Source) -> list[Frame]:
     if len(tables) != 1:
         raise InputError(f"{source.where}: {len(tables)} data blocks with atoms (_atom_site.Cartn_x); one is needed")
     positions = _positions(source, tables[0])
-    trajectory = load(source.where, marked(source.text), ".cif", notes)
+    trajectory = load(source.where, marked(source.text), ".cif", notes, text=source.text)
     if trajectory.n_frames * trajectory.n_atoms != len(positions):
         found = f"{trajectory.n_atoms} in {trajectory.n_frames} models"
         raise InputError(f"{source.where}: {len(positions)} atoms in the table, but MDTraj finds {found}")

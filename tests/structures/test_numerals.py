@@ -80,6 +80,8 @@ REFUSED = {
     "a.dump": (DUMP.format(x="1_1"), "line 10: '1_1' is not a number"),
     "place.cif": (CIF.format(head="data_x\n", a=4, x="0.1_1"), "line 14: '0.1_1' is not a number (_atom_site_fract_x)"),
     "cell.cif": (CIF.format(head="data_x\n", a="4_0", x=0), "line 2: '4_0' is not a number (_cell_length_a)"),
+    "cell.mmcif": (fuzz_seeds.MMCIF.replace("31.0", "3_1.0"), "line 3: '3_1.0' is not a number"),
+    "place.mmcif": (fuzz_seeds.MMCIF.replace("0.757", "0.75_7", 1), "line 28: '0.75_7'"),
     "a.res": (RES.format(x="0.1_1"), "line 5 is not an atom"),
     "exponent.res": (RES.format(x="1e-3"), "line 5 is not an atom"),
     "a.gen": ("1 C\nAr\n1 1 0 1_1 0\n", "line 3: '1_1' is not a number"),
