@@ -20,6 +20,7 @@ from md_sensitivity.analysis.document import (
     provenance_info,
     structure_info,
 )
+from md_sensitivity.analysis.existence import lost_zero_modes
 from md_sensitivity.analysis.parameters import Selection, select_parameters
 from md_sensitivity.analysis.plan import Plan, estimate
 from md_sensitivity.analysis.result import (
@@ -96,6 +97,7 @@ def analyze(
     relaxed = time.perf_counter()
     if equilibrium.status == FAILED:
         return _failed(structure, force_field, options, equilibrium.message, name, relaxed - start)
+    selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
     bound = _observables(options, equilibrium, system)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
@@ -171,6 +173,7 @@ def verify(
     selection = select_parameters(force_field, structure, options.parameters)
     equilibrium = _relax(system, force_field, options, progress)
     raise_unless_minimum(equilibrium)
+    selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
     bound = _observables(options, equilibrium, system)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     bound = tuple(o for o, value in zip(bound, values, strict=True) if not o.kind.undefined(value))

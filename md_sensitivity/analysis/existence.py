@@ -1,0 +1,60 @@
+"""Parameters along which a zero mode is lost: there an equilibrium has no derivative.
+
+At an equilibrium the force ∂²E/∂x∂θ that a parameter exerts is orthogonal to every motion that costs no energy, as long as the
+changed parameter leaves that motion free. Where it is not (a strength of zero that becomes finite ties atoms that nothing held before),
+the structure does not move in proportion to the parameter: it goes somewhere else at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from md_sensitivity.analysis.parameters import Selection
+from md_sensitivity.curvature.products import flat_projector, mixed_adjoint
+from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.minimization import Equilibrium
+
+_SHARE = 1e-6
+"""Share of a parameter's force that may lie along zero modes by rounding and by the force that is left at the minimum."""
+_ROUNDING = 1e-10
+"""Force along zero modes, as a share of the stiffness (times 1 Å), that counts as none."""
+
+
+def lost_zero_modes(equilibrium: Equilibrium, selection: Selection) -> dict[str, str]:
+    """Parameters of the selection along which zero modes are lost, with the reason why no derivative exists.
+
+    One random motion tells: it is split into its part along zero modes and the rest, and each parameter's force is measured along both.
+    """
+    if not selection.rows:
+        return {}
+    e, x, theta = equilibrium.energy, equilibrium.x, equilibrium.theta
+    size = sum(np.size(leaf) for leaf in jax.tree.leaves(x))
+    motion = np.random.default_rng(0).normal(size=size)
+    along, whole = jax.tree.map(np.asarray, _forces(e, x, theta, equilibrium.modes, motion))
+    labels = [(row.label, row.parameter, row.index) for row in selection.rows]
+    zero = np.array([abs(float(along[label][name][index])) for label, name, index in labels]) * selection.scales
+    total = np.array([abs(float(whole[label][name][index])) for label, name, index in labels]) * selection.scales
+    stiffness = 0.0 if equilibrium.spectrum is None else equilibrium.spectrum.largest
+    least = _ROUNDING * stiffness * np.sqrt(size) + 10.0 * equilibrium.max_force
+    return {
+        row.name: (
+            f"the derivative with respect to {row.name} does not exist here: it acts along motions that cost no energy at its present value"
+        )
+        for row, force, of in zip(selection.rows, zero, total, strict=True)
+        if force > max(_SHARE * of, least)
+    }
+
+
+@jax.jit
+def _forces(energy: Energy, x: PyTree, theta: PyTree, modes: Any, motion: jax.Array) -> tuple[PyTree, PyTree]:
+    """(∂²E/∂x∂θ)ᵀ along the part of a motion that is zero modes, and along all of it that is free to move."""
+    _, unravel = ravel_pytree(x)
+    mobile = motion * ravel_pytree(energy.mobility(x))[0]
+    along = mobile - flat_projector(modes, energy, x)(mobile)
+    both = jax.lax.map(lambda flat: mixed_adjoint(energy, x, theta, unravel(flat)), jnp.stack([along, mobile]))
+    return jax.tree.map(lambda leaf: leaf[0], both), jax.tree.map(lambda leaf: leaf[1], both)
