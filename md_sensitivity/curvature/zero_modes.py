@@ -269,19 +269,17 @@ def _unconstrained(allowed: np.ndarray, arms: np.ndarray, held: np.ndarray) -> n
 
 
 def count_zero_modes(modes: ZeroModes | None, x: jax.Array) -> int:
-    """Number of zero modes: the rank of the projector's complement within the free coordinates."""
+    """Number of zero modes: the rank of the allowed motions within the free coordinates; on the host, no program is compiled for it."""
     if modes is None:
         return 0
-    return round(float(_rank(modes, x)))
-
-
-@jax.jit
-def _rank(modes: ZeroModes, x: jax.Array) -> jax.Array:
-    """trace(W G): W is the pseudo-inverse of the Gram matrix G within the allowed motions."""
-    projector = modes.projector(x)
-    motions = _motions(projector.arm) * modes.free[:, :, None]
-    gram = jax.ops.segment_sum(jnp.einsum("nci,ncj->nij", motions, motions), modes.fragment, num_segments=modes.origin.shape[0])
-    return jnp.einsum("fab,fba->", projector.weight, gram)
+    fragment, allowed, scale = np.asarray(modes.fragment), np.asarray(modes.allowed), np.asarray(modes.scale)
+    arm = (np.asarray(x) + np.asarray(modes.image) - np.asarray(modes.origin)[fragment]) / scale[fragment, None]
+    turns = np.stack([np.cross(np.eye(3)[a], arm) for a in range(3)], axis=2)
+    motions = np.concatenate([np.broadcast_to(np.eye(3), (len(arm), 3, 3)), turns], axis=2) * np.asarray(modes.free)[:, :, None]
+    gram = np.zeros((len(allowed), 6, 6))
+    np.add.at(gram, fragment, np.einsum("nci,ncj->nij", motions, motions))
+    values = np.linalg.eigvalsh(np.einsum("fai,fab,fbj->fij", allowed, gram, allowed))
+    return int(np.sum(values > _GRAM_CUTOFF * np.abs(values).max(axis=1, keepdims=True)))
 
 
 @jax.jit
