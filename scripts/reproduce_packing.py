@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from md_sensitivity.cli import options
 from md_sensitivity.cli.console import Console, complain
 from md_sensitivity.errors import MdSensitivityError
 
@@ -28,13 +29,19 @@ CONTRADICTION = 7
 @click.option(
     "--packing-fraction",
     type=click.FloatRange(0.05, 2.0),
+    callback=options.finite,
     default=0.98,
     show_default=True,
     help="Area of all discs over that of the box. Packings jam near 0.84.",
 )
 @click.option("--particles", type=click.IntRange(min=4), default=128, show_default=True, help="Number of discs, half of each kind.")
 @click.option(
-    "--diameter", type=click.FloatRange(0.1, 10.0), default=0.6, show_default=True, help="θ, of half of the discs; the others have 1."
+    "--diameter",
+    type=click.FloatRange(0.1, 10.0),
+    callback=options.finite,
+    default=0.6,
+    show_default=True,
+    help="θ, of half of the discs; the others have 1.",
 )
 @click.option(
     "--box",
@@ -45,9 +52,16 @@ CONTRADICTION = 7
 )
 @click.option("--unrolled/--no-unrolled", default=True, show_default=True, help="Also differentiate through the steps of jax-md's FIRE.")
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("outputs/packing"), show_default=True, help="Folder."
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder. Default: outputs/packing-FRACTION-BOX, such as outputs/packing-0.98-fixed.",
 )
-def command(seeds: int, output: Path, unrolled: bool, **choices: Any) -> int:
+@options.options(*options.PROCESS)
+def command(
+    seeds: int, output: Path | None, unrolled: bool, threads: int | None, device: str, gpu_memory: float | None, **choices: Any
+) -> int:
     """Sensitivity of packings of soft discs to the diameter of half of them.
 
     Each packing is minimized from random positions and differentiated implicitly (CG and BiCGSTAB, forward and adjoint), checked against
@@ -55,14 +69,15 @@ def command(seeds: int, output: Path, unrolled: bool, **choices: Any) -> int:
 
     Writes packing.json, packing_arrows.png and packing_norms.png. Exit codes: 0 ok, 2 usage, 7 a converged seed contradicts its check.
     """
+    from md_sensitivity.cli import edge
+
+    console = Console(bar=True)
+    edge.prepare(console, threads=threads, device=device, gpu_memory=gpu_memory)  # before anything imports jax
     from packing.setup import Setup, require_sensible
 
     setup = Setup(**choices)
     require_sensible(setup)
-    console = Console(bar=True)
-    from md_sensitivity.cli import edge
-
-    edge.prepare(console)
+    output = output or Path("outputs") / f"packing-{setup.packing_fraction:g}-{setup.box}"
     with console:
         return _run(setup, seeds, output, unrolled, console)
 

@@ -135,6 +135,8 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no seeds": (["--seeds", "0"], "--seeds"),
     "no number": (["--packing-fraction", "dense"], "--packing-fraction"),
     "negative fraction": (["--packing-fraction", "-1"], "--packing-fraction"),
+    "fraction that is no number": (["--packing-fraction", "nan"], "--packing-fraction"),
+    "diameter that is no number": (["--diameter", "nan"], "--diameter"),
     "unknown box": (["--box", "breathes"], "fixed"),
     "unknown option": (["--particle", "3"], "--particle"),
     "no diameter": (["--diameter", "0"], "--diameter"),
