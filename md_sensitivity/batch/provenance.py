@@ -30,10 +30,10 @@ def run_json(
     state: str,
     started: datetime.datetime,
     seconds: float,
-    code: int,
+    code: int | None,
     compilations: Sequence[float],
 ) -> str:
-    """Content of `run.json`."""
+    """Content of `run.json`; the exit code is null unless the run is finished."""
     document = {
         "schema": SCHEMA,
         "state": state,
