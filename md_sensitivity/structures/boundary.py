@@ -67,7 +67,7 @@ def quoted(error: BaseException) -> str:
     """Class and message of an exception on one short line."""
     text = shortened(printable(" ".join(restored(str(error)).split())))
     word = restored(str(error.args[0])) if isinstance(error, KeyError) and error.args else ""
-    if 0 < len(word) <= 3 and word.isalpha():  # libraries look symbols up in a dict of elements
+    if 0 < len(word) <= 3 and word.isalnum() and isinstance(error.args[0], str):  # libraries look symbols up in a dict of elements
         return f"unknown element {word!r}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

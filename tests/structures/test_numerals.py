@@ -69,6 +69,7 @@ REFUSED = {
     "integer.extxyz": ("1\nProperties=species:S:1:pos:R:3:q:I:1\nAr 0 0 0 1_1\n", "line 3: atom 0: '1_1' is not an integer"),
     "119.extxyz": ("2\nProperties=Z:I:1:pos:R:3\n18 0 0 0\n119 1 0 0\n", "line 4: atom 1: there is no element with number 119"),
     "negative.extxyz": ("2\nProperties=Z:I:1:pos:R:3\n18 0 0 0\n-1 1 0 0\n", "line 4: atom 1: there is no element with number -1"),
+    "119.xyz": ("2\nt\nAr 0 0 0\n119 1 0 0\n", "unknown element '119'"),
     "no_pos.extxyz": ("2\nProperties=species:S:1:foo:R:3\nAr 0 0 0\nAr 1 0 0\n", "announces no column of positions; write it as pos:R:3"),
     "escape.xyz": ("2\n\x1b[31mt\nAr 0 0 0\nAr 1 0 0\n", r"line 2 holds the control character '\x1b'"),
     "bell.xyz": ("2\r\nt\r\nAr 0 0 0\x07\r\nAr 1 0 0\r\n", r"line 3 holds the control character '\x07'"),
