@@ -12,6 +12,7 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import shortened
 from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.structures.numerals import real
 
 NAMES = ("forces", "force")
 
@@ -64,7 +65,7 @@ def _vector(words: list[str], start: int, columns: dict[str, tuple[int, int]], s
     if "species" in columns and words[columns["species"][0]] != symbol:
         raise InputError(f"{where}: is {shortened(words[columns['species'][0]])}, and the structure's atom is {symbol}")
     try:
-        vector = [float(word) for word in words[start : start + 3]]
+        vector = [real(word) for word in words[start : start + 3]]
     except ValueError:
         raise InputError(f"{where}: forces are no numbers: {shortened(' '.join(words[start : start + 3]))}") from None
     if not all(map(math.isfinite, vector)):

@@ -229,6 +229,7 @@ FORCES = {
     "999999999\nProperties=species:S:1:pos:R:3:forces:R:3\nAr 0 0 0 0.1 0 0\n": "1 atom lines",
     "2\nProperties=species:S:1:pos:R:3:forces:R:3\nAr 0 0 0 0.1 0 nan\nAr 3.7 0.1 0 -0.1 0 0\n": "not finite",
     "2\nProperties=species:S:1:pos:R:3:forces:R:3\nAr 0 0 0 0.1 0 x\nAr 3.7 0.1 0 -0.1 0 0\n": "no numbers",
+    "2\nProperties=species:S:1:pos:R:3:forces:R:3\nAr 0 0 0 0.1 0 1_1\nAr 3.7 0.1 0 -0.1 0 0\n": "no numbers",
     "2\nProperties=species:S:1:pos:R:3:forces:R:3\nKr 0 0 0 0.1 0 0\nAr 3.7 0.1 0 -0.1 0 0\n": "line 3: is Kr",
     "2\nProperties=species:S:1:pos:R:3:forces:R:2\nAr 0 0 0 0.1 0\nAr 3.7 0.1 0 -0.1 0\n": "2 numbers",
     "2\nProperties=species:S:1:pos:R:3:forces:R:3\nAr 0 0 0\nAr 3.7 0.1 0\n": "too few",
