@@ -34,7 +34,7 @@ FEW = ("--particles", "16", "--packing-fraction", "0.95")
 def _settings_of_the_tests() -> Any:
     """The test session has made the settings of this process already."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(edge, "prepare", lambda console: None)
+        patch.setattr(edge, "prepare", lambda console, **choices: None)
         yield
 
 
