@@ -31,6 +31,8 @@ ROUNDING = 1e-12
 """A right-hand side smaller than this times the largest eigenvalue moves no atom by more than rounding."""
 _REFINED = 1e-11
 """Relative residual at which solutions from eigenvalues are good enough."""
+_MAX_REFINED = 60
+"""Iterations for which eigenvalues of a nearby Hessian are worth while."""
 BLOCK = 16
 """Right-hand sides that are solved together."""
 
@@ -69,6 +71,16 @@ class _Solved(NamedTuple):
     rhs: np.ndarray
 
 
+class _Refined(NamedTuple):
+    x: jax.Array
+    r: jax.Array
+    p: jax.Array
+    rz: jax.Array
+    error: jax.Array
+    count: jax.Array
+    convex: jax.Array
+
+
 def choose_solver(equilibrium: Equilibrium, solver: str) -> tuple[str, str]:
     """Name of the solver to use and the reason."""
     if solver != "auto":
@@ -105,22 +117,36 @@ def _from_eigenvalues(
     size = jnp.linalg.norm(b, axis=1)
     scale = jnp.where(size == 0, 1.0, size)
 
-    def left(found: jax.Array) -> tuple[jax.Array, jax.Array]:
-        rest = b - jax.lax.map(product, found)
-        return rest, jnp.linalg.norm(rest, axis=1) / scale
+    rest = b - jax.lax.map(product, found)
+    error = jnp.linalg.norm(rest, axis=1) / scale
+    # Eigenvalues of this very H need no more; those of a nearby one precondition conjugate gradients, each with its own step.
+    useful = (error < 1.0)[:, None]
+    found, rest = jnp.where(useful, found, 0.0), jnp.where(useful, rest, b)
 
-    def going(carry: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> jax.Array:
-        _, _, error, before = carry
-        worst = jnp.max(error, initial=0.0)
-        return (worst > _REFINED) & (worst < 0.7 * before)
+    def preconditioned(r: jax.Array) -> tuple[jax.Array, jax.Array]:
+        z = jax.vmap(project)(eigen_solve(values, vectors, r))
+        return z, jnp.sum(r * z, axis=1)
 
-    def refined(carry: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-        found, rest, error, _ = carry
-        better = found + jax.vmap(project)(eigen_solve(values, vectors, rest))
-        return (better, *left(better), jnp.max(error, initial=0.0))
+    def going(c: _Refined) -> jax.Array:
+        return (jnp.max(c.error, initial=0.0) > _REFINED) & (c.count < _MAX_REFINED) & c.convex
 
-    # Eigenvalues of this very H need no more; those of a nearby one are a preconditioner, and the loop goes on while it helps.
-    found, _, error, _ = jax.lax.while_loop(going, refined, (found, *left(found), jnp.asarray(jnp.inf)))
+    def iterate(c: _Refined) -> _Refined:
+        hp = jax.lax.map(product, c.p)
+        curvature = jnp.sum(c.p * hp, axis=1)
+        active = (c.error > _REFINED) & (curvature > 0)
+        alpha = jnp.where(active, c.rz / jnp.where(active, curvature, 1.0), 0.0)[:, None]
+        x, r = c.x + alpha * c.p, c.r - alpha * hp
+        z, rz = preconditioned(r)
+        p = z + (rz / jnp.where(c.rz > 0, c.rz, 1.0))[:, None] * c.p
+        convex = ~jnp.any((c.error > _REFINED) & (curvature <= 0))
+        return _Refined(x, r, p, rz, jnp.linalg.norm(r, axis=1) / scale, c.count + 1, convex)
+
+    z, rz = preconditioned(rest)
+    start = _Refined(found, rest, z, rz, error, jnp.zeros((), dtype=jnp.int32), jnp.ones((), dtype=bool))
+    last = jax.lax.while_loop(going, iterate, start)
+    better = jax.vmap(project)(last.x)
+    after = jnp.linalg.norm(b - jax.lax.map(product, better), axis=1) / scale
+    found, error = jnp.where((after < error)[:, None], better, found), jnp.minimum(after, error)
     return found, error, size
 
 
