@@ -50,7 +50,7 @@ def at_once(tmp_path: Path) -> Shared:
 
 def test_processes_share_entries_and_survive_damaged_ones(at_once: Shared, tmp_path: Path) -> None:
     first = at_once(3)
-    assert len({numbers for numbers, _ in first}) == 1 and first[0][1] > 0
+    assert len({numbers for numbers, _ in first}) == 1 and sum(compiled for _, compiled in first) >= 4  # whoever was first
     entries = sorted(tmp_path.rglob(f"*{SUFFIX}"))
     assert len(entries) >= 4 and not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.rglob("*-cache"))
     again = at_once(1)
