@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from md_sensitivity.neighbors import NeighborTable, displacement
@@ -92,10 +93,15 @@ def _natural_range(term: BoundTerm, theta: Theta) -> jax.Array:
 
 
 def has_kinks(term: BoundTerm) -> bool:
-    """Whether the first or second derivative of the term's energy jumps at some distance."""
+    """Whether the first or second derivative of the term's energy jumps at some distance, be it one that is infinite."""
     if not isinstance(term.form, PairForm):
         return False
     return term.form.natural_range is not None or TRUNCATIONS[term.truncation].smooth < 2
+
+
+def endless(term: BoundTerm) -> bool:
+    """Whether a term whose values are known on the host has no range at all, so that it has no kinks either."""
+    return isinstance(term.form, PairForm) and term.form.natural_range is None and bool(np.isinf(term.cutoff))
 
 
 def kink_gaps(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array | None:

@@ -5,19 +5,30 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from md_sensitivity.binding import require_parameters, row_tables, where_of
 from md_sensitivity.energy import Bonds, Frame, require_double_precision
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.feasibility import require_feasible_range, require_planar
-from md_sensitivity.forcefields.data import ForceField, Term, join_types
+from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.typing import species_of
-from md_sensitivity.interactions import BoundTerm, coefficients, edges_of, has_kinks, kink_gaps, pair_range, range_of, room, total_energy
+from md_sensitivity.interactions import (
+    BoundTerm,
+    coefficients,
+    edges_of,
+    endless,
+    has_kinks,
+    kink_gaps,
+    pair_range,
+    range_of,
+    room,
+    total_energy,
+)
 from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell, on_device, padded_size
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.types import Structure
@@ -140,8 +151,9 @@ class EnergyFunction:
 
     def kink_gaps(self, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
         """For each term that has one: distance of each pair from where its curvature jumps, shape=(n, e) [Å], negative inside."""
-        jumps = any(has_kinks(term) and np.isfinite(range_of(term, theta)) for term in self.system.terms)
-        return _gaps(self.system, x, theta) if jumps else ()
+        if not any(has_kinks(term) and not endless(term) for term in self.system.terms):
+            return ()  # without a program for nothing
+        return _gaps(self.system, x, theta)
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""
@@ -272,7 +284,7 @@ def build_system(
         raise UsageError(f"dimensions must be 2 or 3, not {dimensions}")
     names = species_of(force_field, structure)
     species = tuple(sorted(set(names)))
-    _complain_about_missing(force_field, structure, species)
+    require_parameters(force_field, structure, species)
     lookup = {name: i for i, name in enumerate(species)}
     kinds = np.array([lookup[name] for name in names], dtype=np.int32)
     free = 1.0 - np.asarray(structure.fixed, dtype=np.float64)
@@ -319,13 +331,13 @@ def _padded(system: System) -> System:
 def _bind(term: Term, force_field: ForceField, structure: Structure, system: System) -> BoundTerm:
     """The term with its rows and neighbors for the atoms of a system, as host arrays."""
     cell, pbc = np.asarray(system.cell), system.pbc
-    rows, own = _row_tables(term, system.species)
+    rows, own = row_tables(term, system.species)
     length = 1.0 if force_field.units.reduced else force_field.units.length
     cutoff = math.inf if term.cutoff is None else term.cutoff * length
     natural = not isinstance(term.form, PairForm) or term.form.natural_range is not None
     if math.isinf(cutoff) and not natural and any(pbc):
         raise InputError(
-            f"{_where(force_field)}: potential {term.label!r} has no cutoff, but the structure {structure.path or structure.name} is "
+            f"{where_of(force_field)}: potential {term.label!r} has no cutoff, but the structure {structure.path or structure.name} is "
             "periodic; add cutoff = ... to it"
         )
     needs_reverse = not isinstance(term.form, PairForm)
@@ -346,53 +358,8 @@ def _bind(term: Term, force_field: ForceField, structure: Structure, system: Sys
         neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
     )
     reach = float(range_of(bound, force_field.parameters))
-    require_feasible_range(structure, cell, pbc, reach, f"{_where(force_field)}: potential {term.label!r}")
+    require_feasible_range(structure, cell, pbc, reach, f"{where_of(force_field)}: potential {term.label!r}")
     table = build_table(
         np.asarray(system.positions), cell, pbc, reach * (1.0 + SKIN), reverse=needs_reverse, atoms=_host(system.atoms)
     )
     return replace(bound, neighbors=table)
-
-
-def _row_tables(term: Term, species: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Rows of θ for each tuple of the types present, and for each type alone where mixing uses it."""
-    count, order = len(species), term.form.order
-    rows: dict[str, np.ndarray] = {}
-    own: dict[str, np.ndarray] = {}
-    for name, tuples in term.rows.items():
-        index: dict[tuple[str, ...], int] = {}
-        for row, types in enumerate(tuples):
-            full = types * order if len(types) == 1 else types
-            index[full] = row
-            if isinstance(term.form, PairForm):
-                index[full[::-1]] = row
-        table = np.full((count,) * order, -1, dtype=np.int32)
-        for place in product(range(count), repeat=order):
-            table[place] = index.get(tuple(species[i] for i in place), -1)
-        rows[name] = table
-        own[name] = np.diagonal(table).copy() if order == 2 else np.zeros(0, dtype=np.int32)
-    return rows, own
-
-
-def _complain_about_missing(force_field: ForceField, structure: Structure, species: tuple[str, ...]) -> None:
-    missing = []
-    for term in force_field.terms:
-        rows, own = _row_tables(term, species)
-        if term.mixing != "none":
-            incomplete = [name for i, name in enumerate(species) if any(table[i] < 0 for table in own.values())]
-            missing += [f"{term.label}.{name}" for name in incomplete]
-            continue
-        absent = np.any(np.stack([table < 0 for table in rows.values()]), axis=0)
-        tuples = {tuple(species[i] for i in place) for place in np.argwhere(absent)}
-        if isinstance(term.form, PairForm):
-            tuples = {min(types, types[::-1]) for types in tuples}
-        missing += [f"{term.label}.{join_types(types)}" for types in sorted(tuples)]
-    if missing:
-        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
-        raise InputError(
-            f"{_where(force_field)}: no parameters for {shown}, which occur in {structure.path or structure.name}; "
-            f"the force field knows {', '.join(sorted(force_field.species))}"
-        )
-
-
-def _where(force_field: ForceField) -> str:
-    return force_field.path or force_field.name

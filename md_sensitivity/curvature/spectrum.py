@@ -10,15 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, unflattened
-from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO
+from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, matrix_rows
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.neighbors import on_device
 
 DENSE_LIMIT = 1056
 """Largest number of coordinates for which all eigenvalues are computed."""
-_CHUNK = 8
-"""Products with the Hessian that are made together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,16 +69,8 @@ def spectrum(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
 def _rows(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, coordinates: jax.Array, count: jax.Array
 ) -> jax.Array:
-    """Rows of P H P for the first `count` of the given coordinates, shape=(d or a little more, d); the other rows are zero."""
-    product = flat_hessian(energy, x, theta, flat_projector(modes, energy, x))
-    size = coordinates.size
-    padded = jnp.pad(coordinates, (0, -size % _CHUNK), constant_values=size)
-
-    def chunk(k: int, rows: jax.Array) -> jax.Array:
-        units = jax.nn.one_hot(jax.lax.dynamic_slice(padded, (k * _CHUNK,), (_CHUNK,)), size)
-        return jax.lax.dynamic_update_slice(rows, jax.vmap(product)(units), (k * _CHUNK, jnp.zeros_like(k)))
-
-    return jax.lax.fori_loop(0, (count + _CHUNK - 1) // _CHUNK, chunk, jnp.zeros((padded.size, size)))
+    """Rows of P H P for the first `count` of the given coordinates, shape=(d, d)."""
+    return matrix_rows(flat_hessian(energy, x, theta, flat_projector(modes, energy, x)), coordinates, count)
 
 
 def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mobile: np.ndarray, rigid: int) -> Spectrum:
@@ -89,6 +79,8 @@ def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mo
     m, size = len(free), len(mobile)
     order = np.concatenate([free, np.flatnonzero(~mobile)])
     matrix = np.asarray(_rows(energy, x, theta, modes, order, np.int32(m)))[:m][:, free]
+    if not np.all(np.isfinite(matrix)):  # a curvature that does not exist, as where contacts close with an infinite one
+        return Spectrum(lowest=None, largest=0.0, mode=None, floppy=0, method="dense", converged=False)
     values, modes_found = np.linalg.eigh(0.5 * (matrix + matrix.T))
     eigenvalues, vectors = np.zeros(size), np.zeros((size, size))
     eigenvalues[:m], vectors[free, :m] = values, modes_found

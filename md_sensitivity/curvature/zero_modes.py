@@ -52,7 +52,7 @@ class ZeroModes:
     def projector(self, x: jax.Array) -> Projector:
         """The projector at positions x; differentiable in x."""
         arm = (x + self.image - self.origin[self.fragment]) / self.scale[self.fragment, None]
-        motions = _motions(arm) * self.free[:, :, None]
+        motions = _motions(arm, jnp) * self.free[:, :, None]
         gram = jax.ops.segment_sum(jnp.einsum("nci,ncj->nij", motions, motions), self.fragment, num_segments=self.origin.shape[0])
         reduced = jnp.einsum("fai,fab,fbj->fij", self.allowed, gram, self.allowed)
         inverse = jnp.linalg.pinv(reduced, rtol=_GRAM_CUTOFF, hermitian=True)
@@ -84,11 +84,16 @@ class Projector:
         return v - (amount[:, :3] + jnp.cross(amount[:, 3:], self.arm)) * self.free
 
 
-def _motions(arm: jax.Array) -> jax.Array:
-    """Displacements of each atom under three translations and three rotations, shape=(n, 3, 6)."""
-    unit = jnp.broadcast_to(jnp.eye(3), (arm.shape[0], 3, 3))
-    turns = jnp.stack([jnp.cross(jnp.eye(3)[a], arm) for a in range(3)], axis=2)
-    return jnp.concatenate([unit, turns], axis=2)
+def _motions(arm: Any, xp: Any) -> Any:
+    """Displacements of each atom under three translations and three rotations, shape=(n, 3, 6).
+
+    Args:
+        arm: shape=(n, 3).
+        xp: numpy on the host, jax.numpy in traced code.
+    """
+    unit = xp.broadcast_to(xp.eye(3), (arm.shape[0], 3, 3))
+    turns = xp.stack([xp.cross(xp.eye(3)[a], arm) for a in range(3)], axis=2)
+    return xp.concatenate([unit, turns], axis=2)
 
 
 def zero_modes(energy: Energy, x: Any, theta: Any) -> ZeroModes | None:
@@ -257,8 +262,7 @@ def _turning(vectors: np.ndarray) -> np.ndarray:
 
 def _unconstrained(allowed: np.ndarray, arms: np.ndarray, held: np.ndarray) -> np.ndarray:
     """The part of the span of `allowed` that moves no held coordinate, as columns of shape=(6, 6)."""
-    turns = np.stack([np.cross(np.eye(3)[a], arms) for a in range(3)], axis=2)
-    motions = np.concatenate([np.broadcast_to(np.eye(3), (len(arms), 3, 3)), turns], axis=2)
+    motions = _motions(arms, np)
     rotation, sizes, _ = np.linalg.svd(allowed)
     span = rotation[:, sizes > 0.5 * max(sizes.max(), 1e-300)]
     moved = motions[held] @ span
@@ -274,8 +278,7 @@ def count_zero_modes(modes: ZeroModes | None, x: jax.Array) -> int:
         return 0
     fragment, allowed, scale = np.asarray(modes.fragment), np.asarray(modes.allowed), np.asarray(modes.scale)
     arm = (np.asarray(x) + np.asarray(modes.image) - np.asarray(modes.origin)[fragment]) / scale[fragment, None]
-    turns = np.stack([np.cross(np.eye(3)[a], arm) for a in range(3)], axis=2)
-    motions = np.concatenate([np.broadcast_to(np.eye(3), (len(arm), 3, 3)), turns], axis=2) * np.asarray(modes.free)[:, :, None]
+    motions = _motions(arm, np) * np.asarray(modes.free)[:, :, None]
     gram = np.zeros((len(allowed), 6, 6))
     np.add.at(gram, fragment, np.einsum("nci,ncj->nij", motions, motions))
     values = np.linalg.eigvalsh(np.einsum("fai,fab,fbj->fij", allowed, gram, allowed))

@@ -108,6 +108,11 @@ def test_a_saddle_of_a_plain_function_is_left() -> None:
     assert len(found.notes) == 1
 
 
+def test_a_curvature_that_does_not_exist_is_no_minimum_and_no_exception() -> None:
+    found = minimize(lambda x, k: k * jnp.sum(jnp.abs(x) ** 1.5), jnp.zeros(3), 1.0, throw=False)
+    assert found.status == UNCONVERGED and found.spectrum is not None and not found.spectrum.converged
+
+
 DISCS = """
 units = "reduced"
 [[potential]]

@@ -20,7 +20,7 @@ ORDER = (
     ("structures",),
     ("potentials",),
     ("forcefields",),
-    ("system", "neighbors", "energy", "interactions", "feasibility"),
+    ("system", "binding", "neighbors", "energy", "interactions", "feasibility"),
     ("curvature",),
     ("minimization",),
     ("implicit",),

@@ -11,9 +11,34 @@ RELATIVE_ZERO = 1e-10
 """Eigenvalues smaller than this fraction of the largest are zero: float64 tells no more."""
 
 
-def dense_matrix(operator: Operator, size: int, chunk: int = 8) -> jax.Array:
-    """The symmetric matrix of an operator, shape=(d, d), from products with unit vectors, `chunk` at a time."""
-    rows = jax.lax.map(operator, jnp.eye(size), batch_size=min(chunk, size))
+_CHUNK = 8
+"""Products with unit vectors that are made together."""
+
+
+def matrix_rows(operator: Operator, coordinates: jax.Array, count: jax.Array | int) -> jax.Array:
+    """Rows of the symmetric matrix of an operator, from products with unit vectors.
+
+    Args:
+        coordinates: which rows, shape=(d,).
+        count: how many of them are wanted, the first ones; the others cost nothing and are zero or left over from the last chunk.
+
+    Returns:
+        shape=(d, d).
+    """
+    size = coordinates.size
+    padded = jnp.pad(coordinates, (0, -size % _CHUNK), constant_values=size)
+
+    def chunk(k: int, rows: jax.Array) -> jax.Array:
+        units = jax.nn.one_hot(jax.lax.dynamic_slice(padded, (k * _CHUNK,), (_CHUNK,)), size)
+        return jax.lax.dynamic_update_slice(rows, jax.vmap(operator)(units), (k * _CHUNK, jnp.zeros_like(k)))
+
+    rows = jax.lax.fori_loop(0, (count + _CHUNK - 1) // _CHUNK, chunk, jnp.zeros((padded.size, size)))
+    return rows[:size]
+
+
+def dense_matrix(operator: Operator, size: int) -> jax.Array:
+    """The symmetric matrix of an operator, shape=(d, d)."""
+    rows = matrix_rows(operator, jnp.arange(size), size)
     return 0.5 * (rows + rows.T)
 
 

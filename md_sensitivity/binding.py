@@ -1,0 +1,59 @@
+"""Which row of θ speaks for which tuple of types, and whether a force field knows all of them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from md_sensitivity.errors import InputError
+from md_sensitivity.forcefields.data import ForceField, Term, join_types
+from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.types import Structure
+
+
+def row_tables(term: Term, species: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Rows of θ for each tuple of the types present, and for each type alone where mixing uses it."""
+    count, order = len(species), term.form.order
+    rows: dict[str, np.ndarray] = {}
+    own: dict[str, np.ndarray] = {}
+    for name, tuples in term.rows.items():
+        index: dict[tuple[str, ...], int] = {}
+        for row, types in enumerate(tuples):
+            full = types * order if len(types) == 1 else types
+            index[full] = row
+            if isinstance(term.form, PairForm):
+                index[full[::-1]] = row
+        table = np.full((count,) * order, -1, dtype=np.int32)
+        for place in product(range(count), repeat=order):
+            table[place] = index.get(tuple(species[i] for i in place), -1)
+        rows[name] = table
+        own[name] = np.diagonal(table).copy() if order == 2 else np.zeros(0, dtype=np.int32)
+    return rows, own
+
+
+def require_parameters(force_field: ForceField, structure: Structure, species: tuple[str, ...]) -> None:
+    """Raises InputError where the force field lacks parameters for types of the structure."""
+    missing = []
+    for term in force_field.terms:
+        rows, own = row_tables(term, species)
+        if term.mixing != "none":
+            incomplete = [name for i, name in enumerate(species) if any(table[i] < 0 for table in own.values())]
+            missing += [f"{term.label}.{name}" for name in incomplete]
+            continue
+        absent = np.any(np.stack([table < 0 for table in rows.values()]), axis=0)
+        tuples = {tuple(species[i] for i in place) for place in np.argwhere(absent)}
+        if isinstance(term.form, PairForm):
+            tuples = {min(types, types[::-1]) for types in tuples}
+        missing += [f"{term.label}.{join_types(types)}" for types in sorted(tuples)]
+    if missing:
+        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
+        raise InputError(
+            f"{where_of(force_field)}: no parameters for {shown}, which occur in {structure.path or structure.name}; "
+            f"the force field knows {', '.join(sorted(force_field.species))}"
+        )
+
+
+def where_of(force_field: ForceField) -> str:
+    """The file of a force field, or its name, for messages."""
+    return force_field.path or force_field.name
