@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
-"""Ratios of times within one run: `python scripts/benchmark.py [CASE ...] [-o FILE.json]`; without a case all are run.
+"""How fast md_sensitivity is, side by side with LAMMPS, jax-md and others in one run.
 
-A ratio compares two ways to one answer, on one machine, one after the other, compiled programs warm, best of several repetitions.
-Absolute times belong to the machine that is stated with them.
+    python scripts/benchmark.py --quick                          # the main figures, under ten minutes
+    python scripts/benchmark.py -o run.json --plot run.png       # all of them
+    python scripts/benchmark.py force-lammps hessian --sizes 500
+
+Sides take turns, and ratios are taken pair by pair: what slows the machine slows both. The verdict uses the median. A figure that
+falls short makes the exit code 1, unless docs/benchmarks.md records the reason in its table "Known shortfalls"; 2 is wrong usage, and
+3 a peer that --require names and that is not there. docs/benchmarks.md says what each measure is and how it is timed.
 """
 
 from __future__ import annotations
@@ -10,170 +15,143 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import jax
-import numpy as np
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax is imported
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-ROOT = Path(__file__).resolve().parent.parent
-STEP = 1e-4
-"""Relative change of a parameter in central differences."""
+from benchmarks import jax_md_peer, lammps_peer, machine, page, plot, report
+from benchmarks.measure import SHORT, Measure, verdict
+from benchmarks.run import Case, Run
+from benchmarks.shortfalls import ShortfallsError, recorded
 
-
-def best(work: Callable[[], Any], repetitions: int) -> float:
-    """Shortest time of several repetitions after one that warms up [s]."""
-    work()
-    times = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+PEERS = {"lammps": lammps_peer.missing, "jax-md": jax_md_peer.missing}
+"""Peer → why it cannot be had, "" where it can."""
+OK, FELL_SHORT, USAGE, NO_PEER = 0, 1, 2, 3
 
 
-def fit_step(repetitions: int) -> list[dict[str, Any]]:
-    """One exact Jacobian of a fit (all targets, all parameters) against one by re-minimized central differences."""
-    return [_fit_step(name, repetitions) for name in ("lj_fit", "silicon_fit")]
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the chosen cases, print the table, write the files; the exit code."""
+    _prepare_jax()
+    from benchmarks.cases import CASES
+
+    parser = _parser(CASES)
+    chosen = parser.parse_args(arguments)
+    cases = _cases(parser, chosen, CASES)
+    required = [name for name in (chosen.require or "").split(",") if name]
+    for name in required:
+        if name not in PEERS:
+            parser.error(f"--require knows {', '.join(PEERS)}, not {name}")
+    if chosen.plot and plot.missing():
+        parser.error(plot.missing())
+    try:
+        known = recorded(PAGE)
+    except ShortfallsError as error:
+        parser.error(str(error))
+    missing = missing_peers(PEERS)
+    for name, reason in missing.items():
+        print(f"peer {name} is missing: {reason}")
+    if absent := [name for name in required if name in missing]:
+        print(f"error: --require: {', '.join(absent)} must be there", file=sys.stderr)
+        return NO_PEER
+
+    run = Run(
+        quick=chosen.quick, repetitions=chosen.repetitions or (3 if chosen.quick else 5), sizes=chosen.sizes, missing=missing,
+        gpu=machine.on_gpu(), say=lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    found = machine.machine()
+    measures = measured(cases, run)
+    found["load_after"] = machine.load()
+    heading = f"{'quick' if run.quick else 'full'} run, {run.repetitions} repetitions; {machine.sentence(found)}"
+    text = "\n\n".join(filter(None, [heading, report.table(measures, known), report.notes(measures, known)]))
+    print(f"\n{text}\n\n{report.summary(measures, known)}")
+    _write(chosen, measures, known, found, text)
+    return FELL_SHORT if any(verdict(measure, known) == SHORT for measure in measures) else OK
 
 
-def _fit_step(name: str, repetitions: int) -> dict[str, Any]:
-    from dataclasses import replace
+def _prepare_jax() -> None:
+    """Double precision, and compiled programs kept from run to run: what is timed is warm in any case."""
+    import jax
 
-    from md_sensitivity.fitting import problem as problems
-    from md_sensitivity.fitting import sites
-    from md_sensitivity.fitting.study import read_study
-    from md_sensitivity.fitting.targets import checked
+    from md_sensitivity.cli.cache import keep_compiled_programs
 
-    study = read_study(ROOT / "inputs" / name / "study.toml")
-    goals = [checked(target) for target in study.targets]
-    problem = problems.problem_of(goals, study.force_field, patterns=(), priors=True, fmax=1e-8, dimensions=3)
-    theta = problem.start
-    place = problems.residuals(problem, theta, None, print_nothing).state
-    # As in the second step of a fit: minima followed over a step of one percent.
-    place = problems.jacobian(problem, place, print_nothing)[1]
-    theta = 1.01 * theta
-    place = problems.residuals(problem, theta, place, print_nothing).state
-
-    def exact() -> np.ndarray:
-        """All that a step of the fit adds to its minimizations; of small structures also the eigenvalues, which the solver uses."""
-        for settled in place.settled:
-            if settled.equilibrium.spectrum is not None and not settled.stale:
-                sites.with_spectrum(settled.equilibrium)
-        return problems.jacobian(problem, place, print_nothing)[0]
-
-    def differences() -> np.ndarray:
-        """2p sets of minima, each started from the minima at θ."""
-        columns = []
-        for k, size in enumerate(problem.scales):
-            step = np.zeros(len(theta))
-            step[k] = STEP * size
-            ends = [_reminimized(problem, place, theta + side * step) for side in (1.0, -1.0)]
-            columns.append((ends[0] - ends[1]) / (2.0 * STEP * size))
-        return np.stack(columns, axis=1)
-
-    place = replace(place, settled=tuple(replace(settled, parts=None, derivatives=()) for settled in place.settled))
-    wanted, found = exact(), differences()
-    implicit, numerical = best(exact, repetitions), best(differences, repetitions)
-    return {
-        "case": name,
-        "structures": len(problem.sites),
-        "atoms": [site.structure.size for site in problem.sites],
-        "parameters": len(theta),
-        "residuals": len(wanted),
-        "jacobian_s": implicit,
-        "differences_s": numerical,
-        "ratio": numerical / implicit,
-        "largest_discrepancy": float(np.max(np.linalg.norm(found - wanted, axis=0) / np.linalg.norm(wanted, axis=0))),
-    }
-
-
-def _reminimized(problem: Any, place: Any, theta: np.ndarray) -> np.ndarray:
-    """Residuals with every structure minimized again from the minima of `place`, as somebody without derivatives does it."""
-    from dataclasses import replace
-
-    from md_sensitivity.fitting import problem as problems
-    from md_sensitivity.fitting import sites
-    from md_sensitivity.minimization import minimize
-    from md_sensitivity.system import energy_function
-
-    tree = problem.fitted(theta).parameters
-    settled = []
-    for site, before in zip(problem.sites, place.settled, strict=True):
-        if not site.relaxed:
-            settled.append(sites.first(site, tree, fmax=problem.fmax))
-            continue
-        energy = energy_function(site.system)
-        found = minimize(energy, before.equilibrium.x, tree, fmax=problem.fmax, curvature=False)
-        settled.append(sites.read(site, found))
-    moved = replace(place, theta=theta, settled=tuple(settled))
-    rows = [goal.slope * problems.difference(goal, problems.prediction(problem, moved, k)) for k, goal in enumerate(problem.goals)]
-    return np.concatenate(rows)
-
-
-def print_nothing(stage: str) -> None:
-    """Tell nobody."""
-
-
-CASES: Mapping[str, Callable[[int], list[dict[str, Any]]]] = {"fit-step": fit_step}
-"""Name → function of the number of repetitions, which gives one row for each system; a new benchmark is a function and a line."""
-
-
-def machine() -> dict[str, Any]:
-    """Hardware and versions, which every result states."""
-    from md_sensitivity.versions import installed_versions
-
-    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    device = jax.devices()[0]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "processors": os.cpu_count(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "platform": platform.platform(),
-        "device": f"{device.platform} ({device.device_kind})",
-        "versions": installed_versions(),
-    }
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Rows as a Markdown table."""
-    titles = list(rows[0])
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    return "\n".join([*lines, *("| " + " | ".join(_cell(row[title]) for title in titles) + " |" for row in rows)])
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def main() -> None:
-    """Run the chosen cases, print their tables, write the file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
-    parser.add_argument("-o", "--output", metavar="FILE.json")
-    parser.add_argument("--repetitions", type=int, default=5)
-    chosen = parser.parse_args()
-    unknown = [name for name in chosen.cases if name not in CASES]
-    if unknown:
-        parser.error(f"no case {unknown[0]}; there are {', '.join(CASES)}")
     jax.config.update("jax_enable_x64", True)
-    found: dict[str, Any] = {"schema": "md-sensitivity/benchmark/1", "machine": machine(), "cases": {}}
-    for name in chosen.cases or CASES:
-        rows = CASES[name](max(1, chosen.repetitions))
-        found["cases"][name] = rows
-        print(f"{name}: {(CASES[name].__doc__ or '').splitlines()[0]}\n\n{table(rows)}\n")
-    print(f"{found['machine']['processor']}, {found['machine']['processors']} processors, {found['machine']['device']}")
+    keep_compiled_programs("benchmarks")
+
+
+def _parser(cases: Mapping[str, Case]) -> argparse.ArgumentParser:
+    listing = "cases:\n" + "\n".join(f"  {case.name:16}{case.description}" for case in cases.values())
+    parser = argparse.ArgumentParser(description=__doc__, epilog=listing, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="which to run; default: all that fit the device")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer repetitions: under ten minutes")
+    parser.add_argument("--repetitions", type=_positive, metavar="N", help="of each side; default 5, with --quick 3")
+    parser.add_argument("--sizes", type=_sizes, default=(), metavar="N,N", help="numbers of atoms (4 m³) instead of each case's own")
+    parser.add_argument("--require", metavar="PEERS", help="fail where one of these is missing: lammps,jax-md")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="save all numbers")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw growth and figures")
+    parser.add_argument("--write-docs", action="store_true", help="put this run's figures into docs/benchmarks.md")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of repetitions")
+    return int(text)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    words = text.split(",")
+    if not all(word.isdecimal() and _cubic(int(word)) for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r}: sizes are 4 m³ with m of at least 5, like 500,4000,32000")
+    return tuple(sorted({int(word) for word in words}))
+
+
+def _cubic(size: int) -> bool:
+    cells = round((size / 4) ** (1 / 3))
+    return cells >= 5 and 4 * cells**3 == size
+
+
+def _cases(parser: argparse.ArgumentParser, chosen: argparse.Namespace, cases: Mapping[str, Case]) -> list[Case]:
+    for name in chosen.cases:
+        if name not in cases:
+            parser.error(f"no case {name}; there are {', '.join(cases)}")
+    names = chosen.cases or [name for name, case in cases.items() if not (chosen.quick and case.full_only)]
+    return [cases[name] for name in dict.fromkeys(names)]
+
+
+def missing_peers(peers: Mapping[str, Callable[[], str]]) -> dict[str, str]:
+    """Peer → why it cannot be had, for those that cannot."""
+    return {name: reason for name, why in peers.items() if (reason := why())}
+
+
+def measured(cases: Sequence[Case], run: Run) -> list[Measure]:
+    """All measures of the cases, told as they come."""
+    start, measures = time.monotonic(), []
+    for number, case in enumerate(cases, start=1):
+        run.say(f"[{time.monotonic() - start:.0f} s] case {number} of {len(cases)}: {case.name}, {case.description}")
+        measures += case.measure(run)
+    run.say(f"[{time.monotonic() - start:.0f} s] done")
+    return measures
+
+
+def _write(
+    chosen: argparse.Namespace, measures: Sequence[Measure], known: Mapping[str, str], found: Mapping[str, object], text: str
+) -> None:
     if chosen.output:
-        Path(chosen.output).parent.mkdir(parents=True, exist_ok=True)
-        Path(chosen.output).write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+        options = {"quick": chosen.quick, "repetitions": chosen.repetitions, "sizes": list(chosen.sizes), "cases": chosen.cases}
+        chosen.output.parent.mkdir(parents=True, exist_ok=True)
+        content = json.dumps(report.document(measures, known, found, options), indent=2, allow_nan=False)
+        chosen.output.write_text(content + "\n", encoding="utf-8")
+    if chosen.plot:
+        chosen.plot.parent.mkdir(parents=True, exist_ok=True)
+        plot.draw(measures, chosen.plot)
+    if chosen.write_docs:
+        page.write(PAGE, "gpu" if machine.on_gpu() else "cpu", text)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Side-by-side measurements of speed: parts of `scripts/benchmark.py`."""

@@ -1,0 +1,43 @@
+"""Products with the Hessian in units of one force evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks import ours
+from benchmarks.measure import Measure, compared
+from benchmarks.run import Case, Run, within
+from benchmarks.systems import MIDDLE, SMALL, crystal
+from benchmarks.timing import alternate, many
+
+AT_MOST, AT_MOST_EACH = 1.2, 0.2
+TOGETHER = 16
+"""Right-hand sides of the batched product."""
+
+
+def measure(run: Run) -> Iterator[Measure]:
+    """H v, and H V for 16 vectors at once per vector, against ∂E/∂x at the same positions; all on one species."""
+    for size in run.sizes_of((SMALL, MIDDLE)):
+        run.say(f"  hessian-product/{size}, hessian-batch/{size}")
+        bound = ours.bind(crystal(size))
+        sides = {
+            "force": many(ours.force(bound)),
+            "product": many(ours.hessian_products(bound, 1)),
+            "batch": many(ours.hessian_products(bound, TOGETHER)),
+        }
+        times = alternate(sides, run.repetitions, run.say)
+        each = tuple(time / TOGETHER for time in times["batch"])
+        yield compared(
+            f"hessian-product/{size}", "product / force", ours=times["product"], peer=times["force"], limit=within(size, AT_MOST)
+        )
+        yield compared(
+            f"hessian-batch/{size}",
+            "batched product per vector / force",
+            ours=each,
+            peer=times["force"],
+            limit=within(size, AT_MOST_EACH),
+            note=f"{TOGETHER} vectors at once",
+        )
+
+
+HESSIAN = Case(name="hessian", description="Hessian products, single and batched, in force evaluations", measure=measure)
