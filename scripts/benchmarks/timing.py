@@ -30,7 +30,7 @@ def once(work: Callable[[], Any]) -> Sample:
 
 
 def many(work: Callable[[], Any], shortest: float = SHORTEST) -> Sample:
-    """A sample that repeats short work; how often is decided by a first, warm, call."""
+    """A sample that repeats short work, one after the other; how often is decided by a first, warm, call."""
     calls = 0
 
     def sample() -> float:
@@ -40,8 +40,7 @@ def many(work: Callable[[], Any], shortest: float = SHORTEST) -> Sample:
             calls = max(1, math.ceil(shortest / max(once(work)(), 1e-6)))
         start = time.perf_counter()
         for _ in range(calls):
-            result = work()
-        jax.block_until_ready(result)
+            jax.block_until_ready(work())  # or independent calls would overlap on several processors
         return (time.perf_counter() - start) / calls
 
     return sample
