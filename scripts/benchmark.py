@@ -17,7 +17,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax is imported
@@ -52,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known = recorded(PAGE)
     except ShortfallsError as error:
         parser.error(str(error))
+    if chosen.write_docs:
+        try:
+            page.with_figures(PAGE.read_text(encoding="utf-8"), _platform(), "")
+        except (OSError, page.PageError) as error:
+            parser.error(str(error))  # now, not after the run
     missing = missing_peers(PEERS)
     for name, reason in missing.items():
         print(f"peer {name} is missing: {reason}")
@@ -66,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = machine.machine()
     measures = measured(cases, run)
     found["load_after"] = machine.load()
-    heading = f"{'quick' if run.quick else 'full'} run, {run.repetitions} repetitions; {machine.sentence(found)}"
+    heading = f"{'Quick' if run.quick else 'Full'} run, {run.repetitions} repetitions; {machine.sentence(found)}."
     text = "\n\n".join(filter(None, [heading, report.table(measures, known), report.notes(measures, known)]))
     print(f"\n{text}\n\n{report.summary(measures, known)}")
     _write(chosen, measures, known, found, text)
@@ -133,9 +139,23 @@ def measured(cases: Sequence[Case], run: Run) -> list[Measure]:
     start, measures = time.monotonic(), []
     for number, case in enumerate(cases, start=1):
         run.say(f"[{time.monotonic() - start:.0f} s] case {number} of {len(cases)}: {case.name}, {case.description}")
-        measures += case.measure(run)
+        measures += outcome(case, run)
     run.say(f"[{time.monotonic() - start:.0f} s] done")
     return measures
+
+
+def outcome(case: Case, run: Run) -> Iterator[Measure]:
+    """The measures of a case; where it fails, those before and one that says so, so that the other cases still run."""
+    try:
+        yield from case.measure(run)
+    except Exception as error:
+        traceback.print_exc()
+        reason = str(error).strip().partition("\n")[0]
+        yield Measure(key=case.name, figure="none: the case failed", fault=f"failed with {type(error).__name__}: {reason}")
+
+
+def _platform() -> str:
+    return "gpu" if machine.on_gpu() else "cpu"
 
 
 def _write(
@@ -150,7 +170,7 @@ def _write(
         chosen.plot.parent.mkdir(parents=True, exist_ok=True)
         plot.draw(measures, chosen.plot)
     if chosen.write_docs:
-        page.write(PAGE, "gpu" if machine.on_gpu() else "cpu", text)
+        page.write(PAGE, _platform(), text)
 
 
 if __name__ == "__main__":

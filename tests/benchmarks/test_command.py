@@ -69,6 +69,29 @@ def test_a_missing_peer_fails_only_where_it_is_required(capsys: pytest.CaptureFi
     assert "lammps must be there" in capsys.readouterr().err
 
 
+def test_a_case_that_fails_is_told_and_the_others_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def measure(run: Run) -> Iterator[Measure]:
+        yield from case("first", 0.5).measure(run)
+        raise RuntimeError("no minimum\nand more")
+
+    broken = Case(name="broken", description="fails", measure=measure)
+    monkeypatch.setattr(benchmarks.cases, "CASES", {"broken": broken, "good": case("good", 0.5)})
+    assert benchmark.main([]) == benchmark.FELL_SHORT
+    said = capsys.readouterr()
+    assert "- `broken`: failed with RuntimeError: no minimum\n" in said.out and "Traceback" in said.err
+    assert "`first/4000`" in said.out and "`good/4000`" in said.out
+
+
+def test_figures_are_refused_before_the_run_where_the_page_has_no_place_for_them(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in (None, "# Page\n"):
+        if text is not None:
+            benchmark.PAGE.write_text(text)
+        with pytest.raises(SystemExit) as stopped:
+            benchmark.main(["good", "--write-docs"])
+        assert stopped.value.code == benchmark.USAGE
+        assert "case 1" not in capsys.readouterr().err
+
+
 def test_files(tmp_path: Path) -> None:
     record("| `bad/4000` | because |\n")
     path = tmp_path / "folder" / "run.json"
@@ -78,7 +101,7 @@ def test_files(tmp_path: Path) -> None:
     assert {row["key"]: row["verdict"] for row in found["measures"]} == {"good/4000": "pass", "bad/4000": "short (recorded)"}
     assert {"processor", "processors", "device", "versions"} <= set(found["machine"])
     written = benchmark.PAGE.read_text(encoding="utf-8")
-    assert "| `good/4000` |" in written.partition("Known shortfalls")[0] and "quick run" in written
+    assert "| `good/4000` |" in written.partition("Known shortfalls")[0] and "Quick run" in written
 
 
 def test_a_picture(tmp_path: Path) -> None:
