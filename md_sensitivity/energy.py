@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from md_sensitivity.errors import PrecisionError, UsageError
 
@@ -21,17 +22,29 @@ PyTree = Any
 
 
 class Bonds(NamedTuple):
-    """Which atoms interact, as a table of neighbors around each atom.
+    """Which atoms interact, as a table of neighbors around each atom; rows beyond the atoms are empty.
 
     Attributes:
-        index: neighbor of each entry, shape=(n, e).
-        image: lattice vectors crossed on the way there, shape=(n, e, 3).
-        acting: whether the two interact at this geometry, shape=(n, e).
+        index: neighbor of each entry, shape=(rows, e): an atom if it is below `rows`, else image `index - rows`.
+        source: the atom that each image is a copy of, shape=(g,).
+        image: lattice vectors from the atom to its image, shape=(g, 3).
+        acting: whether the two interact at this geometry, shape=(rows, e).
     """
 
-    index: jax.Array
-    image: jax.Array
-    acting: jax.Array
+    index: Any
+    source: Any
+    image: Any
+    acting: Any
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Interacting atoms i and j and the lattice vectors crossed from i to j, shapes (m,), (m,) and (m, 3), on the host."""
+        acting = np.asarray(self.acting)
+        rows, width = acting.shape
+        flat = np.flatnonzero(acting)
+        index = np.asarray(self.index).reshape(-1)[flat]
+        atoms = np.concatenate([np.arange(rows, dtype=np.int32), np.asarray(self.source, dtype=np.int32)])
+        images = np.concatenate([np.zeros((rows, 3), dtype=np.int16), np.asarray(self.image, dtype=np.int16)])
+        return (flat // width).astype(np.int32), atoms[index], images[index]
 
 
 class Frame(NamedTuple):
@@ -119,7 +132,8 @@ class PlainEnergy:
             return ()
         n = x.shape[0]
         index = (jnp.arange(n)[:, None] + jnp.arange(1, n)[None, :]) % n
-        return (Bonds(index=index, image=jnp.zeros((*index.shape, 3), dtype=jnp.int16), acting=jnp.ones(index.shape, dtype=bool)),)
+        none = jnp.zeros(0, dtype=jnp.int32)
+        return (Bonds(index=index, source=none, image=jnp.zeros((0, 3), dtype=jnp.int16), acting=jnp.ones(index.shape, dtype=bool)),)
 
     def kink_gaps(self, x: PyTree, theta: PyTree) -> tuple[jax.Array, ...]:
         return ()

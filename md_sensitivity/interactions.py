@@ -3,7 +3,8 @@
 Each form is a function of edge vectors r_ij = x_j − x_i + image. The energy carries a custom derivative rule: its gradient with
 respect to positions is *gathered* over the full neighbor table (for pair forms −2 Σ_j g_ij; for many-body forms
 Σ_j (g_ji − g_ij) through the table of opposite entries), where g is the gradient with respect to edges, which is local. Hessian
-products and mixed derivatives are derivatives of that gather and hold no scatter. Strain derivatives are Σ g ⊗ r.
+products and mixed derivatives are derivatives of that gather and hold no scatter. Strain derivatives are Σ g ⊗ r. The sums themselves
+are in `kernels.py`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
+from md_sensitivity.kernels import (
+    at_edges,
+    laid_out,
+    many_body_energy,
+    many_body_gradient,
+    many_body_strain,
+    pair_energy,
+    pair_gradient,
+    pair_strain,
+    squares,
+)
 from md_sensitivity.neighbors import NeighborTable, displacement
-from md_sensitivity.potentials.base import Coefficients, Edges, Form, PairForm
+from md_sensitivity.potentials.base import Coefficients, Form, PairForm
 from md_sensitivity.potentials.mixing import MIXING_RULES
-from md_sensitivity.potentials.truncation import TRUNCATIONS, switch, taylor_at
+from md_sensitivity.potentials.truncation import TRUNCATIONS
 
 Theta = Any
 
@@ -105,99 +117,38 @@ def endless(term: BoundTerm) -> bool:
 
 
 def kink_gaps(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array | None:
-    """How far each pair is from the distance where the first or second derivative of its energy jumps, shape=(n, e) [Å].
+    """How far each pair is from the distance where the first or second derivative of its energy jumps, shape=(rows, e) [Å].
 
     Negative inside; infinite for padding. None where the term has no such distance: then its response is continuous.
     """
     if not has_kinks(term):
         return None
-    edges = edges_of(term, kinds, x, None)
-    reach = pair_range(term, coefficients(term, theta))[edges.center, edges.neighbor]
-    r = jnp.sqrt(edges.x**2 + edges.y**2 + edges.z**2)
-    return jnp.where(edges.mask & (reach > 0), r - reach, jnp.inf)
+    reach, square = _reach(term, x, kinds, theta), squares(term.neighbors, x)
+    return jnp.where((reach > 0) & jnp.isfinite(square), jnp.sqrt(square) - reach, jnp.inf)
 
 
-def edges_of(term: BoundTerm, kinds: jax.Array, x: jax.Array, strain: jax.Array | None) -> Edges:
-    """Edge vectors at positions x; padded entries are one length unit long and masked.
-
-    Args:
-        kinds: type index of each atom, shape=(n,).
-        x: shape=(n, 3) [Å].
-        strain: symmetric, shape=(3, 3); deforms all edges by 1 + strain.
-    """
-    table = term.neighbors
-    raw = [x[:, c][table.index] - x[:, c, None] + table.shift[c] for c in range(3)]
-    if strain is not None:
-        raw = [raw[a] + sum(strain[a, b] * raw[b] for b in range(3)) for a in range(3)]
-    return Edges(
-        x=jnp.where(table.mask, raw[0], 1.0),
-        y=jnp.where(table.mask, raw[1], 0.0),
-        z=jnp.where(table.mask, raw[2], 0.0),
-        mask=table.mask,
-        center=kinds[:, None],
-        neighbor=kinds[table.index],
-    )
+def acting(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array:
+    """Whether the two atoms of an entry interact at x, shape=(rows, e)."""
+    return squares(term.neighbors, x) < _reach(term, x, kinds, theta) ** 2
 
 
-def term_energy(term: BoundTerm, edges: Edges, theta: Theta) -> jax.Array:
-    """Energy of one term [eV]."""
-    table = coefficients(term, theta)
-    if not isinstance(term.form, PairForm):
-        return jnp.sum(term.form.energy(edges, table))
-    r = jnp.sqrt(edges.x**2 + edges.y**2 + edges.z**2)
-    return 0.5 * jnp.sum(_truncated(term, term.form, r, edges, table))
-
-
-def _truncated(term: BoundTerm, form: PairForm, r: jax.Array, edges: Edges, table: Coefficients) -> jax.Array:
-    """φ of each edge with its cutoff applied, shape=(n, e) [eV]."""
-    options = dict(term.options)
-
-    def of_types(distance: jax.Array) -> jax.Array:
-        return form.energy(distance, table, options)
-
-    # Gathering [s, s] tables by two indices makes XLA flatten them for each parameter; one flat index serves all.
-    pair = edges.center * next(iter(table.values())).shape[0] + edges.neighbor
-    at_edge = {name: values.reshape(-1)[pair] for name, values in table.items()}
-    phi = form.energy(r, at_edge, options)
-    inside = edges.mask & (r < term.cutoff)
-    if term.truncation in ("shift", "force-shift"):
-        end = jnp.broadcast_to(term.cutoff, next(iter(table.values())).shape)
-        value, slope = taylor_at(of_types, end)
-        phi = phi - value.reshape(-1)[pair]
-        if term.truncation == "force-shift":
-            phi = phi - slope.reshape(-1)[pair] * (r - term.cutoff)
-    elif term.truncation == "switch":
-        phi = phi * switch(r, term.switch_from, term.cutoff)
-    return jnp.where(inside, phi, 0.0)
-
-
-def _edge_gradient(term: BoundTerm, edges: Edges, theta: Theta) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """∂E/∂r of each edge, three arrays of shape=(n, e) [eV/Å]; zero for padding."""
-
-    def energy(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
-        return term_energy(term, edges._replace(x=x, y=y, z=z), theta)
-
-    return jax.grad(energy, argnums=(0, 1, 2))(edges.x, edges.y, edges.z)
-
-
-def _gather(term: BoundTerm, edge_gradient: tuple[jax.Array, ...]) -> jax.Array:
-    """∂E/∂x of each atom from the edge gradients, shape=(n, 3) [eV/Å]."""
-    reverse = term.neighbors.reverse
-    columns = []
-    for g in edge_gradient:
-        # A pair form's opposite edge carries the opposite gradient, so that no gather is needed for it.
-        opposite = -g if reverse is None else jnp.where(term.neighbors.mask, g.reshape(-1)[reverse], 0.0)
-        columns.append(jnp.sum(opposite - g, axis=1))
-    return jnp.stack(columns, axis=1)
+def _reach(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array:
+    rows, space = laid_out(term.neighbors, kinds, x, None)
+    return at_edges(pair_range(term, coefficients(term, theta)), rows, space)
 
 
 # Jitted functions within traced code are traced once, and their derivatives are derived once, however many programs use them.
 @jax.jit
 def _raw_energy(x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tuple[BoundTerm, ...], kinds: jax.Array) -> jax.Array:
-    total = jnp.zeros(())
+    total = _validity(x, theta, terms)
     for term in terms:
-        total = total + term_energy(term, edges_of(term, kinds, x, strain), theta)
-    return total + _validity(x, theta, terms)
+        rows, space = laid_out(term.neighbors, kinds, x, strain)
+        table = coefficients(term, theta)
+        if isinstance(term.form, PairForm):
+            total = total + pair_energy(term, term.form, table, rows, space)
+        else:
+            total = total + many_body_energy(term.form, table, rows, space)
+    return total
 
 
 def _validity(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:
@@ -217,21 +168,39 @@ def room(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:
 
 
 @jax.jit
-def gradient(
+def energy_and_gradient(
     x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tuple[BoundTerm, ...], kinds: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """∂E/∂x, shape=(n, 3) [eV/Å], and ∂E/∂strain, shape=(3, 3) [eV], at the given strain."""
-    by_position = jnp.zeros_like(x) + _validity(x, theta, terms)
-    by_strain = jnp.zeros((3, 3))
+    """E [eV] and ∂E/∂x, shape=(n, 3) [eV/Å], at the given strain, in one pass over the neighbors."""
+    valid = _validity(x, theta, terms)
+    energy, by_position = valid, jnp.zeros_like(x) + valid
     for term in terms:
-        edges = edges_of(term, kinds, x, strain)
-        g = _edge_gradient(term, edges, theta)
-        by_position = by_position + _gather(term, g)
-        plain = edges if strain is None else edges_of(term, kinds, x, None)
-        by_strain = by_strain + jnp.stack([jnp.stack([jnp.sum(ga * rb) for rb in (plain.x, plain.y, plain.z)]) for ga in g])
+        rows, space = laid_out(term.neighbors, kinds, x, strain)
+        table = coefficients(term, theta)
+        if isinstance(term.form, PairForm):
+            part, gradient = pair_gradient(term, term.form, table, rows, space)
+        else:
+            part, gradient = many_body_gradient(term.form, table, rows, space, term.neighbors.reverse)
+        energy, by_position = energy + part, by_position + gradient[: x.shape[0]]
     if strain is not None:
         by_position = by_position @ (jnp.eye(3) + strain)
-    return by_position, by_strain
+    return energy, by_position
+
+
+@jax.jit
+def strain_gradient(
+    x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tuple[BoundTerm, ...], kinds: jax.Array
+) -> jax.Array:
+    """∂E/∂strain, shape=(3, 3) [eV], at the given strain."""
+    total = jnp.zeros((3, 3))
+    for term in terms:
+        rows, space = laid_out(term.neighbors, kinds, x, strain)
+        table = coefficients(term, theta)
+        if isinstance(term.form, PairForm):
+            total = total + pair_strain(term, term.form, table, rows, space)
+        else:
+            total = total + many_body_strain(term.form, table, rows, space)
+    return total
 
 
 @jax.custom_jvp
@@ -253,15 +222,14 @@ def total_energy(
 def _total_energy_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
     x, strain, theta, terms, kinds = primals
     x_dot, strain_dot, theta_dot, _, _ = tangents
-    energy = total_energy(x, strain, theta, terms, kinds)
-    tangent = jnp.zeros_like(energy)
-    moves, strains = not isinstance(x_dot, SymbolicZero), strain is not None and not isinstance(strain_dot, SymbolicZero)
-    if moves or strains:
-        by_position, by_strain = gradient(x, strain, theta, terms, kinds)
-        if moves:
-            tangent = tangent + jnp.sum(by_position * x_dot)
-        if strains:
-            tangent = tangent + jnp.sum(by_strain * strain_dot)
+    if isinstance(x_dot, SymbolicZero):
+        energy = total_energy(x, strain, theta, terms, kinds)
+        tangent = jnp.zeros_like(energy)
+    else:
+        energy, by_position = energy_and_gradient(x, strain, theta, terms, kinds)
+        tangent = jnp.sum(by_position * x_dot)
+    if strain is not None and not isinstance(strain_dot, SymbolicZero):
+        tangent = tangent + jnp.sum(strain_gradient(x, strain, theta, terms, kinds) * strain_dot)
     leaves, tree = jax.tree.flatten(theta)
     dots = jax.tree.leaves(theta_dot, is_leaf=lambda leaf: isinstance(leaf, SymbolicZero))
     if not all(isinstance(dot, SymbolicZero) for dot in dots):

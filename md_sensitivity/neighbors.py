@@ -22,25 +22,32 @@ MAX_ATOMS_ALL_PAIRS = 5000
 """Above this size an interaction without any cutoff would fill the memory with n² pairs."""
 _ROUND = 8
 """Table widths are multiples of this, so that similar structures share compiled code."""
+ROWS = 64
+"""Tables with more rows than this have a multiple of it, so that kernels can work through them in equal blocks."""
 SMALLEST_PADDED = 64
 """Structures of up to so many atoms are all padded to this size."""
 
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["index", "image", "shift", "mask", "reverse", "reference", "radius"],
+    data_fields=["index", "source", "image", "shift", "reverse", "removed", "reference", "radius"],
     meta_fields=[],
 )
 @dataclass(frozen=True, kw_only=True)
 class NeighborTable:
-    """Neighbors around each atom.
+    """Neighbors around each atom, in the order of the atoms followed by their periodic images as far as they are neighbors.
+
+    A kernel copies the positions of the images once and then reads one integer for each entry, wherever the neighbor is.
 
     Attributes:
-        index: atom index of the neighbor, shape=(n, e); the atom itself where an entry is padding.
-        image: lattice vectors crossed on the way, shape=(n, e, 3).
-        shift: the same as Cartesian components, three arrays of shape=(n, e) [Å].
-        mask: whether the entry is a pair, shape=(n, e).
-        reverse: flat position of the opposite entry, shape=(n, e); None where no form needs it.
+        index: neighbor of each entry, shape=(rows, e): an atom if it is below `rows`, else image `index - rows`; the row itself where an
+            entry is padding. `rows` is the number of atoms n, rounded up to a multiple of
+            `ROWS` where it is larger.
+        source: the atom that each image is a copy of, shape=(g,).
+        image: lattice vectors from the atom to its image, shape=(g, 3).
+        shift: the same as Cartesian components, shape=(g, 3) [Å].
+        reverse: flat position of the opposite entry, shape=(rows, e); its own where it is padding; None where no form needs it.
+        removed: atoms whose contacts were taken out (rattlers), shape=(n,).
         reference: positions for which the table was built, shape=(n, 3) [Å].
         radius: distance up to which it is complete there [Å]; infinite where it holds all pairs.
 
@@ -48,12 +55,26 @@ class NeighborTable:
     """
 
     index: Any
+    source: Any
     image: Any
-    shift: tuple[Any, Any, Any]
-    mask: Any
+    shift: Any
     reverse: Any
+    removed: Any
     reference: Any
     radius: Any
+
+    @property
+    def mask(self) -> Any:
+        """Whether an entry is a pair, shape=(rows, e)."""
+        rows = self.index.shape[0]
+        own = np.arange(rows, dtype=np.int32) if isinstance(self.index, np.ndarray) else jnp.arange(rows, dtype=jnp.int32)
+        return self.index != own[:, None]
+
+    @property
+    def atoms(self) -> Any:
+        """The atom behind each value of `index`, shape=(rows + g,)."""
+        xp: Any = np if isinstance(self.index, np.ndarray) else jnp
+        return xp.concatenate([xp.arange(self.index.shape[0], dtype=self.source.dtype), self.source])
 
 
 def complete_cell(cell: np.ndarray) -> np.ndarray:
@@ -71,6 +92,7 @@ def build_table(
     *,
     reverse: bool,
     width: int = 0,
+    images: int = 0,
     atoms: int | None = None,
 ) -> NeighborTable:
     """Neighbor table of radius `radius`, at least `width` wide, as numpy arrays (see `on_device`).
@@ -82,46 +104,80 @@ def build_table(
         radius: [Å]; infinite for all pairs of a non-periodic structure.
         reverse: whether opposite entries are wanted.
         width: smallest width of the table.
+        images: smallest number of images g that there is room for.
         atoms: how many of the positions are atoms, the first ones; the others pad the table and have no neighbors. None for all, and no
-            rounding for the sake of other structures.
+            rounding of the width for the sake of other structures.
 
     Raises:
         InputError: where all pairs are too many.
     """
     n = len(positions)
     if np.isinf(radius):
-        i, j, images = _all_pairs(n if atoms is None else atoms)
+        i, j, crossed = _all_pairs(n if atoms is None else atoms)
     else:
-        i, j, images = _pairs_within(positions[:atoms], cell, pbc, radius)
-    order = np.argsort(i, kind="stable")
-    i, j, images = i[order], j[order], images[order]
-    counts = np.bincount(i, minlength=n)
+        i, j, crossed = _pairs_within(positions[:atoms], cell, pbc, radius)
+    rows = n if n <= ROWS else -(-n // ROWS) * ROWS
+    counts = np.bincount(i, minlength=rows)
     widest = int(counts.max(initial=0))
     width = max(width, _rounded(widest), 1)
     if atoms is not None:
         width = max(width, shared_width(widest, n, all_pairs=not reverse and (n <= SMALLEST_PADDED or bool(np.isinf(radius)))))
-    slot = np.arange(len(i)) - np.repeat(np.cumsum(counts) - counts, counts)
-
-    index = np.repeat(np.arange(n, dtype=np.int32)[:, None], width, axis=1)
-    index[i, slot] = j
-    image = np.zeros((n, width, 3), dtype=np.int16)
-    image[i, slot] = images
-    mask = np.zeros((n, width), dtype=bool)
-    mask[i, slot] = True
-    shift = np.einsum("nea,ab->bne", image.astype(np.float64), cell)
+    order = _by_row(i, rows)
+    i, j, crossed = i[order], j[order], crossed[order]
+    place = np.arange(len(i)) - np.repeat(np.cumsum(counts) - counts, counts)
+    place += i.astype(np.int64) * width
+    neighbor, source, image = _images(j, crossed, rows, images)
+    index = np.repeat(np.arange(rows, dtype=np.int32), width)
+    index[place] = neighbor
     opposite = None
     if reverse:
-        opposite = np.arange(n * width, dtype=np.int32).reshape(n, width)
-        opposite[i, slot] = (i * width + slot)[_opposite(i, j, images, n)]
+        opposite = np.arange(rows * width, dtype=np.int32)
+        opposite[place] = place[_opposite(i, j, crossed, n)]
     return NeighborTable(
-        index=index,
+        index=index.reshape(rows, width),
+        source=source,
         image=image,
-        shift=(shift[0], shift[1], shift[2]),
-        mask=mask,
-        reverse=opposite,
+        shift=image.astype(np.float64) @ cell,
+        reverse=None if opposite is None else opposite.reshape(rows, width),
+        removed=np.zeros(n, dtype=bool),
         reference=np.array(positions, dtype=np.float64),
         radius=np.float64(radius),
     )
+
+
+def _by_row(i: np.ndarray, rows: int) -> np.ndarray:
+    """The order that sorts pairs by their first atom, in linear time."""
+    from scipy.sparse import coo_array
+
+    numbers = np.arange(len(i), dtype=np.int32 if len(i) < 2**31 else np.int64)
+    # Column numbers that never repeat keep the conversion from adding entries up.
+    return coo_array((numbers, (i, numbers)), shape=(rows, max(len(i), 1))).tocsr().data
+
+
+def _images(j: np.ndarray, crossed: np.ndarray, rows: int, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Index of each neighbor, and source and lattice vectors of all images that occur."""
+    outside = np.flatnonzero(np.any(crossed != 0, axis=1))
+    index = j.astype(np.int32)
+    if not len(outside):
+        return index, np.zeros(room, dtype=np.int32), np.zeros((room, 3), dtype=np.int16)
+    vectors = crossed[outside].astype(np.int64)
+    low = vectors.min(axis=0)
+    span = vectors.max(axis=0) - low + 1
+    code = j[outside].astype(np.int64)
+    for axis in range(3):
+        code = code * span[axis] + vectors[:, axis] - low[axis]
+    codes, slot = np.unique(code, return_inverse=True)
+    index[outside] = rows + slot
+    # Some more than there are, in few sizes: rebuilt tables should keep their shapes.
+    size = max(room, shared_width(len(codes) + len(codes) // 16, 0, all_pairs=False))
+    image = np.zeros((size, 3), dtype=np.int16)
+    rest = codes
+    for axis in (2, 1, 0):
+        image[: len(codes), axis] = rest % span[axis] + low[axis]
+        rest = rest // span[axis]
+    source = np.zeros(size, dtype=np.int32)
+    source[: len(codes)] = rest
+    return index, source, image
 
 
 def padded_size(atoms: int) -> int:
@@ -156,12 +212,15 @@ def _pairs_within(
     from vesin import NeighborList
 
     # vesin wants atoms inside the cell to be fast and exact; images are counted back to the atoms where they really are.
-    crossed = np.floor(positions @ np.linalg.inv(cell)).astype(np.int64) * np.asarray(pbc, dtype=np.int64)
+    crossed = np.floor(positions @ np.linalg.inv(cell)).astype(np.int32) * np.asarray(pbc, dtype=np.int32)
     i, j, images = NeighborList(cutoff=radius, full_list=True).compute(
         points=positions - crossed @ cell, box=cell, periodic=list(pbc), quantities="ijS"
     )
-    i, j = i.astype(np.int64), j.astype(np.int64)
-    return i, j, images.astype(np.int64) + crossed[i] - crossed[j]
+    i, j, images = i.astype(np.int32), j.astype(np.int32), images.astype(np.int32)
+    if np.any(crossed):
+        images += crossed[i]
+        images -= crossed[j]
+    return i, j, images
 
 
 def _all_pairs(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -171,7 +230,7 @@ def _all_pairs(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             "give the potential a cutoff"
         )
     i, j = np.nonzero(~np.eye(n, dtype=bool))
-    return i, j, np.zeros((len(i), 3), dtype=np.int64)
+    return i.astype(np.int32), j.astype(np.int32), np.zeros((len(i), 3), dtype=np.int32)
 
 
 def _opposite(i: np.ndarray, j: np.ndarray, images: np.ndarray, n: int) -> np.ndarray:
@@ -179,7 +238,7 @@ def _opposite(i: np.ndarray, j: np.ndarray, images: np.ndarray, n: int) -> np.nd
     span = 2 * int(np.abs(images).max(initial=0)) + 1
 
     def key(first: np.ndarray, second: np.ndarray, image: np.ndarray) -> np.ndarray:
-        code = first * n + second
+        code = first.astype(np.int64) * n + second
         for axis in range(3):
             code = code * span + image[:, axis] + span // 2
         return code

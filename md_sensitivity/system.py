@@ -19,12 +19,10 @@ from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.typing import species_of
 from md_sensitivity.interactions import (
     BoundTerm,
-    coefficients,
-    edges_of,
+    acting,
     endless,
     has_kinks,
     kink_gaps,
-    pair_range,
     range_of,
     room,
     total_energy,
@@ -124,10 +122,7 @@ class EnergyFunction:
         if not all(term.form.contact for term in self.system.terms):
             return self
         held = _held(self.bonds(x, theta), jnp.any(self.system.free > 0, axis=1), self.system.dimensions)
-        terms = []
-        for term in self.system.terms:
-            mask = term.neighbors.mask & held[:, None] & held[term.neighbors.index]
-            terms.append(replace(term, neighbors=replace(term.neighbors, mask=mask)))
+        terms = (replace(term, neighbors=_without(term.neighbors, ~held)) for term in self.system.terms)
         return replace(self, system=replace(self.system, terms=tuple(terms)))
 
     def room(self, x: jax.Array, theta: Theta) -> jax.Array:
@@ -143,14 +138,16 @@ class EnergyFunction:
         return _bonds(self.system, x, theta)
 
     def like(self, other: EnergyFunction) -> EnergyFunction:
-        """This energy without the contacts that are removed in `other`, for the same atoms."""
+        """This energy without the contacts that are removed in `other`, for the same atoms; both concrete."""
         terms = []
         for term, model in zip(self.system.terms, other.system.terms, strict=True):
-            terms.append(replace(term, neighbors=on_device(_without_removed(model.neighbors, term.neighbors))))
+            removed = np.asarray(model.neighbors.removed)
+            host = jax.tree.map(np.asarray, term.neighbors) if np.any(removed) else None
+            terms.append(term if host is None else replace(term, neighbors=on_device(_without(host, removed))))
         return replace(self, system=replace(self.system, terms=tuple(terms)))
 
     def kink_gaps(self, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
-        """For each term that has one: distance of each pair from where its curvature jumps, shape=(n, e) [Å], negative inside."""
+        """For each term that has one: distance of each pair from where its curvature jumps, shape=(rows, e) [Å], negative inside."""
         if not any(has_kinks(term) and not endless(term) for term in self.system.terms):
             return ()  # without a program for nothing
         return _gaps(self.system, x, theta)
@@ -164,10 +161,8 @@ class EnergyFunction:
 def _bonds(system: System, x: jax.Array, theta: Theta) -> tuple[Bonds, ...]:
     found = []
     for term in system.terms:
-        edges = edges_of(term, system.kinds, x, None)
-        reach = pair_range(term, coefficients(term, theta))[edges.center, edges.neighbor]
-        near = edges.x**2 + edges.y**2 + edges.z**2 < reach**2
-        found.append(Bonds(index=term.neighbors.index, image=term.neighbors.image, acting=edges.mask & near))
+        table = term.neighbors
+        found.append(Bonds(table.index, table.source, table.image, acting(term, x, system.kinds, theta)))
     return tuple(found)
 
 
@@ -180,10 +175,15 @@ def _gaps(system: System, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
 @partial(jax.jit, static_argnames="dimensions")
 def _held(bonds: tuple[Bonds, ...], mobile: jax.Array, dimensions: int) -> jax.Array:
     """Atoms that are frozen or have at least d + 1 contacts with held atoms, shape=(n,)."""
+    size = mobile.shape[0]
+
+    def contacts(bond: Bonds, held: jax.Array) -> jax.Array:
+        rows = jnp.pad(held, (0, bond.index.shape[0] - size))
+        there = jnp.concatenate([rows, held[bond.source]])[bond.index]
+        return jnp.sum(bond.acting & there, axis=1)[:size]
 
     def count(held: jax.Array) -> jax.Array:
-        contacts = sum(jnp.sum(bond.acting & held[bond.index], axis=1) for bond in bonds)
-        return held & (~mobile | (contacts >= dimensions + 1))
+        return held & (~mobile | (sum(contacts(bond, held) for bond in bonds) >= dimensions + 1))
 
     start = jnp.ones(mobile.shape, dtype=bool)
     return jax.lax.while_loop(lambda s: jnp.any(s[0] != s[1]), lambda s: (s[1], count(s[1])), (start, count(start)))[1]
@@ -197,35 +197,25 @@ def _with_neighbors(
     old = term.neighbors
     if any(isinstance(value, jax.core.Tracer) for value in jax.tree.leaves((x, reach, old))):
         return replace(term, neighbors=_traced_table(system, old, x, reach))
-    radius, width = float(reach) * (1.0 + skin), old.index.shape[1] if widen else 0
-    table = build_table(
-        np.asarray(x), np.asarray(system.cell), system.pbc, radius, reverse=old.reverse is not None, width=width, atoms=_host(system.atoms)
-    )
-    return replace(term, neighbors=on_device(_without_removed(old, table)))
+    width, images = (old.index.shape[1], len(old.source)) if widen else (0, 0)
+    table = _built(system, old, np.asarray(x), float(reach) * (1.0 + skin), width, images)
+    removed = np.asarray(old.removed)
+    return replace(term, neighbors=on_device(_without(table, removed) if np.any(removed) else table))
 
 
-def _without_removed(old: NeighborTable, table: NeighborTable) -> NeighborTable:
-    """The table without the contacts that `old` has lost.
-
-    An atom whose contacts were removed (`stabilized`) names others in its row, all of them masked. The new table keeps to that, so that
-    it can be read again: an atom that lost its last neighbor only because that one is removed names nobody, and a removed atom always
-    names somebody, be it itself across the cell.
-    """
-    removed = ~np.any(np.asarray(old.mask), axis=1) & _had_neighbors(old)
-    if not np.any(removed):
-        return table
-    index, image = np.array(table.index), np.array(table.image)
-    mask = np.asarray(table.mask) & ~removed[:, None] & ~removed[index]
-    forsaken = np.flatnonzero(~np.any(mask, axis=1) & ~removed)
-    index[forsaken], image[forsaken] = forsaken[:, None], 0
-    image[removed, 0, 0] = 1
-    return replace(table, index=index, image=image, mask=mask)
+def _built(system: System, old: NeighborTable, x: np.ndarray, radius: float, width: int, images: int) -> NeighborTable:
+    cell, atoms = np.asarray(system.cell), _host(system.atoms)
+    return build_table(x, cell, system.pbc, radius, reverse=old.reverse is not None, width=width, images=images, atoms=atoms)
 
 
-def _had_neighbors(table: NeighborTable) -> np.ndarray:
-    """Whether an atom's entries name other atoms, masked or not: padding names the atom itself without crossing the cell."""
-    index, image = np.asarray(table.index), np.asarray(table.image)
-    return np.any((index != np.arange(len(index))[:, None]) | np.any(image != 0, axis=2), axis=1)
+def _without(table: NeighborTable, removed: Any) -> NeighborTable:
+    """The table without the contacts of some atoms, which it remembers; a table of host or of device arrays."""
+    xp: Any = np if isinstance(table.index, np.ndarray) else jnp
+    rows = table.index.shape[0]
+    gone = xp.pad(removed, (0, rows - removed.shape[0]))
+    everywhere = xp.concatenate([gone, gone[table.source]])
+    own = xp.arange(rows, dtype=xp.int32)[:, None]
+    return replace(table, index=xp.where(gone[:, None] | everywhere[table.index], own, table.index), removed=removed)
 
 
 def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.Array) -> NeighborTable:
@@ -233,16 +223,15 @@ def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.A
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), old)
 
     def build(x: np.ndarray, cell: np.ndarray, reach: np.ndarray, old: NeighborTable, atoms: np.ndarray | None) -> NeighborTable:
-        width = old.index.shape[1]
+        width, images = old.index.shape[1], len(old.source)
+        old = jax.tree.map(np.asarray, old)
         if not np.all(np.isfinite(x)):
             return replace(old, radius=np.float64(-1.0))
-        radius = float(reach) * (1.0 + SKIN)
-        table = build_table(
-            np.asarray(x), np.asarray(cell), system.pbc, radius, reverse=old.reverse is not None, width=width, atoms=_host(atoms)
-        )
-        if table.index.shape[1] > width:
+        here = replace(system, cell=cell, atoms=atoms)
+        table = _built(here, old, np.asarray(x), float(reach) * (1.0 + SKIN), width, images)
+        if table.index.shape[1] > width or len(table.source) > images:
             return replace(old, radius=np.float64(-1.0))
-        return _without_removed(old, table)
+        return _without(table, old.removed)
 
     arguments = jax.lax.stop_gradient((x, system.cell, reach, old, system.atoms))
     return jax.pure_callback(build, shapes, *arguments, vmap_method="sequential")

@@ -111,8 +111,8 @@ def shortest_bond(equilibrium: Equilibrium) -> float:
     if frame is None:
         return 1.0
     for bond in equilibrium.energy.bonds(equilibrium.x, equilibrium.theta):
-        i, slot = np.nonzero(np.asarray(bond.acting))
+        i, j, image = bond.pairs()
         if len(i):
-            steps = x[np.asarray(bond.index)[i, slot]] - x[i] + np.asarray(bond.image)[i, slot] @ np.asarray(frame.cell)
+            steps = x[j] - x[i] + image @ np.asarray(frame.cell)
             shortest = min(shortest, float(np.sqrt(np.min(np.sum(steps * steps, axis=1)))))
     return shortest if np.isfinite(shortest) else 1.0

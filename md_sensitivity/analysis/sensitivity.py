@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from md_sensitivity.compilation import program
 from md_sensitivity.energy import PyTree, as_energy
 from md_sensitivity.errors import UsageError
 from md_sensitivity.implicit.equilibrium import Response, equilibrium_jacobian, equilibrium_vjp
@@ -79,12 +80,12 @@ def choose_mode(mode: str, parameters: int, components: int, *, positions: bool)
     return FORWARD if positions or parameters <= components else ADJOINT
 
 
-@jax.jit
+@program
 def _values(observables: tuple[BoundObservable, ...], energy: Any, x: PyTree, theta: PyTree) -> tuple[jax.Array, ...]:
     return tuple(jnp.asarray(o(energy, x, theta)) for o in observables)
 
 
-@jax.jit
+@program
 def _forward(
     observables: tuple[BoundObservable, ...], energy: Any, x: PyTree, theta: PyTree, directions: PyTree, responses: PyTree
 ) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
@@ -101,7 +102,7 @@ def _forward(
     return tuple(part[:count] for part in both), tuple(part[count:] for part in both)
 
 
-@jax.jit
+@program
 def _cotangents(observables: tuple[BoundObservable, ...], energy: Any, x: PyTree, theta: PyTree) -> tuple[PyTree, PyTree]:
     """∂O/∂x and ∂O/∂θ of each component, stacked."""
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from md_sensitivity.compilation import program
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Energy, PyTree
 
@@ -70,13 +71,13 @@ def unflattened(like: PyTree, flat: Any) -> PyTree:
     return jax.tree.unflatten(tree, [part.reshape((*flat.shape[:-1], *np.shape(leaf))) for part, leaf in zip(parts, leaves, strict=True)])
 
 
-@jax.jit
+@program
 def force_residual(energy: Energy, x: PyTree, theta: PyTree) -> jax.Array:
     """Largest component of ∂E/∂x [eV/Å]."""
     return largest_component(gradient(energy, x, theta))
 
 
-@jax.jit
+@program
 def largest_component(vector: Any) -> jax.Array:
     """Largest absolute entry of a tree: the residual force max|F| where the tree is a gradient."""
     return jnp.max(jnp.abs(ravel_pytree(vector)[0]), initial=0.0)

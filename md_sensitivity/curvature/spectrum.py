@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, unflattened
 from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, matrix_rows
 from md_sensitivity.curvature.zero_modes import ZeroModes
@@ -65,7 +66,7 @@ def spectrum(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
     return _lanczos(energy, x, theta, modes, mobile.size, seed)
 
 
-@jax.jit
+@program
 def _rows(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, coordinates: jax.Array, count: jax.Array
 ) -> jax.Array:
@@ -98,7 +99,7 @@ def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mo
     )
 
 
-@jax.jit
+@program
 def _shifted(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, shift: jax.Array, v: jax.Array) -> jax.Array:
     """P H P v with the zero modes lifted to `shift`."""
     project = flat_projector(modes, energy, x)

@@ -152,7 +152,7 @@ def _found(x: np.ndarray, cell: np.ndarray, free: np.ndarray, atoms: np.ndarray 
     count = n if atoms is None else int(atoms)
     if count == n:
         return _find(x, cell, free, bonds)
-    real = _find(x[:count], cell, free[:count], tuple(Bonds(*(table[:count] for table in bond)) for bond in bonds))
+    real = _find(x[:count], cell, free[:count], bonds)
     last = len(real.origin)
     return _padded(
         ZeroModes(
@@ -203,23 +203,20 @@ def _find(x: np.ndarray, cell: np.ndarray, free: np.ndarray, bonds: tuple[Bonds,
 
 
 def _pairs(bonds: tuple[Bonds, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Directed interacting pairs and their images."""
-    first, second, images = [], [], []
-    for bond in bonds:
-        i, slot = np.nonzero(bond.acting)
-        first.append(i)
-        second.append(bond.index[i, slot])
-        images.append(bond.image[i, slot])
-    return np.concatenate(first), np.concatenate(second), np.concatenate(images).astype(np.int64)
+    """Interacting pairs and their images, each once or twice."""
+    parts = [bond.pairs() for bond in bonds]
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
 def _fragments(
     n: int, i: np.ndarray, j: np.ndarray, image: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
     """Fragment of each atom, its image within the unwrapped fragment, and the lattice vectors that continue a fragment."""
+    once = (i < j) | ((i == j) & np.any(image > 0, axis=1))
+    i, j, image = i[once], j[once], image[once]
     graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n)).tocsr()
     count, labels = connected_components(graph, directed=False)
-    offsets = np.zeros((n, 3), dtype=np.int64)
+    offsets = np.zeros((n, 3), dtype=np.int32)
     if np.any(image):
         offsets = _spanning_offsets(n, i, j, image, graph, labels, count)
     closing = offsets[i] + image - offsets[j]
@@ -238,17 +235,24 @@ def _spanning_offsets(
     """Image of each atom along a spanning tree of its fragment, such that neighbors in the tree are unwrapped."""
     code = i.astype(np.int64) * n + j
     order = np.argsort(code, kind="stable")
-    sorted_code = code[order]
-    offsets = np.zeros((n, 3), dtype=np.int64)
+    code = code[order]
+    parent = np.arange(n, dtype=np.int32)
+    both_ways = (graph + graph.T).tocsr()
     roots = np.unique(labels, return_index=True)[1]
     for root in roots[np.bincount(labels, minlength=count) > 1]:
-        reached, predecessor = breadth_first_order(graph, root, directed=False)
-        children = reached[1:]
-        parents = predecessor[children]
-        step = image[order[np.searchsorted(sorted_code, parents.astype(np.int64) * n + children)]]
-        for child, parent, crossed in zip(children, parents, step, strict=True):
-            offsets[child] = offsets[parent] + crossed
-    return offsets
+        reached, predecessor = breadth_first_order(both_ways, root, directed=True)
+        parent[reached[1:]] = predecessor[reached[1:]]
+    child = np.flatnonzero(parent != np.arange(n))
+    low, high = np.minimum(child, parent[child]), np.maximum(child, parent[child])
+    step = image[order[np.searchsorted(code, low.astype(np.int64) * n + high)]].astype(np.int32)
+    offsets = np.zeros((n, 3), dtype=np.int32)
+    offsets[child] = np.where((parent[child] < child)[:, None], step, -step)
+    while True:  # each pass doubles the length of the path to the root that is summed up
+        above = parent[parent]
+        offsets += np.where((parent != np.arange(n))[:, None], offsets[parent], 0)
+        if np.array_equal(above, parent):
+            return offsets
+        parent = above
 
 
 def _turning(vectors: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ right-hand side, operator and answer.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product, unflattened
 from md_sensitivity.curvature.solvers import SOLVERS, STATUS_TEXT
 from md_sensitivity.curvature.solvers.base import NEGATIVE_CURVATURE
@@ -92,7 +92,7 @@ def choose_solver(equilibrium: Equilibrium, solver: str) -> tuple[str, str]:
     return "cg", "many coordinates: matrix-free, H is positive at a minimum"
 
 
-@partial(jax.jit, static_argnames="solver")
+@program(static=("solver",))
 def _krylov(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, solver: str, tolerance: float
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -103,7 +103,7 @@ def _krylov(
     return jax.vmap(project)(solution.value), solution.residual, solution.iterations, solution.status, size
 
 
-@jax.jit
+@program
 def _from_eigenvalues(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, values: jax.Array, vectors: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -223,7 +223,7 @@ def equilibrium_jacobian(
     return _response(solved, unflattened(equilibrium.x, solved.value))
 
 
-@jax.jit
+@program
 def _mixed_columns(energy: Energy, x: PyTree, theta: PyTree, directions: PyTree) -> jax.Array:
     """−∂²E/∂x∂θ along each direction, flat, shape=(p, d)."""
     return -jax.lax.map(lambda d: ravel_pytree(mixed_product(energy, x, theta, d))[0], directions, batch_size=BLOCK)
@@ -261,7 +261,7 @@ def equilibrium_vjp(
     return _response(solved, jax.tree.map(lambda v: v[0], value) if single else value)
 
 
-@jax.jit
+@program
 def _adjoint_rows(energy: Energy, x: PyTree, theta: PyTree, solutions: jax.Array) -> PyTree:
     _, unravel = ravel_pytree(x)
     return jax.lax.map(lambda u: jax.tree.map(jnp.negative, mixed_adjoint(energy, x, theta, unravel(u))), solutions)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import flat_gradient, flat_projector
 from md_sensitivity.curvature.solvers.dense import eigen_solve
 from md_sensitivity.curvature.zero_modes import ZeroModes
@@ -19,7 +20,7 @@ _GAIN = 0.7
 """Steps go on while the gradient shrinks at least by this factor."""
 
 
-@jax.jit
+@program
 def chord_steps(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, eigenvalues: jax.Array, eigenvectors: jax.Array, goal: jax.Array
 ) -> tuple[PyTree, jax.Array]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import flat_gradient, flat_hessian, flat_projector
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Energy, PyTree
@@ -99,7 +100,7 @@ class Round(NamedTuple):
     over: jax.Array
 
 
-@partial(jax.jit, static_argnames="method")
+@program(static=("method",))
 def advance(
     energy: Energy,
     x: PyTree,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 Coefficients = Mapping[str, jax.Array]
 """Parameter name → values, one for each edge (pair forms) or each tuple of types (many-body forms)."""
@@ -35,6 +36,34 @@ class Edges(NamedTuple):
     mask: jax.Array
     center: jax.Array
     neighbor: jax.Array
+
+
+class Distance(NamedTuple):
+    """A distance and its inverse square, elementwise; a form reads what it needs, and the rest is never computed.
+
+    Attributes:
+        r: [Å].
+        inverse_square: 1/r² [Å⁻²].
+    """
+
+    r: jax.Array
+    inverse_square: jax.Array
+
+
+@jax.custom_jvp
+def distance_of(square: jax.Array) -> Distance:
+    """The distance of which `square` is the square [Å²].
+
+    Divisions and roots are what a pair potential costs. The derivatives of both are products of both, so that one division and one root
+    serve an energy and its derivatives of every order.
+    """
+    return Distance(jnp.sqrt(square), 1.0 / square)
+
+
+@distance_of.defjvp
+def _distance_of_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[Distance, Distance]:
+    d = distance_of(primals[0])
+    return d, Distance(0.5 * d.r * d.inverse_square * tangents[0], -d.inverse_square * d.inverse_square * tangents[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +126,7 @@ class PairForm:
     """A pair potential φ(r; p).
 
     Attributes:
-        energy: (r, p, options) → φ, elementwise over arrays of equal shape; finite with finite derivatives for each r > 0.
+        energy: (distance, p, options) → φ, elementwise over arrays of equal shape; finite with finite derivatives for each r > 0.
         natural_range: (p, options) → distance beyond which φ and its force vanish identically; None where the form needs a cutoff.
         strength: (p) → array that is zero where the pair does not interact at all.
         mixable: whether mixing rules for σ and ε apply.
@@ -109,7 +138,7 @@ class PairForm:
     reference: str
     parameters: tuple[ParameterSpec, ...]
     options: tuple[OptionSpec, ...] = ()
-    energy: Callable[[jax.Array, Coefficients, Mapping[str, float]], jax.Array]
+    energy: Callable[[Distance, Coefficients, Mapping[str, float]], jax.Array]
     natural_range: Callable[[Coefficients, Mapping[str, float]], jax.Array] | None = None
     strength: Callable[[Coefficients], jax.Array]
     mixable: bool = False

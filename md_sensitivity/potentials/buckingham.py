@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.potentials.base import Coefficients, PairForm, ParameterSpec
+from md_sensitivity.potentials.base import Coefficients, Distance, PairForm, ParameterSpec
 
 
-def energy(r: jax.Array, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+def energy(d: Distance, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
     """φ = A e^(−r/ρ) − C/r⁶ [eV], r [Å]. It falls to −∞ at small r: a structure that has collapsed is no minimum."""
-    inverse = 1.0 / (r * r)
-    return p["A"] * jnp.exp(-r / p["rho"]) - p["C"] * inverse * inverse * inverse
+    inverse = d.inverse_square
+    return p["A"] * jnp.exp(-d.r / p["rho"]) - p["C"] * inverse * inverse * inverse
 
 
 BUCKINGHAM = PairForm(

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import jax
 
-from md_sensitivity.potentials.base import Coefficients, PairForm, ParameterSpec
+from md_sensitivity.potentials.base import Coefficients, Distance, PairForm, ParameterSpec
 
 
-def energy(r: jax.Array, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
-    """φ = 4ε [(σ/r)¹² − (σ/r)⁶] [eV], r [Å]."""
-    s2 = (p["sigma"] / r) ** 2
+def energy(d: Distance, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+    """φ = 4ε [(σ/r)¹² − (σ/r)⁶] [eV], the distance in Å."""
+    s2 = p["sigma"] * p["sigma"] * d.inverse_square
     s6 = s2 * s2 * s2
     return 4.0 * p["epsilon"] * (s6 * s6 - s6)
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.potentials.base import Coefficients, OptionSpec, PairForm, ParameterSpec
+from md_sensitivity.potentials.base import Coefficients, Distance, OptionSpec, PairForm, ParameterSpec
 
 
-def energy(r: jax.Array, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+def energy(d: Distance, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
     """φ = (ε/α) (1 − r/σ)^α for r < σ, else 0 [eV], r [Å]."""
     exponent = options["exponent"]
-    inside = r < p["sigma"]
+    inside = d.r < p["sigma"]
     # The argument is made safe before the power and the result masked after it: outside, any power of a negative number and of its
     # derivatives would be NaN and would survive a mask in reverse mode.
-    overlap = jnp.where(inside, 1.0 - r / p["sigma"], 0.5)
+    overlap = jnp.where(inside, 1.0 - d.r / p["sigma"], 0.5)
     return jnp.where(inside, p["epsilon"] / exponent * overlap**exponent, 0.0)
 
 

@@ -8,17 +8,17 @@ from ase.neighborlist import primitive_neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from md_sensitivity.energy import Bonds
 from md_sensitivity.errors import InputError
-from md_sensitivity.neighbors import MAX_ATOMS_ALL_PAIRS, NeighborTable, build_table, complete_cell
+from md_sensitivity.neighbors import MAX_ATOMS_ALL_PAIRS, ROWS, NeighborTable, build_table, complete_cell
 
 Pairs = list[tuple[int, int, int, int, int]]
 
 
 def pairs_of(table: NeighborTable) -> Pairs:
     """All (i, j, image) of a table."""
-    mask = np.asarray(table.mask)
-    i = np.nonzero(mask)[0]
-    return sorted(zip(i.tolist(), np.asarray(table.index)[mask].tolist(), *np.asarray(table.image)[mask].T.tolist(), strict=True))
+    i, j, images = Bonds(table.index, table.source, table.image, table.mask).pairs()
+    return sorted(zip(i.tolist(), j.tolist(), *images.T.tolist(), strict=True))
 
 
 def pairs_of_ase(positions: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...], radius: float) -> Pairs:
@@ -49,10 +49,10 @@ def test_tables_hold_exactly_the_pairs_of_ase(
     table = build_table(positions, cell, pbc, radius, reverse=reverse, width=width)
     assert pairs_of(table) == pairs_of_ase(positions, cell, pbc, radius)
     assert table.index.shape[1] >= width
-    assert np.allclose(np.stack(table.shift, axis=-1), np.asarray(table.image) @ cell, atol=1e-12)
-    padding = ~np.asarray(table.mask)
-    assert np.array_equal(np.asarray(table.index)[padding], np.nonzero(padding)[0])
-    assert not np.asarray(table.image)[padding].any()
+    assert np.allclose(table.shift, table.image @ cell, atol=1e-12)
+    padding = ~table.mask
+    assert np.array_equal(table.index[padding], np.nonzero(padding)[0])
+    assert table.index.shape[0] == len(positions) < ROWS and table.index.max() < len(table.index) + len(table.source)
 
 
 @settings(max_examples=60, deadline=None)
@@ -60,13 +60,14 @@ def test_tables_hold_exactly_the_pairs_of_ase(
 def test_the_reverse_table_names_the_opposite_of_each_entry(case: tuple[np.ndarray, np.ndarray, tuple[bool, ...], float]) -> None:
     positions, cell, pbc, radius = case
     table = build_table(positions, cell, pbc, radius, reverse=True)
-    index, image, mask = np.asarray(table.index), np.asarray(table.image), np.asarray(table.mask)
-    reverse = np.asarray(table.reverse)
-    width = index.shape[1]
-    for i, e in np.argwhere(mask):
-        j, f = divmod(int(reverse[i, e]), width)
-        assert mask[j, f] and (j, index[j, f]) == (index[i, e], i) and np.array_equal(image[j, f], -image[i, e])
-    assert np.array_equal(np.sort(reverse.reshape(-1)), np.arange(reverse.size))
+    rows, width = table.index.shape
+    images = np.concatenate([np.zeros((rows, 3), dtype=int), table.image])
+    for i, e in np.argwhere(table.mask):
+        here = table.index[i, e]
+        j, f = divmod(int(table.reverse[i, e]), width)
+        back = table.index[j, f]
+        assert table.mask[j, f] and (j, table.atoms[back]) == (table.atoms[here], i) and np.array_equal(images[back], -images[here])
+    assert np.array_equal(np.sort(table.reverse.reshape(-1)), np.arange(table.reverse.size))
 
 
 @settings(max_examples=30, deadline=None)

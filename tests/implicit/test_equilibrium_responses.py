@@ -226,7 +226,9 @@ def test_rattlers_that_barely_touch_have_no_say(nudge: float) -> None:
     table, gaps = fresh.system.terms[0].neighbors, np.asarray(fresh.kink_gaps(start, clean.theta)[0])[rattler]
     slot = int(np.argmin(np.abs(gaps)))
     gap = float(gaps[slot])
-    step = start[int(table.index[rattler, slot])] - start[rattler] + np.array([float(s[rattler, slot]) for s in table.shift])
+    entry = int(table.index[rattler, slot])
+    shifts = np.concatenate([np.zeros((len(table.index), 3)), np.asarray(table.shift)])
+    step = start[int(table.atoms[entry])] - start[rattler] + shifts[entry]
     start[rattler] += (gap + nudge) * step / np.linalg.norm(step)
     touching = minimize(energy, start, clean.theta, fmax=1e-8, throw=False)
     assert (touching.status, touching.rattlers) == ("minimum", clean.rattlers)

@@ -16,11 +16,11 @@ PACKAGE = ROOT / "md_sensitivity"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 ORDER = (
-    ("__init__", "errors", "files", "units", "registry", "types", "progress", "versions", "startup"),
+    ("__init__", "errors", "files", "units", "registry", "types", "progress", "versions", "startup", "compilation", "reduction"),
     ("structures",),
     ("potentials",),
     ("forcefields",),
-    ("system", "binding", "neighbors", "energy", "interactions", "feasibility"),
+    ("system", "binding", "neighbors", "energy", "kernels", "interactions", "feasibility"),
     ("curvature",),
     ("minimization",),
     ("implicit",),
