@@ -61,6 +61,25 @@ class Frame(NamedTuple):
     atoms: jax.Array | None = None
 
 
+class Assembled(Protocol):
+    """A stored Hessian, a pytree; vectors are packed in an order of its own while a solver works with them.
+
+    The product is zero for frozen coordinates; rigid motions are not taken care of.
+    """
+
+    def pack(self, vectors: jax.Array) -> jax.Array:
+        """Flat vectors like x, shape=(p, d), in its order, shape=(p, d')."""
+
+    def unpack(self, packed: jax.Array) -> jax.Array:
+        """The reverse."""
+
+    def product(self, packed: jax.Array) -> jax.Array:
+        """H v for packed vectors, shape=(p, d')."""
+
+    def lowered(self) -> Self:
+        """The same in single precision."""
+
+
 @runtime_checkable
 class Energy(Protocol):
     """An energy E(x, θ) that is a pytree itself, so that jitted functions take it as an argument.
@@ -91,6 +110,9 @@ class Energy(Protocol):
 
     def kink_gaps(self, x: PyTree, theta: PyTree) -> tuple[jax.Array, ...]:
         """Distances of pairs from where the curvature of their energy jumps, negative inside [Å]; empty where it never does."""
+
+    def assembled(self, x: PyTree, theta: PyTree) -> Assembled | None:
+        """H at x, stored in a form that multiplies faster than derivatives of E do; None where there is none."""
 
     def frame(self, x: PyTree) -> Frame | None:
         """The space of rigid motions; None where there are none."""
@@ -137,6 +159,9 @@ class PlainEnergy:
 
     def kink_gaps(self, x: PyTree, theta: PyTree) -> tuple[jax.Array, ...]:
         return ()
+
+    def assembled(self, x: PyTree, theta: PyTree) -> Assembled | None:
+        return None
 
     def frame(self, x: PyTree) -> Frame | None:
         return Frame(cell=jnp.zeros((3, 3)), free=jnp.ones_like(x)) if self.rigid else None

@@ -28,6 +28,7 @@ from md_sensitivity.interactions import (
     total_energy,
 )
 from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell, on_device, padded_size
+from md_sensitivity.pair_blocks import PairBlocks, assembled
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
@@ -151,6 +152,12 @@ class EnergyFunction:
         if not any(has_kinks(term) and not endless(term) for term in self.system.terms):
             return ()  # without a program for nothing
         return _gaps(self.system, x, theta)
+
+    def assembled(self, x: jax.Array, theta: Theta) -> PairBlocks | None:
+        """H at x as stored blocks, where all terms are pair potentials."""
+        if not self.system.terms or not all(isinstance(term.form, PairForm) for term in self.system.terms):
+            return None
+        return assembled(self.system.terms, self.system.kinds, self.system.free, x, theta)
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""

@@ -6,6 +6,7 @@ right-hand side, operator and answer.
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 import jax
@@ -14,12 +15,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.compilation import program
+from md_sensitivity.curvature.operators import choose_hessian, hessian_operator
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product, unflattened
 from md_sensitivity.curvature.solvers import SOLVERS, STATUS_TEXT
 from md_sensitivity.curvature.solvers.base import NEGATIVE_CURVATURE
 from md_sensitivity.curvature.solvers.dense import eigen_solve
 from md_sensitivity.curvature.zero_modes import ZeroModes
-from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.energy import Assembled, Energy, PyTree
 from md_sensitivity.errors import ConvergenceError, NotAMinimumError
 from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium
@@ -34,7 +36,9 @@ _REFINED = 1e-11
 _MAX_REFINED = 60
 """Iterations for which eigenvalues of a nearby Hessian are worth while."""
 BLOCK = 16
-"""Right-hand sides that are solved together."""
+"""Right-hand sides that are solved together, at most."""
+_FEWEST = 4
+"""Right-hand sides that are not divided further among processors: together they cost little more than one."""
 
 
 class Response(NamedTuple):
@@ -94,13 +98,19 @@ def choose_solver(equilibrium: Equilibrium, solver: str) -> tuple[str, str]:
 
 @program(static=("solver",))
 def _krylov(
-    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, solver: str, tolerance: float
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
-    project = flat_projector(modes, energy, x)
-    b = jax.vmap(project)(b)
-    solution = SOLVERS[solver].solve(flat_hessian(energy, x, theta, project), b, tolerance, MAX_ITERATIONS)
-    size = jnp.linalg.norm(b, axis=1)
-    return jax.vmap(project)(solution.value), solution.residual, solution.iterations, solution.status, size
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Assembled | None, b: jax.Array, solver: str, tolerance: float
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Solutions, residuals, iterations and status for right-hand sides without rigid motions."""
+    operator = hessian_operator(energy, x, theta, modes, stored)
+    solution = SOLVERS[solver].solve(operator, operator.pack(b), tolerance, MAX_ITERATIONS)
+    return operator.unpack(operator.project(solution.value)), solution.residual, solution.iterations, solution.status
+
+
+@program
+def _projected(energy: Energy, x: PyTree, modes: ZeroModes | None, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Right-hand sides without rigid motions, and their norms."""
+    b = jax.vmap(flat_projector(modes, energy, x))(b)
+    return b, jnp.linalg.norm(b, axis=1)
 
 
 @program
@@ -150,7 +160,7 @@ def _from_eigenvalues(
     return found, error, size
 
 
-def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float) -> _Solved:
+def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float, hessian: str) -> _Solved:
     """P H⁺ P b for right-hand sides of shape=(p, d), in blocks; zero right-hand sides cost nothing."""
     name, reason = choose_solver(equilibrium, solver)
     if len(b) == 0:
@@ -161,19 +171,31 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
         value, residual, size = _from_eigenvalues(e, x, theta, modes, b, np.asarray(spectrum.eigenvalues), spectrum.eigenvectors)
         status = np.where(np.asarray(residual) <= ACCEPTABLE, 0, 3)
         return _Solved(value, np.asarray(residual), 1, status, name, reason, _finite(np.asarray(size)))
-    parts = []
-    width = min(BLOCK, len(b))
-    columns = np.asarray(b)
-    for first in range(0, len(b), width):
-        block = columns[first : first + width]
-        padded = np.pad(block, ((0, width - len(block)), (0, 0)))
-        parts.append([np.asarray(part) for part in _krylov(e, x, theta, modes, padded, name, tolerance)])
+    b, size = _projected(e, x, modes, b)
+    norms = _finite(np.asarray(size))
+    wanted = np.flatnonzero(norms > 0)
+    stored, way, because = choose_hessian(e, x, theta, hessian)
+    value, residual = np.zeros(b.shape), np.zeros(len(b))
+    status, iterations = np.zeros(len(b), dtype=np.int64), 0
+    # All blocks are handed over before the first answer is asked for: they run side by side where there are several processors.
+    blocks = np.array_split(wanted, _streams(len(wanted))) if len(wanted) else []
+    answers = [_krylov(e, x, theta, modes, stored, b[_filled(block, blocks)], name, tolerance) for block in blocks]
+    for block, answer in zip(blocks, answers, strict=True):
+        found, left, count, code = (np.asarray(part) for part in answer)
+        value[block], residual[block], status[block] = found[: len(block)], left[: len(block)], code[: len(block)]
+        iterations = max(iterations, int(count))
+    return _Solved(jnp.asarray(value), residual, iterations, status, name, f"{reason}; {way}: {because}", norms)
 
-    def joined(k: int) -> np.ndarray:
-        return np.concatenate([part[k] for part in parts])[: len(b)]
 
-    iterations = max(int(part[2]) for part in parts)
-    return _Solved(jnp.asarray(joined(0)), joined(1), iterations, joined(3), name, reason, _finite(joined(4)))
+def _streams(count: int) -> int:
+    """Number of blocks of right-hand sides: at most `BLOCK` in each, and work for all processors."""
+    least = -(-count // BLOCK)
+    return least if jax.default_backend() != "cpu" else max(least, min(os.cpu_count() or 1, -(-count // _FEWEST)))
+
+
+def _filled(block: np.ndarray, blocks: list[np.ndarray]) -> np.ndarray:
+    """The block, filled up by repetition to the size of the largest, so that all share one program."""
+    return np.resize(block, max(len(other) for other in blocks))
 
 
 def _finite(rhs: np.ndarray) -> np.ndarray:
@@ -199,7 +221,13 @@ def _refuse(equilibrium: Equilibrium, solved: _Solved) -> None:
 
 
 def equilibrium_jacobian(
-    equilibrium: Equilibrium, directions: PyTree, *, solver: str = "auto", tolerance: float = TOLERANCE, throw: bool = True
+    equilibrium: Equilibrium,
+    directions: PyTree,
+    *,
+    solver: str = "auto",
+    hessian: str = "auto",
+    tolerance: float = TOLERANCE,
+    throw: bool = True,
 ) -> Response:
     """dx*/dθ along many directions in parameter space, their right-hand sides solved together.
 
@@ -207,6 +235,7 @@ def equilibrium_jacobian(
         equilibrium: from `minimize`.
         directions: a tree like θ whose leaves have a leading axis of length p.
         solver: name in `SOLVERS`, or "auto".
+        hessian: name in `HESSIANS`: how products with H are made, or "auto".
         tolerance: relative residual that is asked for.
         throw: raise where a recomputed residual is above `ACCEPTABLE`; otherwise the status says so.
 
@@ -217,7 +246,7 @@ def equilibrium_jacobian(
         ConvergenceError, NotAMinimumError: where a solve failed.
     """
     b = _mixed_columns(equilibrium.energy, equilibrium.x, equilibrium.theta, directions)
-    solved = _solve(equilibrium, b, solver, tolerance)
+    solved = _solve(equilibrium, b, solver, tolerance, hessian)
     if throw:
         _refuse(equilibrium, solved)
     return _response(solved, unflattened(equilibrium.x, solved.value))
@@ -230,22 +259,34 @@ def _mixed_columns(energy: Energy, x: PyTree, theta: PyTree, directions: PyTree)
 
 
 def equilibrium_jvp(
-    equilibrium: Equilibrium, theta_dot: PyTree, *, solver: str = "auto", tolerance: float = TOLERANCE, throw: bool = True
+    equilibrium: Equilibrium,
+    theta_dot: PyTree,
+    *,
+    solver: str = "auto",
+    hessian: str = "auto",
+    tolerance: float = TOLERANCE,
+    throw: bool = True,
 ) -> Response:
     """dx*/dθ along one direction θ̇; as `equilibrium_jacobian`, without the leading axis."""
     stacked = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64)[None], theta_dot)
-    response = equilibrium_jacobian(equilibrium, stacked, solver=solver, tolerance=tolerance, throw=throw)
+    response = equilibrium_jacobian(equilibrium, stacked, solver=solver, hessian=hessian, tolerance=tolerance, throw=throw)
     return response._replace(value=jax.tree.map(lambda leaf: leaf[0], response.value))
 
 
 def equilibrium_vjp(
-    equilibrium: Equilibrium, x_bar: PyTree, *, solver: str = "auto", tolerance: float = TOLERANCE, throw: bool = True
+    equilibrium: Equilibrium,
+    x_bar: PyTree,
+    *,
+    solver: str = "auto",
+    hessian: str = "auto",
+    tolerance: float = TOLERANCE,
+    throw: bool = True,
 ) -> Response:
     """Gradient of ⟨x̄, x*(θ)⟩ with respect to all parameters by one solve (adjoint); several where x̄ has a leading axis.
 
     Args:
         x_bar: cotangent, a tree like x, or with a leading axis k for k cotangents.
-        equilibrium, solver, tolerance, throw: as for `equilibrium_jacobian`.
+        equilibrium, solver, hessian, tolerance, throw: as for `equilibrium_jacobian`.
 
     Returns:
         Response whose value is a tree like θ, with the leading axis where x̄ has one.
@@ -254,7 +295,7 @@ def equilibrium_vjp(
     single = jnp.ndim(leaf) == jnp.ndim(reference)
     stacked = jax.tree.map(lambda v: jnp.asarray(v, dtype=jnp.float64)[None], x_bar) if single else x_bar
     b = jax.vmap(lambda tree: ravel_pytree(tree)[0])(stacked)
-    solved = _solve(equilibrium, b, solver, tolerance)
+    solved = _solve(equilibrium, b, solver, tolerance, hessian)
     if throw:
         _refuse(equilibrium, solved)
     value = _adjoint_rows(equilibrium.energy, equilibrium.x, equilibrium.theta, solved.value)

@@ -20,7 +20,7 @@ ORDER = (
     ("structures",),
     ("potentials",),
     ("forcefields",),
-    ("system", "binding", "neighbors", "energy", "kernels", "interactions", "feasibility"),
+    ("system", "binding", "neighbors", "energy", "kernels", "interactions", "pair_blocks", "feasibility"),
     ("curvature",),
     ("minimization",),
     ("implicit",),

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 Operator = Callable[[jax.Array], jax.Array]
+"""A linear map of one vector; it may know faster maps of several, `columns`, and of several without what is exactly zero, `exact`."""
 
 CONVERGED, MAX_ITERATIONS, NEGATIVE_CURVATURE, STAGNATED = range(4)
 STATUS_TEXT = (
@@ -61,10 +62,20 @@ class Solver:
     symmetric: bool
 
 
+def swept(operator: Operator) -> Operator:
+    """The map of several vectors that the sweeps of a solver use, shape=(p, d) → shape=(p, d)."""
+    return getattr(operator, "columns", None) or jax.vmap(operator)
+
+
+def exact(operator: Operator) -> Operator:
+    """The map of several vectors by which residuals are judged."""
+    return getattr(operator, "exact", None) or jax.vmap(operator)
+
+
 def judged(operator: Operator, b: jax.Array, value: jax.Array, iterations: jax.Array, status: jax.Array, tolerance: float) -> Solution:
     """The solution with its residual recomputed; what claims to have converged, but has not, is called stagnated."""
     size = jnp.linalg.norm(b, axis=1)
-    error = jnp.linalg.norm(b - jax.vmap(operator)(value), axis=1)
+    error = jnp.linalg.norm(b - exact(operator)(value), axis=1)
     # A right-hand side that is not finite is no zero one: its residual is NaN, and nothing has converged.
     residual = jnp.where(size == 0, 0.0, error / jnp.where(size == 0, 1.0, size))
     good = residual <= tolerance

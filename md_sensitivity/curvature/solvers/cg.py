@@ -17,7 +17,9 @@ from md_sensitivity.curvature.solvers.base import (
     Operator,
     Solution,
     Solver,
+    exact,
     judged,
+    swept,
 )
 
 _REFINEMENTS = 3
@@ -44,11 +46,10 @@ def conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_i
 
     Source: Hestenes and Stiefel, doi:10.6028/jres.049.044.
     """
-    product = jax.vmap(operator)
+    product, judge = swept(operator), exact(operator)
     goal = jnp.maximum(tolerance, FLOOR) * jnp.linalg.norm(b, axis=1)
 
-    def start(x: jax.Array, status: jax.Array, iteration: jax.Array) -> _State:
-        r = b - product(x)
+    def start(x: jax.Array, r: jax.Array, status: jax.Array, iteration: jax.Array) -> _State:
         rr = jnp.sum(r * r, axis=1)
         active = (jnp.sqrt(rr) > goal) & (status != NEGATIVE_CURVATURE)
         return _State(x, r, r, rr, rr, jnp.zeros(rr.shape, dtype=jnp.int32), status, active, iteration)
@@ -74,11 +75,11 @@ def conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_i
         return jax.lax.while_loop(lambda s: jnp.any(s.active) & (s.iteration < max_iterations), step, s)
 
     def error(x: jax.Array) -> jax.Array:
-        return jnp.linalg.norm(b - product(x), axis=1)
+        return jnp.linalg.norm(b - judge(x), axis=1)
 
     def refine(carry: tuple[_State, jax.Array]) -> tuple[_State, jax.Array]:
         s, count = carry
-        finer = sweep(start(s.x, s.status, s.iteration))
+        finer = sweep(start(s.x, b - judge(s.x), s.status, s.iteration))
         # Restarted from rounding errors, a sweep may lead astray; its negative curvatures are then noise as well.
         better = error(finer.x) < error(s.x)
         x = jnp.where(better[:, None], finer.x, s.x)
@@ -90,7 +91,7 @@ def conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_i
         return (count < _REFINEMENTS) & jnp.any(drifted) & (s.iteration < max_iterations)
 
     zero = jnp.zeros(b.shape[0], dtype=jnp.int32)
-    first = sweep(start(jnp.zeros_like(b), zero + CONVERGED, jnp.zeros((), dtype=jnp.int32)))
+    first = sweep(start(jnp.zeros_like(b), b, zero + CONVERGED, jnp.zeros((), dtype=jnp.int32)))
     last, _ = jax.lax.while_loop(unfinished, refine, (first, jnp.zeros((), dtype=jnp.int32)))
     status = jnp.where(last.active, MAX_ITERATIONS, last.status)
     return judged(operator, b, last.x, last.iteration, status, tolerance)

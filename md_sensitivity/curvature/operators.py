@@ -1,0 +1,116 @@
+"""Ways to multiply with the Hessian, in one table: stored blocks, or derivatives of the gradient.
+
+A solver works with packed vectors, many at once. Its sweeps use H itself, because a right-hand side without rigid motions keeps its
+Krylov space free of them up to rounding; residuals are judged with P H P, P removing rigid motions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from md_sensitivity.compilation import program
+from md_sensitivity.curvature.products import flat_projector, hessian_product
+from md_sensitivity.curvature.zero_modes import ZeroModes
+from md_sensitivity.energy import Assembled, Energy, PyTree
+from md_sensitivity.errors import UsageError
+
+BLOCKS, PRODUCTS = "blocks", "products"
+HESSIANS = {
+    BLOCKS: "assembled symmetric 3×3 blocks of all interacting pairs; pair potentials",
+    PRODUCTS: "matrix-free, by differentiating the gathered gradient; any energy",
+}
+"""Name → description."""
+_SHARE_OF_MEMORY = 0.25
+"""Blocks may take so much of the memory."""
+
+Columns = Callable[[jax.Array], jax.Array]
+"""A linear map of several vectors, shape=(p, d) → shape=(p, d)."""
+
+
+@dataclass(frozen=True)
+class HessianOperator:
+    """H for a solver, of packed vectors.
+
+    Attributes:
+        columns: v → H v, exactly zero for frozen coordinates, shape=(p, d') → shape=(p, d').
+        exact: v → P H P v.
+        project: v → P v.
+        pack, unpack: between flat vectors, shape=(p, d), and packed ones.
+        lowered: `columns` in single precision; None where there is none.
+    """
+
+    columns: Columns
+    exact: Columns
+    project: Columns
+    pack: Columns
+    unpack: Columns
+    lowered: Columns | None = None
+
+    def __call__(self, v: jax.Array) -> jax.Array:
+        """P H P v of one vector, shape=(d',)."""
+        return self.exact(v[None])[0]
+
+
+@program
+def _assembled(energy: Energy, x: PyTree, theta: PyTree) -> Assembled | None:
+    return energy.assembled(x, theta)
+
+
+def choose_hessian(energy: Energy, x: PyTree, theta: PyTree, name: str = "auto") -> tuple[Assembled | None, str, str]:
+    """The stored Hessian or None for derivatives, the name of the way in `HESSIANS`, and why it was chosen.
+
+    Raises:
+        UsageError: for an unknown name, or where stored blocks are asked of an energy that has none.
+    """
+    if name not in ("auto", *HESSIANS):
+        raise UsageError(f"unknown way {name!r} to multiply with the Hessian; one of auto, {', '.join(HESSIANS)}")
+    if name == PRODUCTS:
+        return None, PRODUCTS, "asked for"
+    shapes = jax.eval_shape(lambda: energy.assembled(x, theta))
+    if shapes is None:
+        if name == BLOCKS:
+            raise UsageError("the Hessian can be stored in blocks where all terms are pair potentials; use products")
+        return None, PRODUCTS, "the energy has terms that are no pair potentials"
+    needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    if name == "auto" and needed > _SHARE_OF_MEMORY * memory():
+        return None, PRODUCTS, f"blocks would take {needed / 2**30:.1f} GiB"
+    return _assembled(energy, x, theta), BLOCKS, "asked for" if name == BLOCKS else "pair potentials only"
+
+
+def memory() -> int:
+    """Memory of the device that computes, or of this machine [bytes]."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return int(stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def hessian_operator(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Assembled | None) -> HessianOperator:
+    """The operator for packed vectors; within traced code."""
+    projector = flat_projector(modes, energy, x)
+    project: Columns = jax.vmap(projector)
+    if stored is None:
+        _, unravel = ravel_pytree(x)
+
+        def product(v: jax.Array) -> jax.Array:
+            return ravel_pytree(hessian_product(energy, x, theta, unravel(v)))[0]
+
+        columns = jax.vmap(product)
+        return HessianOperator(columns, lambda v: project(columns(project(v))), project, _same, _same)
+
+    def packed_project(v: jax.Array) -> jax.Array:
+        return stored.pack(project(stored.unpack(v)))
+
+    def exact(v: jax.Array) -> jax.Array:
+        return packed_project(stored.product(packed_project(v)))
+
+    return HessianOperator(stored.product, exact, packed_project, stored.pack, stored.unpack, stored.lowered().product)
+
+
+def _same(vectors: Any) -> Any:
+    return jnp.asarray(vectors)
