@@ -25,29 +25,56 @@ _ROUNDING = 1e-10
 """Force along zero modes, as a share of the stiffness (times 1 Å), that counts as none."""
 
 
-def lost_zero_modes(equilibrium: Equilibrium, selection: Selection) -> dict[str, str]:
-    """Parameters of the selection along which zero modes are lost, with the reason why no derivative exists.
+def losing_zero_modes(equilibrium: Equilibrium) -> PyTree:
+    """Whether zero modes are lost along each parameter, so that no derivative with respect to it exists.
 
-    One random motion tells: it is split into its part along zero modes and the rest, and each parameter's force is measured along both.
+    One random motion tells: it is split into its part along zero modes and the rest, and each parameter's force is measured along both,
+    where the parameter changes by its own size (by one unit where it is zero).
+
+    Args:
+        equilibrium: from `minimize`; of its zero modes, rigid motions of fragments are looked at.
+
+    Returns:
+        A tree like θ with leaves of booleans, on the host.
     """
-    if not selection.rows:
-        return {}
-    e, x, theta = equilibrium.energy, equilibrium.x, equilibrium.theta
+    x, theta = equilibrium.x, equilibrium.theta
+    if equilibrium.modes is None:
+        return jax.tree.map(lambda leaf: np.zeros(np.shape(leaf), dtype=bool), theta)
     size = sum(np.size(leaf) for leaf in jax.tree.leaves(x))
     motion = np.random.default_rng(0).normal(size=size)
-    along, whole = jax.tree.map(np.asarray, _forces(e, x, theta, equilibrium.modes, motion))
-    labels = [(row.label, row.parameter, row.index) for row in selection.rows]
-    zero = np.array([abs(float(along[label][name][index])) for label, name, index in labels]) * selection.scales
-    total = np.array([abs(float(whole[label][name][index])) for label, name, index in labels]) * selection.scales
+    along, whole = _forces(equilibrium.energy, x, theta, equilibrium.modes, motion)
     stiffness = 0.0 if equilibrium.spectrum is None else equilibrium.spectrum.largest
     least = _ROUNDING * stiffness * np.sqrt(size) + 10.0 * equilibrium.max_force
-    return {
-        row.name: (
-            f"the derivative with respect to {row.name} does not exist here: it acts along motions that cost no energy at its present value"
-        )
-        for row, force, of in zip(selection.rows, zero, total, strict=True)
-        if force > max(_SHARE * of, least)
-    }
+
+    def lost(value: Any, zero: jax.Array, total: jax.Array) -> np.ndarray:
+        scale = np.where(np.asarray(value) != 0, np.abs(np.asarray(value)), 1.0)
+        return np.abs(np.asarray(zero)) * scale > np.maximum(_SHARE * np.abs(np.asarray(total)) * scale, least)
+
+    return jax.tree.map(lost, theta, along, whole)
+
+
+def no_derivative(name: str) -> str:
+    """Why there is no derivative with respect to a parameter along which zero modes are lost."""
+    return f"the derivative with respect to {name} does not exist here: it acts along motions that cost no energy at its present value"
+
+
+def lost_zero_modes(equilibrium: Equilibrium, selection: Selection) -> dict[str, str]:
+    """Parameters of the selection along which zero modes are lost, with the reason why no derivative exists."""
+    if not selection.rows:
+        return {}
+    lost = losing_zero_modes(equilibrium)
+    return {row.name: no_derivative(row.name) for row in selection.rows if lost[row.label][row.parameter][row.index]}
+
+
+def touching(lost: PyTree, directions: PyTree) -> np.ndarray:
+    """Whether each of p directions changes a parameter along which zero modes are lost, shape=(p,).
+
+    Args:
+        lost: from `losing_zero_modes`.
+        directions: a tree like θ whose leaves have a leading axis p.
+    """
+    leaves = zip(jax.tree.leaves(directions), jax.tree.leaves(lost), strict=True)
+    return np.any([np.any((np.asarray(d) != 0) & flags, axis=tuple(range(1, np.ndim(d)))) for d, flags in leaves], axis=0)
 
 
 @jax.jit

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from md_sensitivity.analysis.existence import losing_zero_modes, touching
 from md_sensitivity.compilation import program
 from md_sensitivity.energy import PyTree, as_energy
 from md_sensitivity.errors import UsageError
@@ -44,7 +45,7 @@ class Sensitivity:
     """Sensitivity of one observable to all parameters.
 
     `direct`, `relaxation`, `total` and `logarithmic` are trees like θ. Each leaf has the shape of the value followed by that of
-    the parameter.
+    the parameter. Where x* has no derivative with respect to a parameter (`analysis/existence.py`), all but `direct` are NaN.
 
     Attributes:
         name, unit: of the observable.
@@ -185,6 +186,9 @@ def sensitivity(
         mode: "auto", "forward" or "adjoint".
         solver: name in `SOLVERS`, or "auto".
 
+    Returns:
+        The sensitivity; NaN for parameters with respect to which x* has no derivative, because they act along motions that cost no energy.
+
     Raises:
         ConvergenceError, NotAMinimumError: where a linear solve failed.
         UsageError: where the observable is not offered for the structure.
@@ -199,6 +203,7 @@ def sensitivity(
         (bound,), equilibrium, basis, mode=choose_mode(mode, flat.size, components, positions=False), solver=solver
     )
     value, direct, relaxation = found.value[0], found.direct[0], found.relaxation[0]
+    relaxation = np.where(touching(losing_zero_modes(equilibrium), basis).reshape(-1, *(1,) * value.ndim), np.nan, relaxation)
 
     def tree(table: np.ndarray) -> PyTree:
         """(p, *shape) → tree whose leaves are (*shape, *leaf shape)."""
