@@ -132,7 +132,9 @@ def _aimed(site: Site, force_field: ForceField, indices: np.ndarray) -> Site:
     """The site with the parameters that act on it."""
     acting = set(acting_rows(force_field, site.structure))
     columns = np.array([k for k, index in enumerate(indices) if int(index) in acting], dtype=np.int64)
-    return replace(site, columns=columns, directions=stacked(force_field, np.eye(len(force_field.table))[indices[columns]]))
+    names = tuple(force_field.table.rows[i].name for i in indices[columns])
+    directions = stacked(force_field, np.eye(len(force_field.table))[indices[columns]])
+    return replace(site, columns=columns, parameters=names, directions=directions)
 
 
 def residuals(problem: Problem, theta: np.ndarray, before: Place | None, report: Report) -> Point:
@@ -214,7 +216,7 @@ def jacobian(problem: Problem, place: Place, report: Report) -> tuple[np.ndarray
     """∂r/∂θ of shape=(m, p), by the implicit function theorem, and the place with its derivatives.
 
     Raises:
-        Rejected: where a linear solve failed.
+        Rejected: where a linear solve failed, or a derivative does not exist.
     """
     settled = []
     for site, each in zip(problem.sites, place.settled, strict=True):

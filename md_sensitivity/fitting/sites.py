@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.analysis.certificate import shortest_bond
+from md_sensitivity.analysis.existence import losing_zero_modes, no_derivative, touching
 from md_sensitivity.analysis.sensitivity import FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.curvature.spectrum import spectrum
 from md_sensitivity.curvature.zero_modes import count_zero_modes, without_zero_modes, zero_modes
@@ -59,6 +60,7 @@ class Site:
         name: in messages.
         requests: what is asked.
         columns: positions of its parameters among those of the fit, shape=(p of the site,).
+        parameters: their names.
         directions: unit steps of these, a tree like θ with a leading axis.
         system: the structure with interactions assigned.
     """
@@ -69,6 +71,7 @@ class Site:
     requests: tuple[Request, ...]
     system: System
     columns: np.ndarray
+    parameters: tuple[str, ...]
     directions: Tree
     dimensions: int
 
@@ -121,6 +124,7 @@ def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) ->
             requests=tuple(asked),
             system=build_system(structure, force_field, dimensions=dimensions, padded=True),
             columns=np.zeros(0, dtype=np.int64),
+            parameters=(),
             directions=None,
             dimensions=dimensions,
         )
@@ -267,6 +271,7 @@ def differentiated(site: Site, settled: Settled) -> Settled:
     """The same with derivatives, by the implicit function theorem where it is relaxed.
 
     Raises:
+        Rejected: where a derivative does not exist, or the minimum has become a saddle.
         ConvergenceError, NotAMinimumError: where a linear solve failed.
     """
     if settled.derivatives:
@@ -277,6 +282,9 @@ def differentiated(site: Site, settled: Settled) -> Settled:
     if not site.relaxed:
         directly = _direct(settled.bound, equilibrium.energy, equilibrium.x, equilibrium.theta, site.directions)
         return replace(settled, derivatives=tuple(np.asarray(d) for d in directly))
+    for name, lost in zip(site.parameters, touching(losing_zero_modes(equilibrium), site.directions), strict=True):
+        if lost:
+            raise Rejected(f"{site.name}: {no_derivative(name)}; start from another value, or fix it")
     components = sum(value.size for value in settled.values)
     mode = choose_mode("auto", len(site.columns), components, positions=False)
     found = parts(settled.bound, equilibrium, site.directions, mode=mode, throw=not settled.stale)

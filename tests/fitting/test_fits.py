@@ -185,6 +185,15 @@ def test_a_start_without_a_minimum_fails_with_the_name_of_the_structure(force_fi
     assert found.force_field.parameters["lennard_jones"]["sigma"][0] == 1.0
 
 
+def test_a_strength_that_ties_what_nothing_held_is_no_start_for_relaxed_structures(force_field: Field, tetrahedron: Cluster) -> None:
+    """Four atoms that do not interact stay where they are; with any strength at all they would go somewhere else at once."""
+    with pytest.raises(ComputationError, match=r"tetrahedron: the derivative with respect to lennard_jones.A.epsilon does not exist here"):
+        fit(pair(tetrahedron()), force_field("1.0", "0.0"))
+    still = Target(tetrahedron(), "energy", -3.0, 0.1, relaxed=False)  # linear in ε
+    found = fit([still], force_field("1.0", "0.0"), parameters="*.epsilon", check=False)
+    assert found.status == "converged" and found.targets[0].predicted == pytest.approx(-3.0)
+
+
 def test_checkpoints_hold_the_best_so_far(force_field: Field, tetrahedron: Cluster) -> None:
     seen: list[Fit] = []
     found = fit(pair(tetrahedron()), force_field("1.1", "0.9"), check=False, checkpoint=seen.append)
