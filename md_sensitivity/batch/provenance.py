@@ -30,27 +30,43 @@ def run_json(
     state: str,
     started: datetime.datetime,
     seconds: float,
-    code: int | None,
+    code: int,
     compilations: Sequence[float],
 ) -> str:
     """Content of `run.json`; the exit code is null unless the run is finished."""
-    document = {
-        "schema": SCHEMA,
-        "state": state,
-        "exit_code": code,
-        **study.provenance,
-        "options": asdict(study.options),
-        "shard": {"index": study.shard[0], "count": study.shard[1]},
-        "inputs": {"force_field": _force_field_info(study, force_field), "structures": [_structure_info(outcome) for outcome in outcomes]},
-        "results": [_outcome_info(outcome, study) for outcome in outcomes],
+    return json_text(
+        {
+            **ending(state, code),
+            **study.provenance,
+            "options": asdict(study.options),
+            "shard": {"index": study.shard[0], "count": study.shard[1]},
+            "inputs": {"force_field": force_field_info(force_field), "structures": [_structure_info(outcome) for outcome in outcomes]},
+            "results": [_outcome_info(outcome, study) for outcome in outcomes],
+            "seed": getattr(study.options, "seed", None),
+            **circumstances(force_field, started, seconds),
+            "programs": {"compiled_or_loaded": len(compilations), "seconds": sum(compilations)},
+        }
+    )
+
+
+def ending(state: str, code: int) -> dict[str, Any]:
+    """How a run stands; its exit code is null unless it is finished."""
+    return {"schema": SCHEMA, "state": state, "exit_code": code if state == FINISHED else None}
+
+
+def circumstances(force_field: ForceField, started: datetime.datetime, seconds: float) -> dict[str, Any]:
+    """Under what a run took place, and how long it took [s]."""
+    return {
         "versions": installed_versions(),
         "machine": {"platform": platform.platform(), "processors": os.cpu_count(), "python": platform.python_implementation()},
         "device": device_info(),
-        "seed": getattr(study.options, "seed", None),
         "constants": constants(force_field),
         "timings": {"started": started.isoformat(timespec="seconds"), "total_s": seconds},
-        "programs": {"compiled_or_loaded": len(compilations), "seconds": sum(compilations)},
     }
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """The JSON of a run."""
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
 
 
@@ -84,8 +100,9 @@ def constants(force_field: ForceField) -> dict[str, float]:
     return fixed | {"energy_unit_eV": system.energy, "length_unit_A": system.length, "pressure_GPa_per_eV_per_A3": system.pressure}
 
 
-def _force_field_info(study: Study, force_field: ForceField) -> Mapping[str, Any]:
-    return {"path": study.force_field, "sha256": force_field.sha256, "name": force_field.name, "units": force_field.units.name}
+def force_field_info(force_field: ForceField) -> dict[str, Any]:
+    """Which force field it was."""
+    return {"path": force_field.path, "sha256": force_field.sha256, "name": force_field.name, "units": force_field.units.name}
 
 
 def _structure_info(outcome: Outcome) -> Mapping[str, Any]:

@@ -133,7 +133,7 @@ def write_state(run: Run, state: str) -> None:
         state=state,
         started=run.started,
         seconds=seconds,
-        code=exit_code(outcomes, strict=study.strict) if state == provenance.FINISHED else None,
+        code=exit_code(outcomes, strict=study.strict),
         compilations=run.compilations,
     )
     try:

@@ -88,12 +88,17 @@ def study_of(ctx: click.Context, values: Mapping[str, Any], *, differentiate: bo
         shard=parse_shard(values["shard"]),
         resume=values["resume"],
         strict=values["strict"],
-        provenance={
-            "command": ctx.info_name,
-            "arguments": list((ctx.find_root().obj or {}).get("arguments", ())),
-            "configuration": {name: value for name, value in values.items() if name != "structures"},
-        },
+        provenance=provenance_of(ctx, values),
     )
+
+
+def provenance_of(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What `run.json` says of the command line; the structures stand elsewhere in it."""
+    return {
+        "command": ctx.info_name,
+        "arguments": list((ctx.find_root().obj or {}).get("arguments", ())),
+        "configuration": {name: value for name, value in values.items() if name != "structures"},
+    }
 
 
 def _tell(console: Console, run: Run, outcome: Outcome) -> None:

@@ -270,7 +270,8 @@ def test_a_signal_leaves_the_best_so_far(study: Path, number: int) -> None:
     assert process.returncode == 128 + number
     document = json.loads((study / "out/fit.json").read_text())
     assert document["status"] == "interrupted" and document["chi2"] > 0
-    assert json.loads((study / "out/run.json").read_text())["state"] == "interrupted"
+    record = json.loads((study / "out/run.json").read_text())
+    assert (record["state"], record["exit_code"], record["results"][0]["status"]) == ("interrupted", None, "interrupted")
     read_force_field(study / "out/force_field.toml")
 
 
