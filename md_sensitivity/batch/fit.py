@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from md_sensitivity.batch.outcome import FAILED, OK, SELF_CHECK, STRICT
+from md_sensitivity.batch.output import require_folder, writing
 from md_sensitivity.batch.provenance import FINISHED, INTERRUPTED, circumstances, ending, force_field_info, json_text
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.progress import SILENT, Progress
@@ -61,7 +62,7 @@ def begin(
 
     Raises:
         InputError: the study, its force field or one of its structures was rejected.
-        UsageError: a given pattern matches no parameter.
+        UsageError: a given pattern matches no parameter, or the output folder cannot be made.
     """
     from md_sensitivity.fitting.study import read_study
 
@@ -69,6 +70,7 @@ def begin(
     study = read_study(path, force_field=force_field, read=partial(_one, reader))
     if "parameters" in given:
         study.force_field.table.matching(given["parameters"])
+    require_folder(output)
     return FitRun(
         study=study,
         options={**study.options, **given},
@@ -102,6 +104,7 @@ def run_fit(run: FitRun, *, progress: Progress = SILENT, report: Callable[[Fit],
 
     Raises:
         InputError: the targets of the study make no sense.
+        ComputationError: the files cannot be written.
     """
     from md_sensitivity.fitting import fit
 
@@ -146,8 +149,9 @@ def _write(run: FitRun, fit: Fit, state: str) -> FitDocument:
 
     seconds = time.monotonic() - run.clock
     document = fit_document(fit, study=run.study.path, seconds=seconds, options=run.options)
-    write_fit(document, fit.force_field, run.output)
-    write_atomic(run.output / "run.json", _run_json(run, document, state, seconds))
+    with writing("the files of the fit", run.output):
+        write_fit(document, fit.force_field, run.output)
+        write_atomic(run.output / "run.json", _run_json(run, document, state, seconds))
     return document
 
 

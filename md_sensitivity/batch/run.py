@@ -13,6 +13,7 @@ from md_sensitivity.batch import provenance, resume
 from md_sensitivity.batch.lock import held
 from md_sensitivity.batch.names import frame_names, result_names
 from md_sensitivity.batch.outcome import DEVICE, FAILED, INTERNAL, Outcome, documented, exit_code
+from md_sensitivity.batch.output import require_folder, writing
 from md_sensitivity.batch.programs import compilations, forget_programs_when_many
 from md_sensitivity.batch.reading import read_selected
 from md_sensitivity.errors import ComputationError, DeviceError, MdSensitivityError, SelfCheckError, UsageError
@@ -63,10 +64,7 @@ def begin(study: Study) -> Run:
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     force_field = read_force_field(study.force_field)
     check_options(study, force_field)
-    try:
-        study.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the output folder {study.output}: {error.strerror or error}") from None
+    require_folder(study.output)
     return Run(study=study, force_field=force_field, started=started, clock=clock, outcomes=[])
 
 
@@ -136,11 +134,9 @@ def write_state(run: Run, state: str) -> None:
         code=exit_code(outcomes, strict=study.strict),
         compilations=run.compilations,
     )
-    try:
+    with writing("summary.csv and run.json", study.output):
         write_atomic(study.file("summary", ".csv"), table)
         write_atomic(study.file("run", ".json"), text)
-    except OSError as error:
-        raise ComputationError(f"{study.output}: cannot write summary.csv and run.json: {error.strerror or error}") from None
 
 
 def frames_of(structures: Sequence[Structure], study: Study) -> list[str]:

@@ -222,6 +222,15 @@ def test_a_study_that_is_missing_or_a_folder_is_rejected(study: Path, run: Run) 
     assert run("fit", "study.toml", "-p", "nothing.*")[0] == 2
 
 
+def test_an_output_folder_that_cannot_be_made_or_written_is_said(study: Path, run: Run) -> None:
+    (study / "taken").write_text("")
+    code, _, err = run("fit", "study.toml", "-o", "taken/out", "--no-check")
+    assert code == 2 and "cannot make the output folder" in err and "Traceback" not in err
+    (study / "out/fit.json").mkdir(parents=True)
+    code, _, err = run("fit", "study.toml", "-o", "out", "--no-check")
+    assert code == 4 and "cannot write" in err and "Traceback" not in err
+
+
 FORCES = {
     "": [[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0]],
     "2\nProperties=species:S:1:pos:R:3:forces:R:3\nAr 0 0 0 0.1 0 0\nAr 3.7 0.1 0 -0.1 0 0\n": [[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0]],
