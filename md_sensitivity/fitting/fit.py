@@ -179,18 +179,8 @@ def _result(problem: Problem, solution: Solution, status: str, message: str) -> 
     found = spread(theta, solution.point.residuals, solution.jacobian, *problem.bounds, problem.scales)
     deviations = np.sqrt(np.where(np.isfinite(np.diag(found.covariance)), np.diag(found.covariance), 0.0))
     parameters = tuple(
-        FittedParameter(
-            name=row.name,
-            unit=row.unit,
-            start=row.value,
-            value=float(theta[k]),
-            bounds=row.bounds,
-            standard_deviation=None if found.reasons[k] else float(deviations[k]),
-            reason=found.reasons[k],
-            at_bound=bool(found.at_bound[k]),
-            prior=float(problem.priors[k]) if np.isfinite(problem.priors[k]) else None,
-        )
-        for k, row in enumerate(problem.rows)
+        _parameter(problem, k, float(theta[k]), found.reasons[k], float(deviations[k]), at_bound=bool(found.at_bound[k]))
+        for k in range(len(theta))
     )
     return Fit(
         status=status,
@@ -209,6 +199,24 @@ def _result(problem: Problem, solution: Solution, status: str, message: str) -> 
     )
 
 
+def _parameter(
+    problem: Problem, k: int, value: float, reason: str, deviation: float | None = None, *, at_bound: bool = False
+) -> FittedParameter:
+    """The k-th fitted parameter; where there is a reason why it has no standard deviation, it has none."""
+    row, prior = problem.rows[k], float(problem.priors[k])
+    return FittedParameter(
+        name=row.name,
+        unit=row.unit,
+        start=row.value,
+        value=value,
+        bounds=row.bounds,
+        standard_deviation=None if reason else deviation,
+        reason=reason,
+        at_bound=at_bound,
+        prior=prior if np.isfinite(prior) else None,
+    )
+
+
 def _target(problem: Problem, place: Place, number: int) -> TargetResidual:
     goal = problem.goals[number]
     predicted = prediction(problem, place, number)
@@ -224,26 +232,12 @@ def _target(problem: Problem, place: Place, number: int) -> TargetResidual:
 def _failed(problem: Problem, message: str) -> Fit:
     """What is left where the start cannot be evaluated."""
     nothing = np.full((len(problem.indices),) * 2, np.nan)
-    parameters = tuple(
-        FittedParameter(
-            name=row.name,
-            unit=row.unit,
-            start=row.value,
-            value=row.value,
-            bounds=row.bounds,
-            standard_deviation=None,
-            reason="the fit failed",
-            at_bound=False,
-            prior=None,
-        )
-        for row in problem.rows
-    )
     return Fit(
         status=FAILED,
         message=message,
         force_field=replace(problem.force_field, path="", sha256=""),
         start=problem.force_field,
-        parameters=parameters,
+        parameters=tuple(_parameter(problem, k, value, "the fit failed") for k, value in enumerate(problem.start.tolist())),
         covariance=nothing,
         correlation=nothing,
         targets=(),
