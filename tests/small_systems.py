@@ -63,6 +63,12 @@ def mixed(mixing: str, truncation: str = "switch", more: str = "") -> str:
     return f'[[potential]]\nstyle = "lennard_jones"\n{settings}\n{tables}{more}'
 
 
+def soft_discs(small: float) -> str:
+    """Soft spheres of diameters 1 (A) and `small` (B) and equal strengths, as they are packed in two dimensions."""
+    tables = "".join(f"[potential.parameters.{name}]\nsigma = {sigma}\nepsilon = 1.0\n" for name, sigma in (("A", 1.0), ("B", small)))
+    return f'units = "reduced"\n[[potential]]\nstyle = "soft_sphere"\nmixing = "arithmetic"\n{tables}'
+
+
 def force_field(text: str) -> ForceField:
     """The force field of TOML text."""
     return parse_native(text, "test.toml")

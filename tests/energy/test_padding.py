@@ -7,7 +7,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_systems import FORCE_FIELDS, STRUCTURES, build, close, cluster, crystal, force_field, gradient, structure, theta_gradient, value
+from small_systems import (
+    FORCE_FIELDS,
+    STRUCTURES,
+    build,
+    close,
+    cluster,
+    crystal,
+    force_field,
+    gradient,
+    soft_discs,
+    structure,
+    theta_gradient,
+    value,
+)
 
 from md_sensitivity.minimization import minimize
 from md_sensitivity.neighbors import SMALLEST_PADDED, padded_size, shared_width
@@ -16,17 +29,6 @@ from md_sensitivity.pipeline import Options, analyze
 from md_sensitivity.system import build_system
 
 ARGON = '[[potential]]\nstyle = "lennard_jones"\n[potential.parameters.A]\nsigma = 2.3\nepsilon = 0.4\n'
-DISCS = """units = "reduced"
-[[potential]]
-style = "soft_sphere"
-mixing = "arithmetic"
-[potential.parameters.A]
-sigma = 1.0
-epsilon = 1.0
-[potential.parameters.B]
-sigma = 0.6
-epsilon = 1.0
-"""
 
 
 def lump(n: int, seed: int = 0):
@@ -104,7 +106,7 @@ def test_rattlers_are_counted_without_padding():
     of = structure(positions, "AAAB", np.diag([6.0, 6.0, 6.0]))
     counts = []
     for padded in (False, True):
-        energy, x, theta = build(DISCS, of, dimensions=2, padded=padded)
+        energy, x, theta = build(soft_discs(0.6), of, dimensions=2, padded=padded)
         equilibrium = minimize(energy, x, theta, throw=False)
         counts.append((equilibrium.rattlers, equilibrium.zero_modes))
     assert counts[0] == counts[1]

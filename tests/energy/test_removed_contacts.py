@@ -5,27 +5,13 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from small_systems import force_field
+from small_systems import force_field, soft_discs
 
 from md_sensitivity.system import EnergyFunction, build_system, energy_function
 from md_sensitivity.types import Structure
 
 SPACING, ROWS = 0.98, 4
-FIELD = force_field(
-    """
-name = "Soft discs"
-units = "reduced"
-[[potential]]
-style = "soft_sphere"
-mixing = "arithmetic"
-[potential.parameters.A]
-sigma = 1.0
-epsilon = 1.0
-[potential.parameters.B]
-sigma = 0.8
-epsilon = 1.0
-"""
-)
+FIELD = force_field(soft_discs(0.8))
 CELL = np.diag([ROWS * SPACING, ROWS * SPACING * np.sqrt(0.75), 1.0])
 RATTLER = 5
 
