@@ -8,15 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_systems import build, cluster, inner, random_like, structure
+from small_systems import build, cluster, inner, random_like
 
 from md_sensitivity.errors import ConvergenceError
 from md_sensitivity.implicit import equilibrium_jvp, relaxed_positions
 from md_sensitivity.minimization import minimize
 
-LJ = '[[potential]]\nstyle = "lennard_jones"\nmixing = "lorentz-berthelot"\n[potential.parameters.A]\nsigma = 2.3\nepsilon = 0.4\n'
-TWO = LJ + "[potential.parameters.B]\nsigma = 2.1\nepsilon = 0.5\n"
-ENERGY, START, THETA = build(TWO, cluster(3))
+SPECIES = "[potential.parameters.A]\nsigma = 2.3\nepsilon = 0.4\n[potential.parameters.B]\nsigma = 2.1\nepsilon = 0.5\n"
+ENERGY, START, THETA = build('[[potential]]\nstyle = "lennard_jones"\nmixing = "lorentz-berthelot"\n' + SPECIES, cluster(3))
 FOUND = minimize(ENERGY, START, THETA, fmax=1e-10)
 
 
@@ -43,12 +42,17 @@ def test_the_start_of_the_relaxation_is_reached_and_has_no_influence() -> None:
 def test_derivatives_with_the_length_scale_are_closed_forms_to_second_order() -> None:
     # All lengths grow alike: x* − centroid ∝ s, the mean square ∝ s².
     at = float(gyration(THETA))
-    of_scale = jax.jit(lambda s: gyration(scaled(s)))
-    assert float(jax.grad(of_scale)(1.0)) == pytest.approx(2 * at, rel=1e-9)
-    assert float(jax.jvp(of_scale, (1.0,), (1.0,))[1]) == pytest.approx(2 * at, rel=1e-9)
-    assert float(jax.hessian(of_scale)(1.0)) == pytest.approx(2 * at, rel=1e-7)
+
+    def of_scale(s: Any) -> jax.Array:
+        return gyration(scaled(s))
+
+    # One program: value and reverse gradient, and how both change along s, forward.
+    (value, reverse), (forward, second) = jax.jit(lambda s: jax.jvp(jax.value_and_grad(of_scale), (s,), (1.0,)))(1.0)
+    assert float(value) == pytest.approx(at, rel=1e-9)
+    assert [float(reverse), float(forward)] == pytest.approx([2 * at] * 2, rel=1e-9)
+    assert float(second) == pytest.approx(2 * at, rel=1e-7)
     batch = np.array([0.99, 1.0, 1.01])
-    values, slopes = jax.vmap(jax.value_and_grad(of_scale))(jnp.asarray(batch))
+    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(of_scale)))(jnp.asarray(batch))
     assert np.asarray(values) == pytest.approx(at * batch**2, rel=1e-9)
     assert np.asarray(slopes) == pytest.approx(2 * at * batch, rel=1e-8)
 
@@ -65,21 +69,24 @@ def test_one_atoms_coordinate_alone_has_the_same_gradient_in_reverse_as_forward(
 
 
 def test_the_energy_of_the_minimum_curves_as_the_second_order_identity_says() -> None:
-    def lowest(theta: Any) -> jax.Array:
-        return ENERGY(relaxed(theta), theta)
-
     dot = random_like(THETA, 5, relative=True)
-    line = lambda s: lowest(jax.tree.map(lambda t, d: t + s * d, THETA, dot))  # noqa: E731
-    second = float(jax.hessian(line)(0.0))
-    fixed = float(jax.hessian(lambda s: ENERGY(FOUND.x, jax.tree.map(lambda t, d: t + s * d, THETA, dot)))(0.0))
-    mixed = jax.jvp(lambda t: jax.grad(ENERGY)(FOUND.x, t), (THETA,), (dot,))[1]
+
+    def moved(s: Any) -> Any:
+        return jax.tree.map(lambda t, d: t + s * d, THETA, dot)
+
+    def slope_of(s: Any) -> tuple[jax.Array, jax.Array]:
+        slope = jax.grad(lambda s: ENERGY(relaxed(moved(s)), moved(s)))(s)
+        return slope, slope
+
+    second, slope = jax.jit(jax.jacfwd(slope_of, has_aux=True))(0.0)  # as jax.hessian does it, with the slope beside
+    x = FOUND.x
+    direct, fixed = jax.jit(lambda s: jax.jvp(jax.grad(lambda s: ENERGY(x, moved(s))), (s,), (1.0,)))(0.0)
+    mixed = jax.jit(lambda t, d: jax.jvp(lambda t: jax.grad(ENERGY)(x, t), (t,), (d,))[1])(THETA, dot)
     response = equilibrium_jvp(FOUND, dot).value
-    assert second == pytest.approx(fixed + float(jnp.vdot(mixed, response)), rel=1e-7)
+    assert float(second) == pytest.approx(float(fixed) + float(jnp.vdot(mixed, response)), rel=1e-7)
     h = 1e-3
-    values = [minimize(ENERGY, FOUND.x, jax.tree.map(lambda t, d, s=s: t + s * h * d, THETA, dot)).value for s in (-1, 0, 1)]
-    assert second == pytest.approx((values[0] - 2 * values[1] + values[2]) / h**2, rel=1e-4)
-    slope = jax.grad(line)(0.0)
-    direct = jax.grad(lambda s: ENERGY(FOUND.x, jax.tree.map(lambda t, d: t + s * d, THETA, dot)))(0.0)
+    values = [minimize(ENERGY, x, moved(s * h)).value for s in (-1, 0, 1)]
+    assert float(second) == pytest.approx((values[0] - 2 * values[1] + values[2]) / h**2, rel=1e-4)
     assert float(slope) == pytest.approx(float(direct), rel=1e-10)
 
 
@@ -97,12 +104,14 @@ def test_a_compiled_relaxation_that_fails_is_nan_and_so_is_its_derivative() -> N
 
 
 def test_a_derivative_at_a_saddle_is_nan_and_never_a_number() -> None:
-    square = 1.09 * 2.3 * np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
-    energy, x, theta = build(LJ, structure(square, "AAAA"))
+    turns = np.pi / 3 * np.arange(6)
+    hexagon = 1.1 * 2.3 * np.array([[0.0, 0, 0], *np.stack([np.cos(turns), np.sin(turns), 0 * turns], axis=1)])
+    alike = jax.tree.map(lambda leaf: jnp.full_like(leaf, leaf[0]), THETA)
 
     def height(theta: Any) -> jax.Array:
         # The buckling mode, along which the curvature is negative.
-        return jnp.vdot(relaxed_positions(energy, x, theta)[:, 2], jnp.array([1.0, -1.0, 1.0, -1.0]))
+        return jnp.vdot(relaxed_positions(ENERGY, hexagon, theta)[:, 2], jnp.array([6.0, -1, -1, -1, -1, -1, -1]))
 
-    assert all(np.all(np.isnan(leaf)) for leaf in jax.tree.leaves(jax.grad(height)(theta)))
-    assert all(np.all(np.isnan(leaf)) for leaf in jax.tree.leaves(jax.jit(jax.grad(height))(theta)))
+    assert float(height(alike)) == 0.0, "it stays flat"
+    assert all(np.all(np.isnan(leaf)) for leaf in jax.tree.leaves(jax.grad(height)(alike)))
+    assert all(np.all(np.isnan(leaf)) for leaf in jax.tree.leaves(jax.jit(jax.grad(height))(alike)))
