@@ -34,7 +34,8 @@ def relaxed(potential: str, shape: str, seed: int = 1) -> Equilibrium:
     """Minimum of a small system; clusters have no cutoff but that of the form itself."""
     text = FORCE_FIELDS[potential]
     of = {"cluster": cluster, "crystal": crystal}[shape](seed)
-    return minimize(*build(without_cutoff(text) if shape == "cluster" else text, of), fmax=1e-9)
+    # By one method, so that one program of it is compiled for each.
+    return minimize(*build(without_cutoff(text) if shape == "cluster" else text, of), fmax=1e-9, minimizer="newton")
 
 
 def basis(tree: Any) -> Any:
@@ -43,10 +44,21 @@ def basis(tree: Any) -> Any:
     return jax.vmap(unravel)(jnp.eye(flat.size))
 
 
+def directions(theta: Any) -> Any:
+    """Unit directions of each parameter, and a random one after them."""
+    random = random_like(theta, 1, relative=True)
+    return jax.tree.map(lambda unit, more: jnp.concatenate([unit, more[None]]), basis(theta), random)
+
+
 @cache
-def jacobian(potential: str, shape: str) -> np.ndarray:
+def moves(potential: str, shape: str) -> np.ndarray:
+    """dx*/dθ along these."""
     found = relaxed(potential, shape)
-    return np.asarray(equilibrium_jacobian(found, basis(found.theta)).value)
+    return np.asarray(equilibrium_jacobian(found, directions(found.theta)).value)
+
+
+def jacobian(potential: str, shape: str) -> np.ndarray:
+    return moves(potential, shape)[:-1]
 
 
 def weighted(potential: str, theta: Any, exponent: str) -> np.ndarray:
@@ -118,13 +130,23 @@ def test_the_force_in_a_ring_of_springs_is_the_closed_form() -> None:
 @pytest.mark.parametrize("shape", ["cluster", "crystal"])
 @pytest.mark.parametrize("potential", POTENTIALS)
 def test_forward_and_adjoint_are_transposes_of_each_other(potential: str, shape: str) -> None:
-    found = relaxed(potential, shape)
+    found, forward = relaxed(potential, shape), moves(potential, shape)
+    # As many cotangents as there are directions: one program solves for both.
+    w = np.random.default_rng(2).normal(size=forward.shape)
+    backward = equilibrium_vjp(found, jnp.asarray(w)).value
+    assert jax.tree.structure(backward) == jax.tree.structure(found.theta)
+    rows, dots = (np.concatenate(jax.tree.leaves(tree), axis=1) for tree in (backward, directions(found.theta)))
+    assert np.einsum("knc,pnc->kp", w, forward) == pytest.approx(rows @ dots.T, rel=1e-8, abs=1e-10)
+    assert np.abs(np.tensordot(dots[-1], forward[:-1], axes=1) - forward[-1]).max() < 1e-8
+
+
+def test_one_direction_and_one_cotangent_are_rows_of_many() -> None:
+    found = relaxed("morse", "cluster")
     dot, w = random_like(found.theta, 1, relative=True), random_like(found.x, 2)
     forward, backward = equilibrium_jvp(found, dot), equilibrium_vjp(found, w)
+    assert np.abs(np.asarray(forward.value) - moves("morse", "cluster")[-1]).max() < 1e-10
     assert inner(w, forward.value) == pytest.approx(inner(backward.value, dot), rel=1e-8, abs=1e-10)
     assert jax.tree.structure(backward.value) == jax.tree.structure(found.theta)
-    rows = jax.flatten_util.ravel_pytree(dot)[0]
-    assert np.abs(np.tensordot(np.asarray(rows), jacobian(potential, shape), axes=1) - np.asarray(forward.value)).max() < 1e-8
 
 
 @pytest.mark.parametrize("potential", POTENTIALS)
