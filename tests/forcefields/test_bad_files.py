@@ -27,11 +27,10 @@ def term(style: str, settings: str, parameters: str, types: str = "A-A") -> str:
     return f'[[potential]]\nstyle = "{style}"\n{settings}\n[potential.parameters.{types}]\n{parameters}\n'
 
 
+# What the corpus of tests/hostile has too (not finite, not UTF-8, nested too deeply, key given twice …) is not said again here.
 BAD: dict[str, tuple[str, str]] = {
     "not TOML": ("sigma = = 3", "not valid TOML"),
     "unclosed table": ("[[potential]\n", "not valid TOML"),
-    "key given twice": (GOOD + "epsilon = 0.02\n", "not valid TOML"),
-    "no potential": ('name = "x"\n', r"at least one \[\[potential\]\]"),
     "a potential that is no list": ('[potential]\nstyle = "lennard_jones"\n', r"\[\[potential\]\]"),
     "potentials that are no tables": ("potential = [1, 2]\n", r"\[\[potential\]\]"),
     "an unknown key at the top": ("unit = 'metal'\n" + GOOD, "unknown key 'unit', did you mean 'units'"),
@@ -39,7 +38,6 @@ BAD: dict[str, tuple[str, str]] = {
     "units that are a number": ("units = 3\n" + GOOD, "units must be a text"),
     "a name that is a number": ("name = 3\n" + GOOD, "name must be a text"),
     "no style": ("[[potential]]\ncutoff = 8.0\n" + BODY, "potential 1: has no style"),
-    "an unknown style": (GOOD.replace("lennard_jones", "lennard-jones"), "did you mean 'lennard_jones'"),
     "a label that breaks parameter names": (HEAD + 'name = "a.b"\n' + BODY, "letters, digits"),
     "an unknown key of a potential": (HEAD + "cut_off = 3\n" + BODY, "unknown key 'cut_off', did you mean 'cutoff'"),
     "an option of another form": (HEAD + "exponent = 2\n" + BODY, "unknown key 'exponent'"),
@@ -52,16 +50,10 @@ BAD: dict[str, tuple[str, str]] = {
     "a parameter that is text": (GOOD.replace("3.4", '"3.4"'), "Ar.sigma must be a number"),
     "a parameter that is a flag": (GOOD.replace("3.4", "true"), "Ar.sigma must be a number"),
     "a parameter that is a list": (GOOD.replace("3.4", "[3.4]"), "Ar.sigma must be a number"),
-    "NaN": (GOOD.replace("3.4", "nan"), "Ar.sigma = nan is not finite"),
-    "infinity": (GOOD.replace("0.01", "inf"), "Ar.epsilon = inf is not finite"),
-    "an integer of more digits than Python converts": (GOOD.replace("3.4", "1" * 5000), "not valid TOML"),
-    "a key of a thousand parts": (GOOD + ".".join("a" * 20_000) + " = 1\n", "a key of more than 32 parts"),
     "a quoted key of a thousand parts": (GOOD + " . ".join(['"a b"'] * 20_000) + " = 1\n", "a key of more than 32 parts"),
-    "a type that would color the terminal": (GOOD.replace("parameters.Ar", 'parameters."A\\u001b[31m"'), "words without blanks"),
     "a type of two words": (GOOD.replace("parameters.Ar", 'parameters."A r"'), "words without blanks"),
     "an integer beyond floats": (GOOD.replace("3.4", "1" + "0" * 400), "too large"),
     "σ = 0": (GOOD.replace("3.4", "0.0"), "Ar.sigma = 0: must be > 0"),
-    "σ < 0": (GOOD.replace("3.4", "-3.4"), "must be > 0"),
     "ε < 0": (GOOD.replace("0.01", "-0.01"), "must be ≥ 0"),
     "a long form without value": (GOOD.replace("3.4", "{ std = 0.1 }"), "has no value"),
     "an unknown key of the long form": (GOOD.replace("3.4", "{ value = 3.4, sdt = 0.1 }"), "unknown key 'sdt', did you mean 'std'"),
@@ -146,7 +138,6 @@ def test_every_parameter_is_held_to_its_physical_bounds(potential: str) -> None:
 
 
 SW = {
-    "an entry that ends too soon": (SI[: SI.rindex("0.0")], "line 1: the last entry has 13 of 14 words"),
     "a second entry that ends too soon": ("# two\n" + SI + "Si Si C 1.0\n", "line 3: the last entry has 4 of 14"),
     "a word that is no number": (SI.replace("21.0", "x"), "line 1: lambda of Si Si Si is 'x', not a number"),
     "a number that only Python reads": (SI.replace("21.0", "2_1.0"), "lambda of Si Si Si is '2_1.0', not a number"),
@@ -154,11 +145,9 @@ SW = {
     "tol > 0": (SI.replace("4.0 0.0 0.0", "4.0 0.0 0.01"), "tol of Si Si Si is not 0"),
     "tol not finite": (SI.replace("4.0 0.0 0.0", "4.0 0.0 nan"), "tol of Si Si Si is not finite"),
     "an entry given twice": (SI + SI, "line 2: a second entry for Si Si Si"),
-    "comments alone": ("# nothing\n\n", "no Stillinger-Weber entry"),
-    "NaN": (SI.replace("2.0951", "nan"), "sigma = nan is not finite"),
     "infinity": (SI.replace("21.0", "inf"), "lambda = inf is not finite"),
     "σ < 0": (SI.replace("2.0951", "-2.0951"), "sigma = -2.0951: must be > 0"),
-    "other units": ("# UNITS: electron\n" + SI, "neither metal nor real"),
+    "comments alone": ("# nothing\n\n", "no Stillinger-Weber entry"),
 }
 
 
@@ -176,14 +165,12 @@ def test_a_bad_stillinger_weber_file_is_refused_with_file_place_and_reason(name:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "empty"),
         (b" \n\t\n", "empty"),
-        (b"\x80\x81\xff" * 50, "not UTF-8"),
         (b"\x1f\x8b\x08\x00" + bytes(range(256)), "not UTF-8"),
         (b"\x00" * 100, None),
         (b"[" * 100_000, None),
     ],
-    ids=["empty", "blank", "binary", "gzip", "zeros", "brackets"],
+    ids=["blank", "gzip", "zeros", "brackets"],
 )
 def test_what_is_no_force_field_is_refused(suffix: str, content: bytes, message: str | None, tmp_path: Path) -> None:
     path = tmp_path / f"odd{suffix}"

@@ -1,7 +1,5 @@
 """Broken and hostile files: each is refused with one line that says what is wrong, quickly, and without a traceback of a library."""
 
-import bz2
-import gzip
 import lzma
 import os
 import random
@@ -49,72 +47,42 @@ MMCIF = (
 )  # fmt: skip
 WHOLE_PDB = PDB.format(z="0.000", e="AR", end="END\n")
 
+# What the corpus of tests/hostile has too (not finite, announced beyond reason, empty, binary, growing …) is not said again here.
 CORPUS = {
     # any format
-    "empty.xyz": (b"", "empty"),
     "blank.pdb": ("\n \n", "empty"),
-    "garbage.xyz": (bytes(range(256)) * 40, "binary data"),
-    "garbage.traj": (bytes(range(256)) * 40, "cannot read"),
-    "zeros.gro": (bytes(1000), "binary data"),
     "what.unknown": ("hello\n", "unknown structure format"),
-    "truncated.xyz.gz": (gzip.compress(XYZ.encode())[:-10], "decompressed"),
-    "no_gzip.xyz.gz": (XYZ, "decompressed"),
     "no_bzip2.xyz.bz2": (XYZ, "decompressed"),
     "no_xz.xyz.xz": (XYZ, "decompressed"),
-    "bomb.xyz.gz": (gzip.compress(b"0" * 50_000_000), "grows to more than"),
-    "bomb.pdb.bz2": (bz2.compress(b"0" * 50_000_000), "grows to more than"),
-    "bomb.gro.xz": (lzma.compress(b"0" * 50_000_000), "grows to more than"),
     # xyz, extxyz
-    "truncated.xyz": ("5\n\n" + LINE * 3, "announces 5 atoms, but 3"),
     "header_only.xyz": ("3", "announces 3 atoms, but 0"),
-    "absurd.xyz": ("999999999999\n\n" + LINE, "announces 999999999999 atoms"),
-    "more_absurd.xyz": ("9" * 5000 + "\n\n" + LINE, "number of atoms"),
-    "negative.xyz": ("-3\n\n" + LINE, "number of atoms"),
-    "none.xyz": ("0\n\n", "without atoms"),
     "too_many_lines.xyz": ("1\n\n" + LINE * 3, "number of atoms"),
-    "nan.xyz": (XYZ.replace("3.8", "nan"), "atom 1: coordinate nan is not finite"),
     "inf.xyz": (XYZ.replace("3.8", "-inf"), "not finite"),
     "huge.xyz": (XYZ.replace("3.8", "1e300"), "beyond"),
-    "duplicate.xyz": (XYZ.replace("3.8", "0.0"), "atoms 0 and 1 are at one place"),
     "nearly.xyz": (XYZ.replace("3.8", "0.0009"), "atoms 0 and 1"),
-    "unknown_element.xyz": (XYZ.replace("Ar 0 0 3.8", "Zz 0 0 3.8"), "Zz"),
     "no_element.xyz": (XYZ.replace("Ar 0 0 3.8", "X 0 0 3.8"), "no known chemical element"),
     "words.xyz": (XYZ.replace("3.8", "far"), "far"),
     "short_line.xyz": (XYZ.replace("Ar 0 0 3.8", "Ar 0 0"), "cannot read"),
     "text.xyz": ("once upon a time\n" * 5, "number of atoms"),
     "html.xyz": ("<!DOCTYPE html><html><script>alert(1)</script></html>\n", "number of atoms"),
-    "singular.extxyz": (EXTXYZ.format(lattice="5 0 0 0 5 0 5 5 0", x=0), "linearly dependent"),
     "flat.extxyz": (EXTXYZ.format(lattice="5 0 0 0 5 0 0 0 0", x=0), "vector c"),
-    "no_cell.extxyz": ('1\nProperties=species:S:1:pos:R:3 pbc="T T T"\n' + LINE, "vector a"),
-    "nan_cell.extxyz": (EXTXYZ.format(lattice="nan 0 0 0 5 0 0 0 5", x=0), "cell"),
     "short_cell.extxyz": (EXTXYZ.format(lattice="5 0 0 0 5 0", x=0), "Lattice"),
     "image.extxyz": (EXTXYZ.format(lattice="5 0 0 0 5 0 0 0 3.8", x=5), "periodic image"),
-    "columns.extxyz": (EXTXYZ.format(lattice="5 0 0 0 5 0 0 0 5", x=0).replace("pos:R:3", "pos:R:333333333"), "columns"),
-    "column_type.extxyz": (EXTXYZ.format(lattice="5 0 0 0 5 0 0 0 5", x=0).replace("pos:R:3", "pos:Q:3"), "Q"),
     "pbc.extxyz": (EXTXYZ.format(lattice="5 0 0 0 5 0 0 0 5", x=0).replace("T T T", "T T"), "cannot read"),
     "mass.extxyz": ('1\nProperties=species:S:1:pos:R:3:masses:R:1 pbc="F F F"\nAr 0 0 0 nan\n', "mass nan is not finite"),
-    "negative_mass.extxyz": ('1\nProperties=species:S:1:pos:R:3:masses:R:1 pbc="F F F"\nAr 0 0 0 -1\n', "not positive"),
     "lower_case.xyz": ('1\nlattice="5 0 0 0 5 0 0 0 5"\n' + LINE, "writes Lattice="),
     # vasp
     "truncated.POSCAR": (POSCAR.format(c="0 0 5", n=3, mode="Direct\n", flags="", z=0.5), "announces 3 atoms, but 2"),
-    "absurd.POSCAR": (POSCAR.format(c="0 0 5", n=10**12, mode="Direct\n", flags="", z=0.5), "announces 1000000000000 atoms"),
     "no_atoms.POSCAR": (POSCAR.format(c="0 0 5", n=0, mode="Direct\n", flags="", z=0.5), "0 atoms"),
-    "singular.POSCAR": (POSCAR.format(c="5 5 0", n=2, mode="Direct\n", flags="", z=0.5), "linearly dependent"),
-    "nan.POSCAR": (POSCAR.format(c="0 0 5", n=2, mode="Direct\n", flags="", z="nan"), "not finite"),
     "flags.POSCAR": (POSCAR.format(c="0 0 5", n=2, mode="Selective\nDirect\n", flags=" .F. .F. .F.", z=0.5), "T (free) or F (fixed)"),
     "element.POSCAR": (POSCAR.format(c="0 0 5", n=2, mode="Direct\n", flags="", z=0.5).replace("Ar", "Qq"), "Qq"),
     "no_elements.POSCAR": (POSCAR.format(c="0 0 5", n=2, mode="Direct\n", flags="", z=0.5).replace("Ar\n", ""), "chemical elements"),
     "short.POSCAR": ("x\n1\n5 0 0\n", "numbers of atoms"),
     # pdb
-    "no_end.pdb": (PDB.format(z="0.000", e="AR", end=""), "no END"),
     "cut.pdb": (PDB.format(z="0.000", e="AR", end="ATOM      2 AR   AR  A   2     "), "no END"),
     "short.pdb": (PDB.format(z="0.000", e="AR", end="ATOM      2 AR   AR  A   2     \nEND\n"), "columns 31 to 60"),
-    "no_endmdl.pdb": ("MODEL        1\n" + PDB.format(z="0.000", e="AR", end="TER\n"), "ENDMDL"),
-    "no_atoms.pdb": ("REMARK nothing\nEND\n", "no ATOM"),
-    "nan.pdb": (PDB.format(z="nan", e="AR", end="END\n"), "not finite"),
     "element.pdb": (PDB.format(z="0.000", e="QQ", end="END\n"), "no known chemical element"),
     "master.pdb": (PDB.format(z="0.000", e="AR", end=f"MASTER    {'':40s}   77\nEND\n"), "announces 77"),
-    "angles.pdb": ("CRYST1   10.000   10.000   10.000  10.00  10.00 170.00 P 1\n" + WHOLE_PDB, "no cell has"),
     "cell.pdb": ("CRYST1   10.000      nan   10.000  90.00  90.00  90.00 P 1\n" + WHOLE_PDB, "no cell has"),
     "twice.pdb": (PDB.format(z="0.000", e="AR", end="") + PDB.format(z="0.000", e="AR", end="END\n"), "at one place"),
     # gro
@@ -122,15 +90,10 @@ CORPUS = {
     "fewer.gro": (GRO.format(n=1, z="1.000", box=" 5 5 5"), "count of the frame before is wrong"),
     "no_box.gro": (GRO.format(n=2, z="1.000", box=""), "announces 2 atoms"),
     "box.gro": (GRO.format(n=2, z="1.000", box=" 5 5"), "must be the cell"),
-    "absurd.gro": (GRO.format(n=10**12, z="1.000", box=" 5 5 5"), "announces 1000000000000"),
-    "nan.gro": (GRO.format(n=2, z="nan  ", box=" 5 5 5"), "not finite"),
     "singular.gro": (GRO.format(n=2, z="1.000", box=" 5 5 0 0 0 0 0 0 0"), "vector c"),
     # lammps
     "truncated.data": (DATA.format(n=2, y=9, masses="", style="", second=""), "announces 2 atoms, but section Atoms has 1"),
-    "absurd.data": (DATA.format(n=10**12, y=9, masses="", style="", second="2 1 1 1 1"), "announces 1000000000000 atoms"),
-    "box.data": (DATA.format(n=2, y=-9, masses="", style="", second="2 1 1 1 1"), "box bounds"),
     "no_box.data": ("t\n\n1 atoms\n\nAtoms\n\n1 1 0 0 0\n", "no box"),
-    "type.data": (DATA.format(n=2, y=9, masses="", style=" # atomic", second="2 7 1 1 1"), "atom type 7"),
     "label.data": (DATA.format(n=2, y=9, masses="", style=" # atomic", second="2 Si 1 1 1"), "atom type Si"),
     "id.data": (DATA.format(n=2, y=9, masses="", style="", second="1 1 1 1 1"), "same id"),
     "nan.data": (DATA.format(n=2, y=9, masses="", style="", second="2 1 nan 1 1"), "not finite"),
@@ -141,9 +104,7 @@ CORPUS = {
     "overlap.data": (DATA.format(n=2, y=9, masses="", style="", second="2 1 9 9 9"), "periodic image"),
     "atoms.data": ("t\n\n3 atoms\n\n0 9 xlo xhi\n", "section Atoms has 0"),
     "truncated.dump": (DUMP.format(n=3, row="2 1 1 1 1"), "announces '3' atoms, but lists 2"),
-    "absurd.dump": (DUMP.format(n=10**12, row="2 1 1 1 1"), "announces"),
     "ragged.dump": (DUMP.format(n=2, row="2 1 1 1"), "differ in number"),
-    "nan.dump": (DUMP.format(n=2, row="2 1 1 1 nan"), "not finite"),
     # molecules
     "count.mol2": (MOL2.format(n=3, t="O.2", b=2), "announces 3 atoms"),
     "bond.mol2": (MOL2.format(n=2, t="O.2", b=7), "does not join"),
@@ -152,7 +113,6 @@ CORPUS = {
     "section.mol2": ("@<TRIPOS>ATOM\n", "before"),
     "truncated.sdf": (SDF.format(a="", b=2, end=""), "truncated"),
     "no_end.sdf": (SDF.format(a=SDF_ATOM, b=2, end=""), "M  END"),
-    "bond.sdf": (SDF.format(a=SDF_ATOM, b=9, end="M  END"), "bond names atom 8"),
     "self.sdf": (SDF.format(a=SDF_ATOM, b=1, end="M  END"), "to itself"),
     "element.sdf": (SDF.format(a=SDF_ATOM.replace(" C ", " R#"), b=2, end="M  END"), "no known chemical element"),
     "v3000.sdf": (SDF.format(a="", b=1, end="").replace("V2000", "V3000"), "V3000"),
@@ -172,8 +132,6 @@ CORPUS = {
     "cut.mmcif": (MMCIF.format(a=30.0, alt=".", x=1.1, occ=1.0, end="ATOM 3 C C"), "incomplete row"),
     "truncated.cfg": (CFG.format(n=2, m=3), "announces 2 particles, but lists 1"),
     "absurd.cfg": (CFG.format(n=10**12, m=3), "announces 1000000000000"),
-    "entries.cfg": (CFG.format(n=1, m=10**12), "announces 1000000000000"),
-    "absurd.xsf": ("CRYSTAL\nPRIMVEC\n4 0 0\n0 4 0\n0 0 4\nPRIMCOORD\n999999999999 1\n18 0 0 0\n", "announces 999999999999"),
     "truncated.xsf": ("CRYSTAL\nPRIMVEC\n4 0 0\n0 4 0\n0 0 4\nPRIMCOORD\n2 1\n18 0 0 0\n", "cannot read"),
     "truncated.gen": ("2 C\nAr\n1 1 0 0 0\n", "announces 2 atoms"),
     "truncated.res": ("TITL x\nCELL 1 4 4 4 90 90 90\nLATT -1\nSFAC Ar\nAr 1 0 0 0 1\n", "no END"),
@@ -214,15 +172,6 @@ def test_paths_that_are_no_files(tmp_path):
         read_structure("x" * 5000)
     with pytest.raises(InputError, match=r"cannot be opened|no such file"):
         read_structure(tmp_path / "a.xyz" / "b.xyz")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_unreadable_file(tmp_path):
-    path = tmp_path / "a.xyz"
-    path.write_text(XYZ)
-    path.chmod(0)
-    with pytest.raises(InputError, match="no permission"):
-        read_structure(path)
 
 
 def test_messages_stay_on_one_line_whatever_the_name(tmp_path):
