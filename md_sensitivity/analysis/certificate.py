@@ -29,6 +29,7 @@ class Certificate:
         error_estimate: relative error of dx*/dθ that the residuals of solves and minimum, amplified by the softest mode, and
             rounding allow.
         kink_distance: of the nearest pair from a jump of its curvature [Å]; None where the energy has none.
+        eigenvalue_bound: an eigenvalue of H lies within this distance of the reported lowest one [eV/Å²]; None where it is not known.
         differences: the spot checks.
         warnings: what a person should know.
     """
@@ -41,6 +42,7 @@ class Certificate:
     force_residual: float
     error_estimate: float | None
     kink_distance: float | None
+    eigenvalue_bound: float | None
     differences: tuple[Difference, ...]
     warnings: tuple[str, ...]
 
@@ -64,7 +66,7 @@ def certify(
         response: the linear solves.
         scales: size of a natural change along each right-hand side, shape=(p,), to compare responses with each other.
     """
-    kink = kink_distance(equilibrium)
+    kink, spectrum = kink_distance(equilibrium), equilibrium.spectrum
     if kink is not None and kink < 1e-6:
         warnings = (*warnings, f"a pair is {kink:.2g} from a change of contacts or of the cutoff; the derivative may be one-sided")
     return Certificate(
@@ -76,6 +78,7 @@ def certify(
         force_residual=equilibrium.max_force,
         error_estimate=error_estimate(equilibrium, response, scales),
         kink_distance=kink,
+        eigenvalue_bound=None if spectrum is None or spectrum.lowest is None else spectrum.bound,
         differences=differences,
         warnings=warnings,
     )

@@ -150,6 +150,7 @@ def certificate_info(certificate: Certificate, status: str) -> CertificateInfo:
         warnings=list(certificate.warnings),
         passed=certificate.passed and status == MINIMUM,
         kink_distance=certificate.kink_distance,
+        eigenvalue_bound=certificate.eigenvalue_bound,
         reason=certificate.reason,
     )
 

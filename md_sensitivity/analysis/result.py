@@ -102,6 +102,8 @@ class CertificateInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     passed: bool
     kink_distance: float | None = None
     """Distance of the nearest pair to a cutoff where a low derivative of its energy jumps, or to a change of contact [Å]."""
+    eigenvalue_bound: float | None = None
+    """An eigenvalue of H lies within this distance of `lowest_eigenvalue`; 0 where all were computed."""
     reason: str = ""
     """Why this mode and solver were chosen."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.compilation import program
+from md_sensitivity.curvature.lanczos import lowest_eigenvalue
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, unflattened
 from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, matrix_rows
 from md_sensitivity.curvature.zero_modes import ZeroModes
@@ -27,12 +26,14 @@ class Spectrum:
     Attributes:
         lowest: smallest nonzero eigenvalue, the most negative if any [eV/Å²]; None where all modes are zero modes.
         largest: largest eigenvalue, or an estimate of it [eV/Å²].
-        mode: unit eigenvector of the lowest one, a tree like x; None where there is none.
-        floppy: zero modes beyond the rigid ones: motions that cost no energy to second order.
+        mode: unit eigenvector of the lowest one, a tree like x; None where there is none, and where a large system is stable.
+        floppy: zero modes beyond the rigid ones: motions that cost no energy to second order; at least so many for "lanczos".
         eigenvalues, eigenvectors: all of them, shape=(d,) and (d, d), for small systems; rigid motions have eigenvalue 0. Those of mobile
             coordinates come first, rising; what is left are zeros.
         method: "dense" or "lanczos".
         converged: whether the eigenvalue was found to its tolerance.
+        bound: an eigenvalue lies within this distance of `lowest` [eV/Å²].
+        products: Hessian products that it took.
     """
 
     lowest: float | None
@@ -43,6 +44,8 @@ class Spectrum:
     eigenvectors: jax.Array | None = None
     method: str
     converged: bool = True
+    bound: float = 0.0
+    products: int = 0
 
     @property
     def stable(self) -> bool:
@@ -99,34 +102,16 @@ def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mo
     )
 
 
-@program
-def _shifted(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, shift: jax.Array, v: jax.Array) -> jax.Array:
-    """P H P v with the zero modes lifted to `shift`."""
-    project = flat_projector(modes, energy, x)
-    return flat_hessian(energy, x, theta, project)(v) + shift * (v - project(v))
-
-
 def _lanczos(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, size: int, seed: int) -> Spectrum:
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
-
-    def largest_of(shift: float, which: str, tolerance: float, vectors: int) -> tuple[np.ndarray, np.ndarray, bool]:
-        product = partial(_shifted, energy, x, theta, modes, jnp.asarray(shift))
-        operator = LinearOperator((size, size), matvec=lambda v: np.asarray(product(jnp.asarray(v.ravel()))), dtype=np.float64)
-        start = np.random.default_rng(seed).normal(size=size)
-        try:
-            values, modes_found = eigsh(operator, k=1, which=which, tol=tolerance, ncv=vectors, v0=start, maxiter=60)
-        except ArpackNoConvergence as error:
-            return error.eigenvalues, error.eigenvectors, False
-        return values, modes_found, True
-
-    tops, _, _ = largest_of(0.0, "LM", 1e-2, 12)
-    largest = float(np.abs(tops).max()) if len(tops) else 1.0
-    values, vectors, converged = largest_of(largest, "SA", 1e-7, 48)
-    if not len(values):
-        return Spectrum(lowest=None, largest=largest, mode=None, floppy=0, method="lanczos", converged=False)
-    lowest = float(values[0])
-    if abs(lowest) <= RELATIVE_ZERO * largest:
-        return Spectrum(lowest=None, largest=largest, mode=None, floppy=1, method="lanczos", converged=converged)
+    # Filled row by row, so that what pads a structure leaves the numbers of its atoms as they are.
+    found = lowest_eigenvalue(energy, x, theta, modes, np.random.default_rng(seed).normal(size=size))
     return Spectrum(
-        lowest=lowest, largest=largest, mode=unflattened(x, vectors[:, 0]), floppy=0, method="lanczos", converged=converged
+        lowest=found.value,
+        largest=found.largest,
+        mode=None if found.vector is None else unflattened(x, found.vector),
+        floppy=int(found.zeros),
+        method="lanczos",
+        converged=found.converged,
+        bound=found.bound,
+        products=found.products,
     )
