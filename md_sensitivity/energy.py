@@ -54,11 +54,13 @@ class Frame(NamedTuple):
         cell: rows are lattice vectors, shape=(3, 3) [Å].
         free: 1 where a coordinate may move, shape=(n, 3).
         atoms: how many of the n are atoms, the first ones, where the others only pad the arrays; None for all.
+        periodic: whether the space repeats along each lattice vector, shape=(3,); None where it nowhere does.
     """
 
     cell: jax.Array
     free: jax.Array
     atoms: jax.Array | None = None
+    periodic: tuple[bool, bool, bool] | None = None
 
 
 class Assembled(Protocol):

@@ -204,7 +204,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
     pairs, memory, seconds = estimate(system, solves=solves, checks=checks)
     written = () if positions else ("dx*/dθ of every atom is not written",)
-    automatic = "dense" if 3 * len(system.positions) <= DENSE_LIMIT else "cg"
+    automatic = "dense" if 3 * len(system.positions) <= DENSE_LIMIT else "coarse-cg"
     return Plan(
         atoms=structure.size,
         pairs=pairs,

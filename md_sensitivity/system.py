@@ -161,7 +161,7 @@ class EnergyFunction:
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""
-        return Frame(cell=self.system.cell, free=self.system.free, atoms=self.system.atoms)
+        return Frame(self.system.cell, self.system.free, self.system.atoms, self.system.pbc)
 
 
 @jax.jit

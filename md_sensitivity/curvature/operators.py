@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.compilation import program
+from md_sensitivity.curvature.coarse import Coarse
 from md_sensitivity.curvature.products import flat_projector, hessian_product
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Assembled, Energy, PyTree
@@ -44,6 +45,7 @@ class HessianOperator:
         project: v → P v.
         pack, unpack: between flat vectors, shape=(p, d), and packed ones.
         lowered: `columns` in single precision; None where there is none.
+        coarse: a preconditioner; None where there is none.
     """
 
     columns: Columns
@@ -52,6 +54,7 @@ class HessianOperator:
     pack: Columns
     unpack: Columns
     lowered: Columns | None = None
+    coarse: Coarse | None = None
 
     def __call__(self, v: jax.Array) -> jax.Array:
         """P H P v of one vector, shape=(d',)."""
@@ -73,15 +76,26 @@ def choose_hessian(energy: Energy, x: PyTree, theta: PyTree, name: str = "auto")
         raise UsageError(f"unknown way {name!r} to multiply with the Hessian; one of auto, {', '.join(HESSIANS)}")
     if name == PRODUCTS:
         return None, PRODUCTS, "asked for"
-    shapes = jax.eval_shape(lambda: energy.assembled(x, theta))
-    if shapes is None:
+    needed = _stored_bytes(energy, x, theta)
+    if needed is None:
         if name == BLOCKS:
             raise UsageError("the Hessian can be stored in blocks where all terms are pair potentials; use products")
         return None, PRODUCTS, "the energy has terms that are no pair potentials"
-    needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
     if name == "auto" and needed > _SHARE_OF_MEMORY * memory():
         return None, PRODUCTS, f"blocks would take {needed / 2**30:.1f} GiB"
     return _assembled(energy, x, theta), BLOCKS, "asked for" if name == BLOCKS else "pair potentials only"
+
+
+def _stored_bytes(energy: Energy, x: PyTree, theta: PyTree) -> int | None:
+    """Memory that a stored Hessian takes; None where there is none."""
+    shapes = jax.eval_shape(lambda e, x, theta: e.assembled(x, theta), energy, x, theta)
+    return None if shapes is None else sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+
+
+def worth_storing(energy: Energy, x: PyTree, theta: PyTree) -> bool:
+    """Whether the energy has a stored Hessian that fits into memory."""
+    needed = _stored_bytes(energy, x, theta)
+    return needed is not None and needed <= _SHARE_OF_MEMORY * memory()
 
 
 def memory() -> int:
@@ -90,7 +104,9 @@ def memory() -> int:
     return int(stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def hessian_operator(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Assembled | None) -> HessianOperator:
+def hessian_operator(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Assembled | None, coarse: Coarse | None = None
+) -> HessianOperator:
     """The operator for packed vectors; within traced code."""
     projector = flat_projector(modes, energy, x)
     project: Columns = jax.vmap(projector)
@@ -109,7 +125,7 @@ def hessian_operator(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes 
     def exact(v: jax.Array) -> jax.Array:
         return packed_project(stored.product(packed_project(v)))
 
-    return HessianOperator(stored.product, exact, packed_project, stored.pack, stored.unpack, stored.lowered().product)
+    return HessianOperator(stored.product, exact, packed_project, stored.pack, stored.unpack, stored.lowered().product, coarse)
 
 
 def _same(vectors: Any) -> Any:

@@ -1,4 +1,8 @@
-"""Limited-memory BFGS with γ-scaled initial Hessian and clipped steps."""
+"""Limited-memory BFGS with γ-scaled initial Hessian and clipped steps.
+
+The two-loop recursion runs on inner products, so that a step reads the history twice: once for the products of the newest vectors
+with all, once for the combination that is the direction.
+"""
 
 from __future__ import annotations
 
@@ -9,48 +13,62 @@ import jax.numpy as jnp
 
 from md_sensitivity.minimization.base import NOISE, Method, Problem, State, clipped
 
-_HISTORY = 16
+_HISTORY = 10
 _FIRST_MOVE = 0.1
 """Length of the first step, as a fraction of the cap: nothing is known yet of the curvature."""
 
 
 class _Memory(NamedTuple):
+    """History of m moves s and changes y of the gradient, in slots that are written in turn.
+
+    Attributes:
+        s, y: shape=(m, d).
+        sy, yy: sᵢ·yⱼ and yᵢ·yⱼ, shape=(m, m).
+        sg, yg: sᵢ·g and yᵢ·g, shape=(m,).
+        count: pairs that count, the last ones written.
+        slot: the next to be written.
+        shrink: factor by which refused steps have shortened the next.
+    """
+
     s: jax.Array
     y: jax.Array
-    rho: jax.Array
+    sy: jax.Array
+    yy: jax.Array
+    sg: jax.Array
+    yg: jax.Array
     count: jax.Array
+    slot: jax.Array
     shrink: jax.Array
 
 
 def start(problem: Problem, x: jax.Array, gradient: jax.Array) -> _Memory:
     """An empty history."""
-    zeros = jnp.zeros((_HISTORY, x.size))
-    return _Memory(zeros, zeros, jnp.zeros(_HISTORY), jnp.zeros((), dtype=jnp.int32), jnp.ones(()))
+    zeros, square, row = jnp.zeros((_HISTORY, x.size)), jnp.zeros((_HISTORY, _HISTORY)), jnp.zeros(_HISTORY)
+    none = jnp.zeros((), dtype=jnp.int32)
+    return _Memory(zeros, zeros, square, square, row, row, none, none, jnp.ones(()))
 
 
 def _direction(memory: _Memory, gradient: jax.Array, cap: jax.Array) -> jax.Array:
-    """−H̃⁻¹ g by the two-loop recursion; pairs stand with the newest last. Source: Nocedal, doi:10.2307/2006193."""
-    valid = jnp.arange(_HISTORY) >= _HISTORY - memory.count
-
-    def backward(i: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        q, alphas = carry
-        k = _HISTORY - 1 - i
-        alpha = jnp.where(valid[k], memory.rho[k] * jnp.vdot(memory.s[k], q), 0.0)
-        return q - alpha * memory.y[k], alphas.at[k].set(alpha)
-
-    q, alphas = jax.lax.fori_loop(0, _HISTORY, backward, (gradient, jnp.zeros(_HISTORY)))
-    newest = memory.y[-1]
-    yy = jnp.vdot(newest, newest)
+    """−H̃⁻¹ g. Source: Nocedal, doi:10.2307/2006193; on inner products: Chen, Wang and Zhou, NIPS 27 (2014)."""
+    ages = jnp.arange(_HISTORY)
+    order = (memory.slot - 1 - ages) % _HISTORY  # newest first
+    valid = ages < memory.count
+    sy, yy = memory.sy[order][:, order], memory.yy[order][:, order]
+    sg, yg = memory.sg[order], memory.yg[order]
+    rho = jnp.where(valid, 1.0 / jnp.where(valid, jnp.diagonal(sy), 1.0), 0.0)
+    # q = g − Σ αⱼ yⱼ, then γ q + Σ (αᵢ − βᵢ) sᵢ.
+    alpha = jnp.zeros(_HISTORY)
+    for k in range(_HISTORY):
+        alpha = alpha.at[k].set(rho[k] * (sg[k] - jnp.dot(sy[k], alpha)))
     largest = jnp.max(jnp.abs(gradient))
     first = _FIRST_MOVE * cap / jnp.where(largest > 0, largest, 1.0)
-    gamma = jnp.where(memory.count > 0, jnp.vdot(memory.s[-1], newest) / jnp.where(yy > 0, yy, 1.0), first)
-    q = gamma * q
-
-    def forward(k: int, q: jax.Array) -> jax.Array:
-        beta = jnp.where(valid[k], memory.rho[k] * jnp.vdot(memory.y[k], q), 0.0)
-        return q + memory.s[k] * (alphas[k] - beta)
-
-    return -jax.lax.fori_loop(0, _HISTORY, forward, q)
+    gamma = jnp.where(memory.count > 0, sy[0, 0] / jnp.where(yy[0, 0] > 0, yy[0, 0], 1.0), first)
+    weight = jnp.zeros(_HISTORY)
+    for k in reversed(range(_HISTORY)):
+        beta = rho[k] * (gamma * (yg[k] - jnp.dot(yy[k], alpha)) + jnp.dot(sy[:, k], weight))
+        weight = weight.at[k].set(jnp.where(valid[k], alpha[k] - beta, 0.0))
+    back = jnp.argsort(order)
+    return -(gamma * gradient + weight[back] @ memory.s - (gamma * alpha[back]) @ memory.y)
 
 
 def step(problem: Problem, state: State) -> State:
@@ -70,26 +88,45 @@ def step(problem: Problem, state: State) -> State:
     y = gradient - state.gradient
     sy = jnp.vdot(move, y)
     useful = accepted & (sy > 1e-12 * jnp.linalg.norm(move) * jnp.linalg.norm(y))
-    pushed = _Memory(
-        s=jnp.roll(memory.s, -1, axis=0).at[-1].set(move),
-        y=jnp.roll(memory.y, -1, axis=0).at[-1].set(y),
-        rho=jnp.roll(memory.rho, -1).at[-1].set(1.0 / jnp.where(useful, sy, 1.0)),
-        count=jnp.minimum(memory.count + 1, _HISTORY),
-        shrink=jnp.ones(()),
-    )
     shrink = jnp.where(accepted, 1.0, 0.3 * memory.shrink)
-    forget = (shrink < 0.01) & (memory.count > 0)
-    kept = memory._replace(count=jnp.where(forget, 0, memory.count), shrink=jnp.where(forget, 1.0, shrink))
+    forget = ~useful & (shrink < 0.01) & (memory.count > 0)
+    found = jnp.where(accepted, gradient, state.gradient)
+    written = _written(memory, move, y, found, useful)
     return State(
         x=jnp.where(accepted, x, state.x),
         energy=jnp.where(accepted, energy, state.energy),
-        gradient=jnp.where(accepted, gradient, state.gradient),
+        gradient=found,
         steps=state.steps + 1,
         evaluations=state.evaluations + 1,
         products=state.products,
         moved=jnp.where(accepted, jnp.max(jnp.abs(move)) / memory.shrink, state.moved),
-        stalled=~accepted & (kept.shrink < 1e-10),
-        memory=jax.tree.map(lambda a, b: jnp.where(useful, a, b), pushed, kept),
+        stalled=~accepted & (shrink < 1e-10),
+        memory=written._replace(
+            count=jnp.where(forget, 0, written.count), shrink=jnp.where(useful | forget, 1.0, shrink)
+        ),
+    )
+
+
+def _written(memory: _Memory, move: jax.Array, y: jax.Array, gradient: jax.Array, useful: jax.Array) -> _Memory:
+    """The history with the newest pair in its slot, where it is useful, and the inner products of all with the gradient."""
+    slot = memory.slot
+    s_all = memory.s.at[slot].set(jnp.where(useful, move, memory.s[slot]))
+    y_all = memory.y.at[slot].set(jnp.where(useful, y, memory.y[slot]))
+    newest = jnp.stack([gradient, s_all[slot], y_all[slot]], axis=1)
+    with_s, with_y = s_all @ newest, y_all @ newest
+    sy = memory.sy.at[slot].set(with_y[:, 1]).at[:, slot].set(with_s[:, 2])
+    yy = memory.yy.at[slot].set(with_y[:, 2]).at[:, slot].set(with_y[:, 2])
+    one = useful.astype(jnp.int32)
+    return _Memory(
+        s=s_all,
+        y=y_all,
+        sy=sy,
+        yy=yy,
+        sg=with_s[:, 0],
+        yg=with_y[:, 0],
+        count=jnp.minimum(memory.count + one, _HISTORY),
+        slot=(slot + one) % _HISTORY,
+        shrink=memory.shrink,
     )
 
 

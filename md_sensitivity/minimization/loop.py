@@ -11,7 +11,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.compilation import program
-from md_sensitivity.curvature.products import flat_gradient, flat_hessian, flat_projector
+from md_sensitivity.curvature.operators import worth_storing
+from md_sensitivity.curvature.products import flat_hessian, flat_projector
+from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.minimization.base import Method, Problem, State
@@ -56,11 +58,17 @@ def _problem(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
 
     def value_and_gradient(flat: jax.Array) -> tuple[jax.Array, jax.Array]:
         point = unravel(flat)
-        return energy(point, theta), flat_gradient(energy, point, theta)
+        value, slope = jax.value_and_grad(energy)(point, theta)
+        return value, ravel_pytree(jax.tree.map(jnp.multiply, slope, energy.mobility(point)))[0]
 
     def hessian(flat: jax.Array):  # type: ignore[no-untyped-def]
         # The rigid motions are those of the start of the stage; they change with x only to second order.
-        return flat_hessian(energy, unravel(flat), theta, flat_projector(modes, energy, unravel(flat)))
+        point = unravel(flat)
+        project = flat_projector(modes, energy, point)
+        stored = energy.assembled(point, theta) if flat.size > DENSE_LIMIT and worth_storing(energy, point, theta) else None
+        if stored is None:
+            return flat_hessian(energy, point, theta, project)
+        return lambda v: project(stored.unpack(stored.product(stored.pack(project(v)[None])))[0])
 
     return Problem(value_and_gradient, hessian, cap)
 

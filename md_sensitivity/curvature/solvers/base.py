@@ -72,6 +72,16 @@ def exact(operator: Operator) -> Operator:
     return getattr(operator, "exact", None) or jax.vmap(operator)
 
 
+def lowered(operator: Operator) -> Operator | None:
+    """The map of several vectors in single precision, where there is one."""
+    return getattr(operator, "lowered", None)
+
+
+def coarse(operator: Operator) -> Operator | None:
+    """A preconditioner of several vectors, where there is one."""
+    return getattr(operator, "coarse", None)
+
+
 def judged(operator: Operator, b: jax.Array, value: jax.Array, iterations: jax.Array, status: jax.Array, tolerance: float) -> Solution:
     """The solution with its residual recomputed; what claims to have converged, but has not, is called stagnated."""
     size = jnp.linalg.norm(b, axis=1)
