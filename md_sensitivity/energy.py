@@ -104,6 +104,9 @@ class Energy(Protocol):
     def room(self, x: PyTree, theta: PyTree) -> jax.Array:
         """How far each atom may move from x with the energy still valid [Å]; negative where it is not valid at x."""
 
+    def roomy(self, x: PyTree, theta: PyTree) -> bool:
+        """Whether most of the room that new tables would give is left at a concrete x."""
+
     def mobility(self, x: PyTree) -> PyTree:
         """Tree like x: 1 where a coordinate is free, 0 where it is frozen."""
 
@@ -147,6 +150,9 @@ class PlainEnergy:
 
     def room(self, x: PyTree, theta: PyTree) -> jax.Array:
         return jnp.asarray(jnp.inf)
+
+    def roomy(self, x: PyTree, theta: PyTree) -> bool:
+        return True
 
     def mobility(self, x: PyTree) -> PyTree:
         return jax.tree.map(jnp.ones_like, x)

@@ -156,7 +156,7 @@ def _by_row(i: np.ndarray, rows: int) -> np.ndarray:
 
 def _images(j: np.ndarray, crossed: np.ndarray, rows: int, room: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Index of each neighbor, and source and lattice vectors of all images that occur."""
-    outside = np.flatnonzero(np.any(crossed != 0, axis=1))
+    outside = np.flatnonzero((crossed[:, 0] != 0) | (crossed[:, 1] != 0) | (crossed[:, 2] != 0))
     index = j.astype(np.int32)
     if not len(outside):
         return index, np.zeros(room, dtype=np.int32), np.zeros((room, 3), dtype=np.int16)

@@ -66,6 +66,8 @@ class Options:
     dimensions: int = 3
     minimizer: str = "lbfgs+newton"
     solver: str = "auto"
+    hessian: str = "auto"
+    precision: str = "double"
     mode: str = "auto"
     check: int = 1
     seed: int = 0
@@ -105,7 +107,8 @@ def analyze(
     progress.update("differentiate", None)
     try:
         settled = equilibrium.status == MINIMUM
-        found = parts(bound, equilibrium, selection.directions, mode=mode, solver=_solver(options, equilibrium), throw=settled)
+        how = {"solver": _solver(options, equilibrium), "hessian": options.hessian}
+        found = parts(bound, equilibrium, selection.directions, mode=mode, throw=settled, **how)
     except ComputationError as error:
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
@@ -178,7 +181,7 @@ def verify(
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     bound = tuple(o for o, value in zip(bound, values, strict=True) if not o.kind.undefined(value))
     mode, _ = _mode(options, selection, values, structure.size)
-    found = parts(bound, equilibrium, selection.directions, mode=mode, solver=options.solver)
+    found = parts(bound, equilibrium, selection.directions, mode=mode, solver=_solver(options, equilibrium), hessian=options.hessian)
     directions = spot_checks(selection, force_field, found, range(len(bound)), len(selection.rows), options.seed)
     rebuild = rebuilder(structure, force_field, equilibrium, options.dimensions)
     differences, unrolled = [], []
@@ -255,6 +258,8 @@ def _solver(options: Options, equilibrium: Equilibrium) -> str:
     known = equilibrium.spectrum
     if options.solver == "auto" and equilibrium.status != MINIMUM and (known is None or known.eigenvectors is None):
         return "minres"
+    if options.solver == "auto" and options.precision == "mixed" and (known is None or known.eigenvectors is None):
+        return "mixed-cg"
     return options.solver
 
 

@@ -39,6 +39,9 @@ SKIN = 0.1
 TIGHT_SKIN = 0.01
 """The same for tables that serve at one geometry, of which several small displacements are asked."""
 
+_ROOMY = 0.6
+"""Share of the skin that tables must have left to serve for another stage of a minimization."""
+
 Theta = Any
 
 
@@ -129,6 +132,18 @@ class EnergyFunction:
     def room(self, x: jax.Array, theta: Theta) -> jax.Array:
         """How far each atom may move from x before the energy is no longer valid [Å]."""
         return room(x, theta, self.system.terms)
+
+    def roomy(self, x: jax.Array, theta: Theta) -> bool:
+        """Whether the tables, at a concrete x, still have the larger part of the skin that new ones would have."""
+        for term in self.system.terms:
+            reach, radius = float(range_of(term, theta)), float(term.neighbors.radius)
+            if np.isinf(radius):
+                continue
+            moved = np.asarray(x) - np.asarray(term.neighbors.reference)
+            left = 0.5 * (radius - reach) - float(np.sqrt(np.max(np.sum(moved * moved, axis=1), initial=0.0)))
+            if not left > _ROOMY * 0.5 * SKIN * reach:
+                return False
+        return True
 
     def mobility(self, x: jax.Array) -> jax.Array:
         """1 where a coordinate is free, shape=(n, 3)."""

@@ -125,6 +125,7 @@ def parts(
     *,
     mode: str,
     solver: str = "auto",
+    hessian: str = "auto",
     throw: bool = True,
 ) -> Parts:
     """Direct and relaxation derivatives of observables along directions in parameter space.
@@ -132,13 +133,13 @@ def parts(
     Args:
         directions: a tree like θ whose leaves have a leading axis p.
         mode: "forward" (one solve for each direction) or "adjoint" (one for each component of an observable).
-        solver, throw: as for `equilibrium_jacobian`.
+        solver, hessian, throw: as for `equilibrium_jacobian`.
     """
     bound = tuple(observables)
     e, x, theta = equilibrium.energy, equilibrium.x, equilibrium.theta
     value = evaluate(bound, e, x, theta)
     if mode == FORWARD:
-        response = equilibrium_jacobian(equilibrium, directions, solver=solver, throw=throw)
+        response = equilibrium_jacobian(equilibrium, directions, solver=solver, hessian=hessian, throw=throw)
         direct, relaxation = _forward(bound, e, x, theta, directions, response.value)
         return Parts(
             value=value,
@@ -148,7 +149,7 @@ def parts(
             mode=mode,
         )
     by_x, by_theta = _cotangents(bound, e, x, theta)
-    response = equilibrium_vjp(equilibrium, by_x, solver=solver, throw=throw)
+    response = equilibrium_vjp(equilibrium, by_x, solver=solver, hessian=hessian, throw=throw)
     return Parts(
         value=value,
         direct=_along(by_theta, directions, value),

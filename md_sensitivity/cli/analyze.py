@@ -20,6 +20,8 @@ from md_sensitivity.cli.runs import run_study
     options.positions,
     *options.MINIMIZE,
     options.solver,
+    options.hessian,
+    options.precision,
     options.mode,
     options.check,
     options.seed,

@@ -67,6 +67,20 @@ fix = click.option(
 minimizer = click.option(
     "--minimizer", metavar="NAME", default="lbfgs+newton", show_default=True, help="See `md-sensitivity list minimizers`."
 )
+hessian = click.option(
+    "--hessian",
+    type=click.Choice(["auto", "blocks", "products"]),
+    default="auto",
+    show_default=True,
+    help="How large systems multiply with the Hessian: stored blocks (pair potentials), or derivatives of the gradient.",
+)
+precision = click.option(
+    "--precision",
+    type=click.Choice(["double", "mixed"]),
+    default="double",
+    show_default=True,
+    help="mixed: linear solves of large systems sweep in single precision, to the same certified residual.",
+)
 solver = click.option("--solver", metavar="NAME", default="auto", show_default=True, help="See `md-sensitivity list solvers`.")
 mode = click.option(
     "--mode", type=click.Choice(["auto", "forward", "adjoint"]), default="auto", show_default=True, help="How the derivatives are taken."

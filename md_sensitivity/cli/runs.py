@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from md_sensitivity.batch.study import Study
     from md_sensitivity.pipeline import Options
 
-OPTION_NAMES = ("parameters", "observables", "positions", "fmax", "max_steps", "minimizer", "solver", "mode", "check", "seed")
+OPTION_NAMES = (
+    *("parameters", "observables", "positions", "fmax", "max_steps", "minimizer"),
+    *("solver", "hessian", "precision", "mode", "check", "seed"),
+)
 SHOWN = 3
 """Up to so many reports are named one by one."""
 CONTINUE = "; finished results are kept, and the same command with --resume continues"

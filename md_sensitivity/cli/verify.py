@@ -25,6 +25,8 @@ SELF_CHECK_FAILED = 7
     click.option("--unroll", is_flag=True, help="Also differentiate through the steps of the minimizer."),
     *options.MINIMIZE,
     options.solver,
+    options.hessian,
+    options.precision,
     options.mode,
     options.seed,
     *options.READ,

@@ -179,7 +179,7 @@ def run_stage(
     Returns:
         The energy with tables valid at the final x, that x, and the state.
     """
-    energy = energy.updated(x, theta)
+    energy = renewed(energy, x, theta)
     counts = counts_of(before)
     state = blank(energy, x, theta, modes, method)
     while True:
@@ -187,6 +187,11 @@ def run_stage(
         if bool(over):
             return energy, x, state
         energy = energy.updated(x, theta)
+
+
+def renewed(energy: Energy, x: PyTree, theta: PyTree) -> Energy:
+    """The energy with neighbor tables that leave room at x: new ones only where the old ones leave little."""
+    return energy if energy.roomy(x, theta) else energy.updated(x, theta)
 
 
 def counts_of(before: State | None) -> Counts:

@@ -20,7 +20,7 @@ from md_sensitivity.minimization.chord import chord_steps
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM, UNCONVERGED, Equilibrium
 from md_sensitivity.minimization.fire import FIRE
 from md_sensitivity.minimization.lbfgs import LBFGS
-from md_sensitivity.minimization.loop import limits_of, run_stage
+from md_sensitivity.minimization.loop import limits_of, renewed, run_stage
 from md_sensitivity.minimization.newton import NEWTON
 
 HANDOVER = 2e-3
@@ -175,11 +175,13 @@ def _descend(task: _Task, energy: Energy, x: PyTree, before: State | None) -> _P
             point = _stages(task, point, (fallback,), -1.0)
     if not _converged(task, point):
         return point
-    fresh = point.energy.updated(point.x, task.theta)
+    fresh = renewed(point.energy, point.x, task.theta)
     stable = fresh.stabilized(point.x, task.theta)
+    goal = task.fmax * POLISH if last is NEWTON else task.fmax
+    if stable is fresh and _largest(point.state) <= goal:
+        return point
     if stable is not fresh and _squeezed(task, point, stable):
         stable = fresh
-    goal = task.fmax * POLISH if last is NEWTON else task.fmax
     return _stage(task, point._replace(energy=stable), last, goal=goal, handover=-1.0)
 
 
@@ -205,7 +207,7 @@ def _stage(task: _Task, point: _Point, method: Method, *, goal: float, handover:
     modes = None
     energy = point.energy
     if method is NEWTON:
-        energy = energy.updated(point.x, task.theta)
+        energy = renewed(energy, point.x, task.theta)
         modes = zero_modes(energy, point.x, task.theta)
     return _Point(*run_stage(energy, point.x, task.theta, modes, point.state, limits_of(goal, handover, most), method))
 
