@@ -13,6 +13,8 @@ from md_sensitivity.minimization import Equilibrium
 
 _ANHARMONIC = 0.1
 """Length over which a bond's curvature changes by its own size, as a fraction of the bond."""
+_ROWS = 4096
+"""Rows of a neighbor table that are looked at together."""
 _RESPONSE_FLOOR = 1e-8
 """A response smaller than this fraction of the largest counts as zero, and has no relative error."""
 
@@ -110,12 +112,16 @@ def shortest_bond(equilibrium: Equilibrium) -> float:
     """Shortest distance between atoms that interact [Å]; 1 where there is none."""
     x = np.asarray(equilibrium.x)
     frame = equilibrium.energy.frame(equilibrium.x)
-    shortest = np.inf
+    square = np.inf
     if frame is None:
         return 1.0
+    cell = np.asarray(frame.cell)
     for bond in equilibrium.energy.bonds(equilibrium.x, equilibrium.theta):
-        i, j, image = bond.pairs()
-        if len(i):
-            steps = x[j] - x[i] + image @ np.asarray(frame.cell)
-            shortest = min(shortest, float(np.sqrt(np.min(np.sum(steps * steps, axis=1)))))
-    return shortest if np.isfinite(shortest) else 1.0
+        count, source = len(bond.index), np.asarray(bond.source)
+        copies = x[source] + np.asarray(bond.image, dtype=np.float64) @ cell
+        there = np.concatenate([x, np.zeros((count - len(x), 3)), copies])
+        for first in range(0, count, _ROWS):  # vectors between all pairs at a time would be the largest arrays of an analysis
+            row, entry = np.nonzero(np.asarray(bond.acting[first : first + _ROWS]))
+            steps = there[np.asarray(bond.index[first : first + _ROWS])[row, entry]] - there[row + first]
+            square = min(square, float(np.min(np.sum(steps * steps, axis=1), initial=np.inf)))
+    return float(np.sqrt(square)) if np.isfinite(square) else 1.0

@@ -7,6 +7,7 @@ without interactions is a fragment of its own. The response that is reported is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +21,10 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from md_sensitivity.energy import Bonds, Energy
 from md_sensitivity.neighbors import on_device
 
+_ROWS = 8192
+"""Rows of a neighbor table that are looked at together."""
+_FIRST = 3
+"""Neighbors of each atom that are joined before all others are looked at."""
 _GRAM_CUTOFF = 1e-11
 """Squared relative extent below which a rotation counts as none (a linear fragment turning about its own axis)."""
 
@@ -169,8 +174,7 @@ def _found(x: np.ndarray, cell: np.ndarray, free: np.ndarray, atoms: np.ndarray 
 
 def _find(x: np.ndarray, cell: np.ndarray, free: np.ndarray, bonds: tuple[Bonds, ...]) -> ZeroModes:
     """Zero modes of concrete positions."""
-    i, j, image = _pairs(bonds)
-    labels, offsets, cycles = _fragments(len(x), i, j, image)
+    labels, offsets, cycles = _fragments(len(x), bonds)
     count = int(labels.max()) + 1
     unwrapped = x + offsets @ cell
     frozen = free < 0.5
@@ -183,8 +187,10 @@ def _find(x: np.ndarray, cell: np.ndarray, free: np.ndarray, bonds: tuple[Bonds,
     for fragment, vectors in cycles.items():
         allowed[fragment] = _turning(vectors.astype(np.float64) @ cell)
     origin = centers.copy()
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(count + 1))
     for fragment in np.unique(labels[frozen.any(axis=1)]):
-        members = np.flatnonzero(labels == fragment)
+        members = order[starts[fragment] : starts[fragment + 1]]
         held = frozen[members]
         # The origin must not depend on atoms that move, because the allowed combinations speak of rotations about it.
         pinned = members[held.all(axis=1)]
@@ -202,56 +208,108 @@ def _find(x: np.ndarray, cell: np.ndarray, free: np.ndarray, bonds: tuple[Bonds,
     )
 
 
-def _pairs(bonds: tuple[Bonds, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Interacting pairs and their images, each once or twice."""
-    parts = [bond.pairs() for bond in bonds]
-    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
+def _fragments(n: int, bonds: tuple[Bonds, ...]) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+    """Fragment of each atom, its image within the unwrapped fragment, and the lattice vectors that continue a fragment.
 
-
-def _fragments(
-    n: int, i: np.ndarray, j: np.ndarray, image: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
-    """Fragment of each atom, its image within the unwrapped fragment, and the lattice vectors that continue a fragment."""
-    once = (i < j) | ((i == j) & np.any(image > 0, axis=1))
-    i, j, image = i[once], j[once], image[once]
-    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n)).tocsr()
-    count, labels = connected_components(graph, directed=False)
-    offsets = np.zeros((n, 3), dtype=np.int32)
-    if np.any(image):
-        offsets = _spanning_offsets(n, i, j, image, graph, labels, count)
+    Atoms joined without crossing a boundary are one part, which needs no unwrapping; what crosses joins the parts. Neither needs all
+    pairs at a time: a few neighbors of each atom join nearly all that belongs together.
+    """
+    labels = np.arange(n, dtype=np.int32)
+    for most in (_FIRST, None):
+        edges = [_different(labels, i, j) for bond in bonds for i, j in _inside(bond, most)]
+        labels = _joined(labels, np.concatenate([np.zeros((0, 2), dtype=np.int32), *edges]))
+    crossing = np.unique(np.concatenate([np.zeros((0, 5), dtype=np.int32), *(_across(bond, labels) for bond in bonds)]), axis=0)
+    if not len(crossing):
+        return labels, np.zeros((n, 3), dtype=np.int32), {}
+    i, j, image = crossing[:, 0], crossing[:, 1], crossing[:, 2:]
+    whole, offsets = _spanning_offsets(int(labels.max()) + 1, i, j, image)
     closing = offsets[i] + image - offsets[j]
     rows = np.flatnonzero(np.any(closing != 0, axis=1))
-    cycles: dict[int, np.ndarray] = {}
-    if len(rows):
-        found = np.unique(np.concatenate([labels[i[rows], None], closing[rows]], axis=1), axis=0)
-        for fragment in np.unique(found[:, 0]):
-            cycles[int(fragment)] = found[found[:, 0] == fragment, 1:]
-    return labels, offsets, cycles
+    if not len(rows):
+        return whole[labels], offsets[labels], {}
+    found = np.unique(np.concatenate([whole[i[rows], None], closing[rows]], axis=1), axis=0)
+    numbers, starts = np.unique(found[:, 0], return_index=True)
+    cycles = {int(number): part[:, 1:] for number, part in zip(numbers, np.split(found, starts[1:]), strict=True)}
+    return whole[labels], offsets[labels], cycles
 
 
-def _spanning_offsets(
-    n: int, i: np.ndarray, j: np.ndarray, image: np.ndarray, graph: Any, labels: np.ndarray, count: int
-) -> np.ndarray:
-    """Image of each atom along a spanning tree of its fragment, such that neighbors in the tree are unwrapped."""
-    code = i.astype(np.int64) * n + j
+def _blocks(bond: Bonds) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Some rows at a time: the first of them, their entries, and which of these act, shape=(b, e)."""
+    for first in range(0, len(bond.index), _ROWS):
+        yield first, np.asarray(bond.index[first : first + _ROWS]), np.asarray(bond.acting[first : first + _ROWS])
+
+
+def _inside(bond: Bonds, most: int | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs that cross no boundary, each once; of each row at most so many."""
+    for first, index, acting in _blocks(bond):
+        own = np.arange(first, first + len(index), dtype=np.int32)[:, None]
+        kept = acting & (index > own) & (index < len(bond.index))
+        if most is not None:
+            kept &= np.cumsum(kept, axis=1, dtype=np.int32) <= most
+        row, entry = np.nonzero(kept)
+        yield own[row, 0], index[row, entry]
+
+
+def _different(labels: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Pairs of labels that pairs of atoms join, shape=(m, 2)."""
+    pairs = np.stack([labels[i], labels[j]], axis=1)
+    return pairs[pairs[:, 0] != pairs[:, 1]]
+
+
+def _joined(labels: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Labels after what the edges join has become one."""
+    if not len(edges):
+        return labels
+    size = int(labels.max()) + 1
+    graph = coo_array((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(size, size))
+    return connected_components(graph, directed=False)[1].astype(np.int32)[labels]
+
+
+def _across(bond: Bonds, labels: np.ndarray) -> np.ndarray:
+    """What crosses a boundary: labels of both atoms, lower first, and lattice vectors from one to the other; shape=(m, 5)."""
+    count = len(bond.index)
+    source, image = np.asarray(bond.source), np.asarray(bond.image, dtype=np.int32)
+    parts = [np.zeros((0, 5), dtype=np.int32)]
+    for first, index, acting in _blocks(bond):
+        row, entry = np.nonzero(acting & (index >= count))
+        copy = index[row, entry] - count
+        i, j = labels[row + first], labels[source[copy]]
+        ahead = (i <= j)[:, None]
+        ends = np.where(ahead, np.stack([i, j], axis=1), np.stack([j, i], axis=1))
+        parts.append(np.unique(np.concatenate([ends, np.where(ahead, image[copy], -image[copy])], axis=1), axis=0))
+    return np.concatenate(parts)
+
+
+def _spanning_offsets(size: int, i: np.ndarray, j: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fragment of each part, and its image along a spanning tree of its fragment, such that neighbors in the tree are unwrapped.
+
+    Args:
+        size: number of parts.
+        i, j: parts that are joined, i ≤ j.
+        image: lattice vectors from i to j, shape=(m, 3).
+    """
+    code = i.astype(np.int64) * size + j
     order = np.argsort(code, kind="stable")
     code = code[order]
-    parent = np.arange(n, dtype=np.int32)
-    both_ways = (graph + graph.T).tocsr()
+    ones = np.ones(len(i), dtype=np.int8)
+    labels = connected_components(coo_array((ones, (i, j)), shape=(size, size)), directed=False)[1]
+    # One more node joins a part of each fragment to all others, so that a single search finds every tree.
     roots = np.unique(labels, return_index=True)[1]
-    for root in roots[np.bincount(labels, minlength=count) > 1]:
-        reached, predecessor = breadth_first_order(both_ways, root, directed=True)
-        parent[reached[1:]] = predecessor[reached[1:]]
-    child = np.flatnonzero(parent != np.arange(n))
+    ends = np.concatenate([i, np.full(len(roots), size)]), np.concatenate([j, roots])
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(size + 1, size + 1)).tocsr()
+    parent = breadth_first_order(graph, size, directed=False)[1][:size]
+    own = np.arange(size, dtype=np.int32)
+    parent = np.where(parent == size, own, parent).astype(np.int32)
+    child = np.flatnonzero(parent != own)
     low, high = np.minimum(child, parent[child]), np.maximum(child, parent[child])
-    step = image[order[np.searchsorted(code, low.astype(np.int64) * n + high)]].astype(np.int32)
-    offsets = np.zeros((n, 3), dtype=np.int32)
+    step = image[order[np.searchsorted(code, low.astype(np.int64) * size + high)]].astype(np.int32)
+    offsets = np.zeros((size, 3), dtype=np.int32)
     offsets[child] = np.where((parent[child] < child)[:, None], step, -step)
     while True:  # each pass doubles the length of the path to the root that is summed up
         above = parent[parent]
-        offsets += np.where((parent != np.arange(n))[:, None], offsets[parent], 0)
+        offsets += np.where((parent != own)[:, None], offsets[parent], 0)
         if np.array_equal(above, parent):
-            return offsets
+            return labels, offsets
         parent = above
 
 
