@@ -88,7 +88,7 @@ def choose_hessian(energy: Energy, x: PyTree, theta: PyTree, name: str = "auto")
 
 def _stored_bytes(energy: Energy, x: PyTree, theta: PyTree) -> int | None:
     """Memory that a stored Hessian takes; None where there is none."""
-    shapes = jax.eval_shape(lambda e, x, theta: e.assembled(x, theta), energy, x, theta)
+    shapes = _assembled.eval_shape(energy, x, theta)
     return None if shapes is None else sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
 
 

@@ -185,8 +185,8 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
         value, residual, size = _from_eigenvalues(e, x, theta, modes, b, np.asarray(spectrum.eigenvalues), spectrum.eigenvectors)
         status = np.where(np.asarray(residual) <= ACCEPTABLE, 0, 3)
         return _Solved(value, np.asarray(residual), 1, status, name, reason, _finite(np.asarray(size)))
-    b, size = _projected(e, x, modes, b)
-    norms = _finite(np.asarray(size))
+    b, size = (np.asarray(part) for part in _projected(e, x, modes, b))
+    norms = _finite(size)
     wanted = np.flatnonzero(norms > 0)
     stored, way, because = choose_hessian(e, x, theta, hessian)
     coarse = _coarse(equilibrium, stored) if name in _WITH_COARSE and len(wanted) >= _WORTH_COARSE else None

@@ -12,7 +12,9 @@ import numpy as np
 
 from benchmarks.systems import CUTOFF, Crystal, force_field_text
 from md_sensitivity.analysis.parameters import select_parameters
-from md_sensitivity.curvature.products import gradient, hessian_product
+from md_sensitivity.compilation import program
+from md_sensitivity.curvature.operators import choose_hessian
+from md_sensitivity.curvature.products import gradient
 from md_sensitivity.forcefields import ParameterRow, parse_native
 from md_sensitivity.implicit import Response, equilibrium_jacobian, equilibrium_vjp
 from md_sensitivity.minimization import MINIMIZERS, Equilibrium, minimize
@@ -23,7 +25,7 @@ from md_sensitivity.types import Structure
 
 Tree = Any
 PLAIN_SOLVER = "cg"
-PRECONDITIONED_SOLVERS: tuple[str, ...] = ()
+PRECONDITIONED_SOLVERS: tuple[str, ...] = ("coarse-cg",)
 """Names in `SOLVERS` that solve for a large crystal with a preconditioner; the growth of the best of them is judged."""
 FIRE = "fire"
 LIST_SKIN = SKIN * CUTOFF
@@ -76,8 +78,8 @@ def bind(made: Crystal) -> Bound:
     )
 
 
-_gradient = jax.jit(gradient)
-_energy_and_gradient = jax.jit(lambda energy, x, theta: (energy(x, theta), gradient(energy, x, theta)))
+_gradient = program(gradient)
+_energy_and_gradient = program(lambda energy, x, theta: jax.value_and_grad(energy)(x, theta))
 
 
 def force(bound: Bound) -> Callable[[], jax.Array]:
@@ -90,22 +92,17 @@ def force_and_energy(bound: Bound) -> Callable[[], tuple[jax.Array, jax.Array]]:
     return lambda: _energy_and_gradient(bound.energy, bound.x, bound.theta)
 
 
-@jax.jit
-def _product(energy: EnergyFunction, x: jax.Array, theta: Tree, v: jax.Array) -> jax.Array:
-    return hessian_product(energy, x, theta, v)
-
-
-@jax.jit
-def _products(energy: EnergyFunction, x: jax.Array, theta: Tree, v: jax.Array) -> jax.Array:
-    return jax.vmap(lambda column: hessian_product(energy, x, theta, column))(v)
+_product = program(lambda stored, packed: stored.product(packed))
 
 
 def hessian_products(bound: Bound, count: int) -> Callable[[], jax.Array]:
-    """H v for `count` vectors at once; with 1, one product, with the operator already prepared as within a linear solve."""
-    v = jax.random.normal(jax.random.key(0), (count, *bound.x.shape), dtype=jnp.float64)
-    if count == 1:
-        return lambda: _product(bound.energy, bound.x, bound.theta, v[0])
-    return lambda: _products(bound.energy, bound.x, bound.theta, v)
+    """H v for `count` vectors at once, with the operator already prepared as within a linear solve."""
+    v = jax.random.normal(jax.random.key(0), (count, bound.x.size), dtype=jnp.float64)
+    stored, _, _ = choose_hessian(bound.energy, bound.x, bound.theta)
+    if stored is None:
+        raise RuntimeError("a crystal of a pair potential has a stored Hessian")
+    packed = stored.pack(v)
+    return lambda: _product(stored, packed)
 
 
 def minimized(bound: Bound, minimizer: str) -> Equilibrium:
@@ -128,7 +125,7 @@ def all_parameters(equilibrium: Equilibrium, directions: Tree, solver: str = "au
     return equilibrium_jacobian(equilibrium, directions, solver=solver)
 
 
-@jax.jit
+@program
 def _cotangent(bound: BoundObservable, energy: EnergyFunction, x: jax.Array, theta: Tree) -> jax.Array:
     return jax.grad(lambda y: bound(energy, y, theta))(x)
 
