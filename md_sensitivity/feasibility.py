@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 
 import numpy as np
 
-from md_sensitivity.errors import DeviceError, InputError
+from md_sensitivity.errors import InputError
+from md_sensitivity.footprint import Size, require_memory
 from md_sensitivity.types import Structure
 
-TABLE_BYTES = 100
-"""Memory for each pair while a neighbor table is built."""
+_WIDER = 1.1
+"""Neighbor tables reach farther than the interaction by this factor, and are wider than the mean row by about as much."""
 _MOST_IMAGES = 1e6
 
 
@@ -26,7 +26,7 @@ def require_feasible_range(structure: Structure, cell: np.ndarray, pbc: tuple[bo
 
     Raises:
         InputError: where the range has no proportion to the cell.
-        DeviceError: where the neighbor table would not fit into this machine's memory.
+        DeviceError: where the neighbor table and a minimization would not fit into memory.
     """
     if math.isinf(reach) or not any(pbc):
         return
@@ -40,21 +40,16 @@ def require_feasible_range(structure: Structure, cell: np.ndarray, pbc: tuple[bo
 
 
 def _require_memory(structure: Structure, cell: np.ndarray, pbc: tuple[bool, ...], reach: float, where: str) -> None:
-    """Refuses neighbor tables that would not fit into this machine's memory, from the mean density of atoms."""
-    radius = 1.1 * reach
+    """Refuses what would not fit into memory even without derivatives, from the mean density of atoms."""
+    radius = _WIDER * reach
     fractions = structure.positions @ np.linalg.inv(cell)
     extents = [1.0 if periodic else float(np.ptp(fractions[:, axis])) for axis, periodic in enumerate(pbc)]
     heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     filled = [extent if periodic else extent + radius / height for extent, periodic, height in zip(extents, pbc, heights, strict=True)]
     volume = abs(np.linalg.det(cell)) * float(np.prod(filled))
     pairs = structure.size**2 * 4.0 / 3.0 * math.pi * radius**3 / volume
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if pairs * TABLE_BYTES > available:
-        fitting = reach * (available / (pairs * TABLE_BYTES)) ** (1.0 / 3.0)
-        raise DeviceError(
-            f"{where} reaches {reach:.4g} Å: about {pairs:.1e} pairs of {structure.size} atoms need {pairs * TABLE_BYTES / 2**30:.0f} GiB "
-            f"of memory, this machine has {available / 2**30:.0f}; a range of about {fitting:.3g} Å fits"
-        )
+    size = Size(atoms=structure.size, pairs=int(pairs), entries=int(_WIDER * pairs), edges=0, solves=0, stored=False)
+    require_memory(size, structure.size, f"{where} reaches {reach:.4g} Å")
 
 
 def require_planar(structure: Structure) -> None:

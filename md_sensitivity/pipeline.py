@@ -22,7 +22,7 @@ from md_sensitivity.analysis.document import (
 )
 from md_sensitivity.analysis.existence import lost_zero_modes
 from md_sensitivity.analysis.parameters import Selection, select_parameters
-from md_sensitivity.analysis.plan import Plan, estimate
+from md_sensitivity.analysis.plan import Plan, estimate, size_of
 from md_sensitivity.analysis.result import (
     CertificateInfo,
     EquilibriumInfo,
@@ -38,6 +38,7 @@ from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
 from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.errors import ComputationError
+from md_sensitivity.footprint import require_memory
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium, minimize, raise_unless_minimum
@@ -91,10 +92,13 @@ def analyze(
     Raises:
         InputError: where force field and structure do not fit.
         UsageError: where an option does not fit the structure.
+        DeviceError: where it would not fit into memory.
     """
     start = time.perf_counter()
     system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
     selection = select_parameters(force_field, structure, options.parameters)
+    solves = _expected(options, selection, system, structure)[2]
+    require_memory(size_of(system, solves), structure.size, structure.path or structure.name)
     equilibrium = _relax(system, force_field, options, progress)
     relaxed = time.perf_counter()
     if equilibrium.status == FAILED:
@@ -201,9 +205,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
     system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
     selection = select_parameters(force_field, structure, options.parameters)
     specs = tuple(dict.fromkeys(options.observables or default_observables(system)))
-    components = sum(6 if observable(spec).kind.name == "stress" else 1 for spec in specs)
-    mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
-    solves = len(selection.rows) if mode == FORWARD else components
+    mode, positions, solves = _expected(options, selection, system, structure)
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
     pairs, memory, seconds = estimate(system, solves=solves, checks=checks)
     written = () if positions else ("dx*/dθ of every atom is not written",)
@@ -219,6 +221,14 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
         estimated_seconds=seconds,
         notes=(*structure.notes, *selection.notes, *selection.undefined.values(), *written, "compilation comes on top, once per shape"),
     )
+
+
+def _expected(options: Options, selection: Selection, system: System, structure: Structure) -> tuple[str, bool, int]:
+    """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables."""
+    specs = dict.fromkeys(options.observables or default_observables(system))
+    components = sum(6 if observable(spec).kind.name == "stress" else 1 for spec in specs)
+    mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
+    return mode, positions, len(selection.rows) if mode == FORWARD else components
 
 
 def _relax(system: System, force_field: ForceField, options: Options, progress: Progress) -> Equilibrium:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from md_sensitivity.curvature.operators import SHARE_OF_MEMORY
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
-from md_sensitivity.implicit.equilibrium import BLOCK
+from md_sensitivity.footprint import Size, memory, peak
+from md_sensitivity.pair_blocks import BYTES_PER_ENTRY
+from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.system import System
 
-_BYTES_PER_ENTRY = 400
-"""Working memory for each entry of a neighbor table: the table itself and the temporaries of a Hessian product."""
 _SECONDS_PER_ENTRY = 1.2e-8
 """Rough time of one force evaluation for each entry of a neighbor table on one CPU core."""
 _TRIPLETS = 0.5
@@ -26,7 +27,8 @@ class Plan:
         atoms, pairs: size of the structure, and of its neighbor tables.
         parameters, observables: names.
         mode, solver: how derivatives would be computed.
-        memory_bytes, estimated_seconds: rough estimates for one CPU core, compilation not counted.
+        memory_bytes: largest memory of the computation, within a factor of two; files that are written with all their text come on top.
+        estimated_seconds: rough estimate for one CPU core, compilation not counted.
         notes: what a person should know.
     """
 
@@ -41,20 +43,31 @@ class Plan:
     notes: tuple[str, ...]
 
 
+def size_of(system: System, solves: int) -> Size:
+    """What the memory of an analysis with so many linear solves depends on."""
+    pairs = entries = edges = 0
+    for term in system.terms:
+        table = term.neighbors.index
+        pairs += int(np.count_nonzero(np.asarray(term.neighbors.mask)))
+        if isinstance(term.form, PairForm):
+            entries += table.size
+        else:
+            edges += table.size
+    dense = 3 * len(system.positions) <= DENSE_LIMIT
+    stored = not edges and not dense and entries * BYTES_PER_ENTRY <= SHARE_OF_MEMORY * memory()
+    return Size(atoms=len(system.positions), pairs=pairs, entries=entries, edges=edges, solves=solves, stored=stored)
+
+
 def estimate(system: System, *, solves: int, checks: int) -> tuple[int, int, float]:
     """Pairs, bytes and seconds for an analysis with so many linear solves and re-minimized checks."""
-    pairs = entries = 0
+    size = size_of(system, solves)
     work = 0.0
     for term in system.terms:
-        pairs += int(np.asarray(term.neighbors.mask).sum()) // 2
         n, width = term.neighbors.index.shape
-        entries += n * width
         work += n * width * (1.0 + (_TRIPLETS * width if term.form.order > 2 else 0.0))
-    atoms = system.size
     coordinates = 3 * len(system.positions)
     small = coordinates <= DENSE_LIMIT
-    iterations = 12.0 * atoms ** (1 / 3)
+    iterations = 12.0 * system.size ** (1 / 3)
     products = (coordinates if small else iterations * (2 + solves / 4 + 3)) + checks * 4 * (10 if small else 3 * iterations)
-    memory = entries * _BYTES_PER_ENTRY + 8 * coordinates * 8 * min(BLOCK, max(solves, 1)) + (3 * 8 * coordinates**2 if small else 0)
     seconds = work * _SECONDS_PER_ENTRY * (60 + 2.5 * products)
-    return pairs, int(memory), float(seconds)
+    return size.pairs // 2, peak(size) + (3 * 8 * coordinates**2 if small else 0), float(seconds)

@@ -6,7 +6,6 @@ Krylov space free of them up to rounding; residuals are judged with P H P, P rem
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from md_sensitivity.curvature.products import flat_projector, hessian_product
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Assembled, Energy, PyTree
 from md_sensitivity.errors import UsageError
+from md_sensitivity.footprint import memory
 
 BLOCKS, PRODUCTS = "blocks", "products"
 HESSIANS = {
@@ -28,7 +28,7 @@ HESSIANS = {
     PRODUCTS: "matrix-free, by differentiating the gathered gradient; any energy",
 }
 """Name → description."""
-_SHARE_OF_MEMORY = 0.25
+SHARE_OF_MEMORY = 0.25
 """Blocks may take so much of the memory."""
 
 Columns = Callable[[jax.Array], jax.Array]
@@ -81,7 +81,7 @@ def choose_hessian(energy: Energy, x: PyTree, theta: PyTree, name: str = "auto")
         if name == BLOCKS:
             raise UsageError("the Hessian can be stored in blocks where all terms are pair potentials; use products")
         return None, PRODUCTS, "the energy has terms that are no pair potentials"
-    if name == "auto" and needed > _SHARE_OF_MEMORY * memory():
+    if name == "auto" and needed > SHARE_OF_MEMORY * memory():
         return None, PRODUCTS, f"blocks would take {needed / 2**30:.1f} GiB"
     return _assembled(energy, x, theta), BLOCKS, "asked for" if name == BLOCKS else "pair potentials only"
 
@@ -95,13 +95,7 @@ def _stored_bytes(energy: Energy, x: PyTree, theta: PyTree) -> int | None:
 def worth_storing(energy: Energy, x: PyTree, theta: PyTree) -> bool:
     """Whether the energy has a stored Hessian that fits into memory."""
     needed = _stored_bytes(energy, x, theta)
-    return needed is not None and needed <= _SHARE_OF_MEMORY * memory()
-
-
-def memory() -> int:
-    """Memory of the device that computes, or of this machine [bytes]."""
-    stats = jax.local_devices()[0].memory_stats() or {}
-    return int(stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return needed is not None and needed <= SHARE_OF_MEMORY * memory()
 
 
 def hessian_operator(

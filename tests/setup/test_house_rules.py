@@ -20,7 +20,7 @@ ORDER = (
     ("structures",),
     ("potentials",),
     ("forcefields",),
-    ("system", "binding", "neighbors", "energy", "kernels", "interactions", "pair_blocks", "feasibility"),
+    ("system", "binding", "neighbors", "energy", "kernels", "interactions", "pair_blocks", "footprint", "feasibility"),
     ("curvature",),
     ("minimization",),
     ("implicit",),
