@@ -111,8 +111,8 @@ def test_derivatives_through_the_minimum_are_those_of_reminimized_differences(sp
     assert close(total["forward"], total["adjoint"], 1e-10)
     assert close(found["forward"].relaxation[0], found["adjoint"].relaxation[0], 1e-10)
     assert np.abs(total["forward"]).max() > 1e-4
-    # Bound anew at each minimum, so that constants which were looked up once are tested too.
-    assert close(total["forward"], difference(lambda h: measured(spec, moved(shape, h)), 3e-4), 1e-6)
+    # Bound anew at each minimum, so that constants which were looked up once are tested too. The crystal is soft: short steps.
+    assert close(total["forward"], difference(lambda h: measured(spec, moved(shape, h)), 3e-5), 1e-6)
     if spec == "energy":
         assert np.abs(found["forward"].relaxation[0]).max() < 1e-8
 
