@@ -193,7 +193,7 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
     value, residual = np.zeros(b.shape), np.zeros(len(b))
     status, iterations = np.zeros(len(b), dtype=np.int64), 0
     # All blocks are handed over before the first answer is asked for: they run side by side where there are several processors.
-    blocks = np.array_split(wanted, _streams(len(wanted))) if len(wanted) else []
+    blocks = np.array_split(wanted, streams(len(wanted))) if len(wanted) else []
     answers = [_krylov(e, x, theta, modes, stored, coarse, b[_filled(block, blocks)], name, tolerance) for block in blocks]
     for block, answer in zip(blocks, answers, strict=True):
         found, left, count, code = (np.asarray(part) for part in answer)
@@ -210,7 +210,7 @@ def _coarse(equilibrium: Equilibrium, stored: Assembled | None) -> Coarse | None
     return coarse_space(stored, np.asarray(equilibrium.x), frame, WAVES)
 
 
-def _streams(count: int) -> int:
+def streams(count: int) -> int:
     """Number of blocks of right-hand sides: at most `BLOCK` in each, and work for all processors."""
     least = -(-count // BLOCK)
     return least if jax.default_backend() != "cpu" else max(least, min(os.cpu_count() or 1, -(-count // _FEWEST)))

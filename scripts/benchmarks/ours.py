@@ -17,6 +17,7 @@ from md_sensitivity.curvature.operators import choose_hessian
 from md_sensitivity.curvature.products import gradient
 from md_sensitivity.forcefields import ParameterRow, parse_native
 from md_sensitivity.implicit import Response, equilibrium_jacobian, equilibrium_vjp
+from md_sensitivity.implicit.equilibrium import streams
 from md_sensitivity.minimization import MINIMIZERS, Equilibrium, minimize
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.structures.validate import validated
@@ -95,14 +96,15 @@ def force_and_energy(bound: Bound) -> Callable[[], tuple[jax.Array, jax.Array]]:
 _product = program(lambda stored, packed: stored.product(packed))
 
 
-def hessian_products(bound: Bound, count: int) -> Callable[[], jax.Array]:
+def hessian_products(bound: Bound, count: int) -> Callable[[], list[jax.Array]]:
     """H v for `count` vectors at once, with the operator already prepared as within a linear solve."""
     v = jax.random.normal(jax.random.key(0), (count, bound.x.size), dtype=jnp.float64)
     stored, _, _ = choose_hessian(bound.energy, bound.x, bound.theta)
     if stored is None:
         raise RuntimeError("a crystal of a pair potential has a stored Hessian")
-    packed = stored.pack(v)
-    return lambda: _product(stored, packed)
+    # Several vectors are divided among the processors, as the linear solves divide right-hand sides.
+    parts = jnp.array_split(stored.pack(v), streams(count))
+    return lambda: [_product(stored, part) for part in parts]
 
 
 def minimized(bound: Bound, minimizer: str) -> Equilibrium:
