@@ -240,7 +240,7 @@ def _relax(system: System, force_field: ForceField, options: Options, progress: 
         max_steps=options.max_steps,
         minimizer=options.minimizer,
         throw=False,
-        report=lambda stage: progress.update(f"minimize ({stage})", None),
+        report=lambda stage, share: progress.update(f"minimize ({stage})", share),
     )
 
 
@@ -324,8 +324,11 @@ def _checks(
     observables = [bound[k] for k in differentiable]
     done = []
     for number, direction in enumerate(directions):
-        progress.update("check", number / len(directions))
-        done.append(check(equilibrium, direction, observables, rebuild))
+
+        def report(share: float, name: str = direction.name, before: int = number) -> None:
+            progress.update(f"check {name}", (before + share) / len(directions))
+
+        done.append(check(equilibrium, direction, observables, rebuild, report=report))
     return tuple(done)
 
 

@@ -39,6 +39,7 @@ _SMALL_CHANGE, _SMALL_SHARE = 1e-6, 1e-3
 
 Rebuild = Callable[[PyTree], Energy]
 """θ → energy built anew for it."""
+Report = Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,15 +97,20 @@ class _NoCheck(Exception):
 
 
 def check(
-    equilibrium: Equilibrium, direction: Direction, observables: Sequence[BoundObservable], rebuild: Rebuild
+    equilibrium: Equilibrium,
+    direction: Direction,
+    observables: Sequence[BoundObservable],
+    rebuild: Rebuild,
+    *,
+    report: Report = lambda share: None,
 ) -> Difference:
-    """Compare implicit derivatives along a direction with re-minimized differences."""
+    """Compare implicit derivatives along a direction with re-minimized differences; `report` is told how much is done."""
     try:
         step = _step(equilibrium, direction)
-        found = _compared(equilibrium, direction, observables, rebuild, step)
+        found = _compared(equilibrium, direction, observables, rebuild, step, report)
         if found.failed:
             # What is strongly curved over this step may still be straight over a shorter one.
-            found = _compared(equilibrium, direction, observables, rebuild, step / _SHORTER)
+            found = _compared(equilibrium, direction, observables, rebuild, step / _SHORTER, report)
     except _NoCheck as no_check:
         return Difference(name=direction.name, relative_error=None, own_error=None, step=None, reason=str(no_check))
     if found.own_error is not None and found.own_error > TRUSTED and found.relative_error is not None and found.relative_error > TOLERANCE:
@@ -114,12 +120,20 @@ def check(
 
 
 def _compared(
-    equilibrium: Equilibrium, direction: Direction, observables: Sequence[BoundObservable], rebuild: Rebuild, step: float
+    equilibrium: Equilibrium,
+    direction: Direction,
+    observables: Sequence[BoundObservable],
+    rebuild: Rebuild,
+    step: float,
+    report: Report,
 ) -> Difference:
     """Differences with one largest step against the implicit derivatives."""
     sides = (1.0,) if direction.one_sided else (1.0, -1.0)
     offsets = [side * step / 2**k for k in range(4 if direction.one_sided else 3) for side in sides]
-    samples = {offset: _sample(equilibrium, direction, offset, observables, rebuild) for offset in offsets}
+    samples = {}
+    for place, offset in enumerate(offsets):
+        report(place / len(offsets))
+        samples[offset] = _sample(equilibrium, direction, offset, observables, rebuild)
     here = _sample(equilibrium, direction, 0.0, observables, rebuild) if direction.one_sided else None
     values = evaluate(observables, equilibrium.energy, equilibrium.x, equilibrium.theta)
     predicted: list[tuple[str, np.ndarray, float]] = []

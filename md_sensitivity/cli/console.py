@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from md_sensitivity.cli import signals
+from md_sensitivity.progress import time_left
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -47,7 +48,8 @@ class Console:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._stage = ""
-        self._start = time.monotonic()
+        self._start = self._began = time.monotonic()
+        self._share = 0.0
         if bar and verbosity >= NORMAL and sys.stderr.isatty():
             self._bar, self._task = _terminal_bar()
 
@@ -65,10 +67,17 @@ class Console:
         signals.check()
         if self._bar is not None and self._task is not None:
             total: float | None = None if fraction is None else 1.0
-            self._bar.update(self._task, description=printable(stage), completed=fraction or 0.0, total=total)
-        elif self.verbosity >= VERBOSE and stage != self._stage:
-            self._line(f"[{time.monotonic() - self._start:7.2f} s] {stage}")
+            self._bar.update(self._task, description=printable(stage), completed=fraction or 0.0, total=total, left=self._left(fraction))
+        elif self.verbosity >= VERBOSE and _title(stage) != _title(self._stage):
+            self._line(f"[{time.monotonic() - self._start:7.2f} s] {_title(stage)}")
         self._stage = stage
+
+    def _left(self, fraction: float | None) -> str:
+        """How long the work will take that the bar shows; a bar that falls back to the half stands for other work."""
+        if fraction is None or fraction < 0.5 * self._share:
+            self._began, self._share = time.monotonic(), 0.0
+        self._share = max(self._share, fraction or 0.0)
+        return time_left(time.monotonic() - self._began, self._share)
 
     def info(self, text: str) -> None:
         """A line that everybody wants to see, but for -q."""
@@ -96,10 +105,16 @@ class Console:
             click.echo(text, err=True)
 
 
+def _title(stage: str) -> str:
+    """The stage without the numbers that follow it."""
+    return stage.partition(",")[0] + ")" * ("," in stage and stage.endswith(")"))
+
+
 def _terminal_bar() -> tuple[Any, Any]:
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), TimeElapsedColumn())
+    stage, left = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[left]}"))
+    columns = (SpinnerColumn(), stage, BarColumn(bar_width=30), TimeElapsedColumn(), left)
     bar = Progress(*columns, console=RichConsole(stderr=True, markup=False, highlight=False), transient=True)
-    return bar, bar.add_task("starting", total=None)
+    return bar, bar.add_task("starting", total=None, left="")

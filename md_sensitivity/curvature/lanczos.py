@@ -11,6 +11,7 @@ probability, which is known (Kuczyński and Woźniakowski, doi:10.1137/0613066):
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -75,12 +76,18 @@ class _Ritz:
     seen: bool
 
 
-def lowest_eigenvalue(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, start: np.ndarray) -> Lowest:
+Report = Callable[[float | None], None]
+
+
+def lowest_eigenvalue(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, start: np.ndarray, report: Report | None = None
+) -> Lowest:
     """Lowest nonzero eigenvalue of P H P at x.
 
     Args:
         modes: rigid zero modes at x.
         start: random vector, flat, shape=(d,).
+        report: told how much is done of the steps that the probability asks for.
     """
     stored, _, _ = choose_hessian(energy, x, theta)
     fixed = (energy, x, theta, modes, stored)
@@ -104,6 +111,8 @@ def lowest_eigenvalue(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes
             value = ritz.value
             # Ritz values only fall. The residual may grow again, where one of several nearly equal eigenvalues turns out to be lower,
             # but what was within the reach of an earlier one still is.
+            if report is not None:
+                report(_done(ritz, len(alpha), start.size))
             reach = min(reach, np.inf if value is None else value + ritz.bound)
             bound = 0.0 if value is None else max(reach - value, 0.0)
             converged = bound <= TOLERANCE * abs(value) if value is not None else ritz.seen
@@ -205,6 +214,14 @@ def _overlooked(ratio: float, steps: int, size: int) -> float:
         size: number of coordinates.
     """
     return 1.648 * math.sqrt(size) * math.exp(-math.sqrt(ratio) * (2 * steps - 1))
+
+
+def _done(ritz: _Ritz, steps: int, size: int) -> float | None:
+    """Share of the steps after which nothing is overlooked, as far as the eigenvalue is known now."""
+    if ritz.value is None or ritz.value <= 0:
+        return None
+    needed = 0.5 * math.log(1.648 * math.sqrt(size) / OVERLOOKED) / math.sqrt(ritz.value / ritz.largest)
+    return min(1.0, steps / max(needed, 1.0))
 
 
 def _vector(

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from md_sensitivity.compilation import program
-from md_sensitivity.curvature.lanczos import lowest_eigenvalue
+from md_sensitivity.curvature.lanczos import Report, lowest_eigenvalue
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, unflattened
 from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, matrix_rows
 from md_sensitivity.curvature.zero_modes import ZeroModes
@@ -53,20 +53,23 @@ class Spectrum:
         return self.lowest is None or self.lowest > 0
 
 
-def spectrum(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, rigid: int, *, seed: int = 0) -> Spectrum:
+def spectrum(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, rigid: int, *, seed: int = 0, report: Report | None = None
+) -> Spectrum:
     """Lowest nonzero eigenvalue of the Hessian at x, with its mode.
 
     Args:
         modes: rigid zero modes at x.
         rigid: their number.
         seed: of the start vector of the Lanczos iteration.
+        report: told how much of it is done, roughly.
     """
     mobile = np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(energy.mobility(x))]) > 0.5
     if mobile.sum() - rigid <= 0:
         return Spectrum(lowest=None, largest=0.0, mode=None, floppy=0, method="dense")
     if mobile.size <= DENSE_LIMIT:
         return _dense(energy, x, theta, modes, mobile, rigid)
-    return _lanczos(energy, x, theta, modes, mobile.size, seed)
+    return _lanczos(energy, x, theta, modes, mobile.size, seed, report)
 
 
 @program
@@ -102,9 +105,11 @@ def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mo
     )
 
 
-def _lanczos(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, size: int, seed: int) -> Spectrum:
+def _lanczos(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, size: int, seed: int, report: Report | None = None
+) -> Spectrum:
     # Filled row by row, so that what pads a structure leaves the numbers of its atoms as they are.
-    found = lowest_eigenvalue(energy, x, theta, modes, np.random.default_rng(seed).normal(size=size))
+    found = lowest_eigenvalue(energy, x, theta, modes, np.random.default_rng(seed).normal(size=size), report)
     return Spectrum(
         lowest=found.value,
         largest=found.largest,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -31,18 +33,28 @@ class Limits(NamedTuple):
         goal: largest component of the gradient [eV/Å].
         handover: a step that moves no coordinate farther than this also ends the stage [Å]; negative for never.
         max_steps: number of steps of the whole minimization.
-        cap: largest move of one coordinate in one step [Å]; each round sets it.
+        cap: largest move of one coordinate in one step [Å]; 0 for what fresh tables allow.
+        pause: number of steps at which a round ends, only for the host to look; the next goes on as if nothing had been.
     """
 
     goal: jax.Array
     handover: jax.Array
     max_steps: jax.Array
     cap: jax.Array
+    pause: jax.Array
+
+
+Watch = Callable[[State], None]
+"""Looks at a minimization from time to time."""
+_ROUND_SECONDS = 0.5
+"""Rounds that somebody watches get longer until they take so long."""
+_NEVER = 2**31 - 1
 
 
 def limits_of(goal: float, handover: float, max_steps: int) -> Limits:
     """Limits of a stage."""
-    return Limits(*(np.float64(goal), np.float64(handover), np.int32(max_steps), np.float64(0.0)))  # type: ignore[arg-type]
+    values = (np.float64(goal), np.float64(handover), np.int32(max_steps), np.float64(0.0), np.int32(_NEVER))
+    return Limits(*values)  # type: ignore[arg-type]
 
 
 class Counts(NamedTuple):
@@ -100,12 +112,14 @@ class Round(NamedTuple):
     Attributes:
         x: where it ended, a tree.
         state: the same with all that the next round needs.
-        over: whether the stage is done, stuck, out of steps or not finite; otherwise it waits for new tables.
+        over: whether the stage is done, stuck, out of steps or not finite; otherwise it waits for new tables, or paused.
+        cap: largest move of one coordinate in one step [Å].
     """
 
     x: PyTree
     state: State
     over: jax.Array
+    cap: jax.Array
 
 
 @program(static=("method",))
@@ -128,7 +142,7 @@ def advance(
         state: of the round before; None, or one whose `moved` is NaN (see `blank`), to begin a stage.
         counts: what the stages before took.
     """
-    limits = limits._replace(cap=largest_move(energy, x, theta))
+    limits = limits._replace(cap=jnp.where(limits.cap > 0, limits.cap, largest_move(energy, x, theta)))
     problem = _problem(energy, x, theta, modes, limits.cap)
     flat, unravel = ravel_pytree(x)
 
@@ -136,11 +150,11 @@ def advance(
         return _begun(problem, flat, counts, method)
 
     def going(s: State) -> jax.Array:
-        return ~_stage_over(s, limits) & ~_needs_tables(energy, unravel(s.x), theta, limits)
+        return ~_stage_over(s, limits) & (s.steps < limits.pause) & ~_needs_tables(energy, unravel(s.x), theta, limits)
 
     first = begun() if state is None else jax.lax.cond(jnp.isnan(state.moved), begun, lambda: state)
     last = jax.lax.while_loop(going, lambda s: method.step(problem, s), first)
-    return Round(unravel(last.x), last, _stage_over(last, limits))
+    return Round(unravel(last.x), last, _stage_over(last, limits), limits.cap)
 
 
 def blank(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, method: Method) -> State:
@@ -169,12 +183,20 @@ def _stage_over(state: State, limits: Limits) -> jax.Array:
 
 
 def run_stage(
-    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, before: State | None, limits: Limits, method: Method
+    energy: Energy,
+    x: PyTree,
+    theta: PyTree,
+    modes: ZeroModes | None,
+    before: State | None,
+    limits: Limits,
+    method: Method,
+    watch: Watch | None = None,
 ) -> tuple[Energy, PyTree, State]:
     """One stage on concrete values: steps on the device, neighbor tables from the host in between.
 
     Args:
         before: state at the end of the stage before, of which the counts go on.
+        watch: called about twice a second, or after each step where steps take longer; the steps are the same without it.
 
     Returns:
         The energy with tables valid at the final x, that x, and the state.
@@ -182,11 +204,21 @@ def run_stage(
     energy = renewed(energy, x, theta)
     counts = counts_of(before)
     state = blank(energy, x, theta, modes, method)
+    stride, pause, fresh = 1, _NEVER, limits
     while True:
-        x, state, over = advance(energy, x, theta, modes, state, counts, limits, method)
+        began = time.monotonic()
+        if watch is not None:
+            pause = int(counts.steps if np.isnan(state.moved) else state.steps) + stride
+        x, state, over, cap = advance(energy, x, theta, modes, state, counts, limits._replace(pause=np.int32(pause)), method)  # type: ignore[arg-type]
+        if watch is not None:
+            watch(state)
         if bool(over):
             return energy, x, state
-        energy = energy.updated(x, theta)
+        if int(state.steps) >= pause:
+            limits = limits._replace(cap=cap)
+            stride = 2 * stride if time.monotonic() - began < _ROUND_SECONDS else stride
+        else:
+            energy, limits = energy.updated(x, theta), fresh
 
 
 def renewed(energy: Energy, x: PyTree, theta: PyTree) -> Energy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,6 +23,7 @@ from md_sensitivity.minimization.fire import FIRE
 from md_sensitivity.minimization.lbfgs import LBFGS
 from md_sensitivity.minimization.loop import limits_of, renewed, run_stage
 from md_sensitivity.minimization.newton import NEWTON
+from md_sensitivity.progress import Fall
 
 HANDOVER = 2e-3
 """A stage hands over to the next when its steps have become this short [Å]."""
@@ -37,7 +39,8 @@ _ESCAPES = 3
 _ESCAPE_MOVE = 0.05
 """Length of the push off a saddle along its negative mode, largest coordinate [Å]."""
 
-Report = Callable[[str], None]
+Report = Callable[[str, float | None], None]
+"""(phrase, share of the work that is done or None) → nothing."""
 
 
 class _Point(NamedTuple):
@@ -54,7 +57,8 @@ class _Task:
     minimizer: Minimizer
     fmax: float
     max_steps: int
-    report: Report
+    report: Report | None
+    fall: Fall
 
 
 def minimize(
@@ -68,7 +72,7 @@ def minimize(
     curvature: bool = True,
     rigid: bool = False,
     throw: bool = True,
-    report: Report = lambda stage: None,
+    report: Report | None = None,
 ) -> Equilibrium:
     """Minimize E(x, θ) over x.
 
@@ -82,7 +86,8 @@ def minimize(
         curvature: whether to compute the lowest eigenvalue of the Hessian, leave saddle points along it, and judge by it.
         rigid: for a plain function of positions: whether rigid motions leave E unchanged.
         throw: raise unless the result is a minimum; otherwise its `status` says what it is.
-        report: called with a phrase at each stage.
+        report: called from time to time with a phrase, and how much is done: how far the largest force has fallen towards its goal, on a
+            logarithmic scale; None where nobody can tell.
 
     Returns:
         The equilibrium, with status and evidence.
@@ -98,7 +103,14 @@ def minimize(
     function = as_energy(energy, rigid=rigid)
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), x)
     task = _Task(
-        energy=function, start=start, theta=theta, minimizer=MINIMIZERS.find(minimizer), fmax=fmax, max_steps=max_steps, report=report
+        energy=function,
+        start=start,
+        theta=theta,
+        minimizer=MINIMIZERS.find(minimizer),
+        fmax=fmax,
+        max_steps=max_steps,
+        report=report,
+        fall=Fall(goal=POLISH * fmax),
     )
     point = _descend(task, function, start, None)
     notes: list[str] = []
@@ -109,8 +121,7 @@ def minimize(
         modes, rigid_count = _rigid(point, theta)
         if not curvature or not _converged(task, point):
             break
-        report("curvature")
-        found = spectrum(point.energy, point.x, theta, modes, rigid_count)
+        found = spectrum(point.energy, point.x, theta, modes, rigid_count, report=None if report is None else partial(report, "curvature"))
         if found.stable or escape == _ESCAPES:
             break
         notes.append(f"left a saddle point along its mode of curvature {found.lowest:.3g}")
@@ -201,7 +212,8 @@ def _stages(task: _Task, point: _Point, early: Sequence[Method], handover: float
 
 
 def _stage(task: _Task, point: _Point, method: Method, *, goal: float, handover: float, steps: int | None = None) -> _Point:
-    task.report(method.name)
+    if task.report is not None:
+        task.report(method.name, task.fall.share)
     done = 0 if point.state is None else int(point.state.steps)
     most = task.max_steps if steps is None else min(task.max_steps, done + steps)
     modes = None
@@ -209,7 +221,14 @@ def _stage(task: _Task, point: _Point, method: Method, *, goal: float, handover:
     if method is NEWTON:
         energy = renewed(energy, point.x, task.theta)
         modes = zero_modes(energy, point.x, task.theta)
-    return _Point(*run_stage(energy, point.x, task.theta, modes, point.state, limits_of(goal, handover, most), method))
+    watch = None if task.report is None else partial(_watched, task, task.report, method)
+    return _Point(*run_stage(energy, point.x, task.theta, modes, point.state, limits_of(goal, handover, most), method, watch))
+
+
+def _watched(task: _Task, report: Report, method: Method, state: State) -> None:
+    """Tell who listens how far the largest force has fallen."""
+    force = _largest(state)
+    report(f"{method.name}, step {int(state.steps)}, force {force:.1e}", task.fall.to(force))
 
 
 def _finite(point: _Point) -> bool:
