@@ -14,6 +14,8 @@ from md_sensitivity.types import Structure
 
 _FLOAT = "%.16e"
 """17 significant digits: what every float64 survives."""
+_ROWS = 4096
+"""Atoms whose lines are made together."""
 _RESERVED = (
     "species", "pos", "Z", "symbols", "positions", "numbers", "masses", "mass", "initial_charges", "charge", "atom_types", "move_mask",
 )  # fmt: skip
@@ -46,10 +48,13 @@ def relaxed_extxyz(structure: Structure, positions: np.ndarray, cell: np.ndarray
     properties = ":".join(f"{name}:{kind}:{_width(values)}" for name, kind, _, values in fields)
     lattice = 'Lattice="' + " ".join(_FLOAT % value for value in cell.ravel()) + '" ' if cell.any() else ""
     periodic = " ".join("T" if axis else "F" for axis in structure.pbc)
-    row = " ".join(form for _, _, form, values in fields for _ in range(_width(values)))
-    parts = [values.reshape(structure.size, -1).tolist() for _, _, _, values in fields]
-    lines = (row % tuple(chain.from_iterable(rows)) for rows in zip(*parts, strict=True))
-    return f'{structure.size}\n{lattice}Properties={properties} pbc="{periodic}"\n' + "\n".join(lines) + "\n"
+    row = " ".join(form for _, _, form, values in fields for _ in range(_width(values))) + "\n"
+    tables = [values.reshape(structure.size, -1) for _, _, _, values in fields]
+    text = [f'{structure.size}\n{lattice}Properties={properties} pbc="{periodic}"\n']
+    for first in range(0, structure.size, _ROWS):  # Python's own numbers take several times the memory of the text
+        parts = [table[first : first + _ROWS].tolist() for table in tables]
+        text.append("".join(row % tuple(chain.from_iterable(rows)) for rows in zip(*parts, strict=True)))
+    return "".join(text)
 
 
 def _identity_columns(structure: Structure) -> list[tuple[str, str, str, np.ndarray]]:
