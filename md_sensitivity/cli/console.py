@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ class Console:
         self._start = self._began = time.monotonic()
         self._share = 0.0
         if bar and verbosity >= NORMAL and sys.stderr.isatty():
-            self._bar, self._task = _terminal_bar()
+            self._bar, self._task = _terminal_bar(self._left)
 
     def __enter__(self) -> Console:
         if self._bar is not None:
@@ -67,16 +68,21 @@ class Console:
         signals.check()
         if self._bar is not None and self._task is not None:
             total: float | None = None if fraction is None else 1.0
-            self._bar.update(self._task, description=printable(stage), completed=fraction or 0.0, total=total, left=self._left(fraction))
+            # A bar at its end counts as finished, and its clock stops, though other work follows.
+            self._bar.update(self._task, description=printable(stage), completed=min(fraction or 0.0, 0.999), total=total)
+            self._follow(fraction)
         elif self.verbosity >= VERBOSE and _title(stage) != _title(self._stage):
             self._line(f"[{time.monotonic() - self._start:7.2f} s] {_title(stage)}")
         self._stage = stage
 
-    def _left(self, fraction: float | None) -> str:
-        """How long the work will take that the bar shows; a bar that falls back to the half stands for other work."""
+    def _follow(self, fraction: float | None) -> None:
+        """Remember how much is done; a bar that falls back to the half stands for other work."""
         if fraction is None or fraction < 0.5 * self._share:
             self._began, self._share = time.monotonic(), 0.0
         self._share = max(self._share, fraction or 0.0)
+
+    def _left(self) -> str:
+        """How long the work will take that the bar shows."""
         return time_left(time.monotonic() - self._began, self._share)
 
     def info(self, text: str) -> None:
@@ -110,11 +116,20 @@ def _title(stage: str) -> str:
     return stage.partition(",")[0] + ")" * ("," in stage and stage.endswith(")"))
 
 
-def _terminal_bar() -> tuple[Any, Any]:
+def _terminal_bar(left: Callable[[], str]) -> tuple[Any, Any]:
     from rich.console import Console as RichConsole
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+    from rich.text import Text
 
-    stage, left = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[left]}"))
-    columns = (SpinnerColumn(), stage, BarColumn(bar_width=30), TimeElapsedColumn(), left)
-    bar = Progress(*columns, console=RichConsole(stderr=True, markup=False, highlight=False), transient=True)
-    return bar, bar.add_task("starting", total=None, left="")
+
+    class Left(ProgressColumn):
+        """What is left now, also while nothing new is heard."""
+
+        def render(self, task: Task) -> Text:
+            return Text(left())
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), TimeElapsedColumn())
+    remaining = Left(table_column=Column(no_wrap=True))
+    bar = Progress(*columns, remaining, console=RichConsole(stderr=True, markup=False, highlight=False), transient=True)
+    return bar, bar.add_task("starting", total=None)
