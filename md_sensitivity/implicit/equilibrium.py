@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from md_sensitivity.compilation import program
+from md_sensitivity.compilation import program, side_by_side
 from md_sensitivity.curvature.coarse import Coarse, coarse_space
 from md_sensitivity.curvature.operators import choose_hessian, hessian_operator
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product, unflattened
@@ -192,11 +192,14 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
     coarse = _coarse(equilibrium, stored) if name in _WITH_COARSE and len(wanted) >= _WORTH_COARSE else None
     value, residual = np.zeros(b.shape), np.zeros(len(b))
     status, iterations = np.zeros(len(b), dtype=np.int64), 0
-    # All blocks are handed over before the first answer is asked for: they run side by side where there are several processors.
     blocks = np.array_split(wanted, streams(len(wanted))) if len(wanted) else []
-    answers = [_krylov(e, x, theta, modes, stored, coarse, b[_filled(block, blocks)], name, tolerance) for block in blocks]
+
+    def answer_of(columns: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(np.asarray(part) for part in _krylov(e, x, theta, modes, stored, coarse, columns, name, tolerance))
+
+    answers = side_by_side(answer_of, [b[_filled(block, blocks)] for block in blocks])
     for block, answer in zip(blocks, answers, strict=True):
-        found, left, count, code = (np.asarray(part) for part in answer)
+        found, left, count, code = answer
         value[block], residual[block], status[block] = found[: len(block)], left[: len(block)], code[: len(block)]
         iterations = max(iterations, int(count))
     return _Solved(jnp.asarray(value), residual, iterations, status, name, f"{reason}; {way}: {because}", norms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +105,8 @@ def hessian_products(bound: Bound, count: int) -> Callable[[], list[jax.Array]]:
         raise RuntimeError("a crystal of a pair potential has a stored Hessian")
     # Several vectors are divided among the processors, as the linear solves divide right-hand sides.
     parts = jnp.array_split(stored.pack(v), streams(count))
-    return lambda: [_product(stored, part) for part in parts]
+    pool = ThreadPoolExecutor(len(parts))
+    return lambda: list(pool.map(lambda part: jax.block_until_ready(_product(stored, part)), parts))
 
 
 def minimized(bound: Bound, minimizer: str) -> Equilibrium:
