@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from md_sensitivity.sharding import mesh_within, placed
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -38,7 +40,11 @@ def side_by_side(work: Callable[[np.ndarray], Any], inputs: Sequence[np.ndarray]
 
 
 def program(function: Function | None = None, *, static: Sequence[str] = ()) -> Any:
-    """`jax.jit` with the package's compiler options; within traced code, where only the outermost program has options, plain `jax.jit`."""
+    """`jax.jit` with the package's compiler options; within traced code, where only the outermost program has options, plain `jax.jit`.
+
+    Where some arguments are split over devices, all others are placed on each of these: an array that comes from the host the first time
+    and from a program the second time would otherwise have the program compiled twice.
+    """
     if function is None:
         return lambda given: program(given, static=static)
     inner = jax.jit(function, static_argnames=tuple(static))
@@ -46,11 +52,14 @@ def program(function: Function | None = None, *, static: Sequence[str] = ()) -> 
 
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        leaves = jax.tree.leaves((arguments, named))
+        leaves, tree = jax.tree.flatten((arguments, named))
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return inner(*arguments, **named)
         if not outermost:
             outermost.append(jax.jit(function, static_argnames=tuple(static), compiler_options=options() or None))
+        mesh = mesh_within(leaves)
+        if mesh is not None:
+            arguments, named = jax.tree.unflatten(tree, placed(leaves, mesh))
         return outermost[0](*arguments, **named)
 
     call.eval_shape = inner.eval_shape  # type: ignore[attr-defined]

@@ -147,7 +147,7 @@ def _raw_energy(x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tup
         if isinstance(term.form, PairForm):
             total = total + pair_energy(term, term.form, table, rows, space)
         else:
-            total = total + many_body_energy(term.form, table, rows, space)
+            total = total + many_body_energy(term.form, table, rows, space, term.neighbors)
     return total
 
 
@@ -180,7 +180,7 @@ def energy_and_gradient(
         if isinstance(term.form, PairForm):
             part, gradient = pair_gradient(term, term.form, table, rows, space)
         else:
-            part, gradient = many_body_gradient(term.form, table, rows, space, term.neighbors.reverse)
+            part, gradient = many_body_gradient(term.form, table, rows, space, term.neighbors)
         energy, by_position = energy + part, by_position + gradient[: x.shape[0]]
     if strain is not None:
         by_position = by_position @ (jnp.eye(3) + strain)
@@ -199,7 +199,7 @@ def strain_gradient(
         if isinstance(term.form, PairForm):
             total = total + pair_strain(term, term.form, table, rows, space)
         else:
-            total = total + many_body_strain(term.form, table, rows, space)
+            total = total + many_body_strain(term.form, table, rows, space, term.neighbors)
     return total
 
 

@@ -2,20 +2,25 @@
 
 On a CPU the rows of a table are worked through in blocks small enough for the cache; an accelerator takes them all at once. What leads
 to a sum is computed inside its loop (`reduction.py`), so that nothing of the size of the table is ever stored by a pair potential.
+Where devices share a table (`sharding.py`), each works through its own rows, and sums for each atom are gathered on all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from md_sensitivity.neighbors import ROWS, NeighborTable
 from md_sensitivity.potentials.base import Coefficients, Edges, ManyBodyForm, PairForm, distance_of
 from md_sensitivity.potentials.truncation import switch, taylor_at
 from md_sensitivity.reduction import sum_entries
+from md_sensitivity.sharding import gathered, on_rows
 
 if TYPE_CHECKING:
     from md_sensitivity.interactions import BoundTerm
@@ -55,14 +60,24 @@ class Space(NamedTuple):
     strain: jax.Array | None
 
 
-def by_blocks(function: Callable[[Any], Any], rows: Any) -> Any:
-    """A function of some rows, of all rows; each array of `rows` and of the answer has a leading axis over them."""
+def by_blocks(function: Callable[[Any, Any], Any], rows: Any, shared: Any, mesh: Mesh | None) -> Any:
+    """A function of some rows, of all rows; each array of `rows` and of the answer has a leading axis over them.
+
+    Args:
+        shared: second argument of the function: all arrays that it needs of other rows, or of none. It closes over no array.
+        mesh: devices that share the rows, and keep their parts of the answer; None where one has all.
+    """
+    return _in_turn(function, rows, shared) if mesh is None else on_rows(partial(_in_turn, function), rows, shared, mesh)
+
+
+def _in_turn(function: Callable[[Any, Any], Any], rows: Any, shared: Any) -> Any:
+    """The same for the rows that one device has."""
     count = jax.tree.leaves(rows)[0].shape[0]
     if count <= ROWS or jax.default_backend() != "cpu":
-        return function(rows)
+        return function(rows, shared)
     split = jax.tree.map(lambda a: a.reshape(count // ROWS, ROWS, *a.shape[1:]), rows)
     # Reverse mode computes a block again instead of storing what was between.
-    found = jax.lax.map(jax.checkpoint(function, prevent_cse=False), split)
+    found = jax.lax.map(jax.checkpoint(lambda block: function(block, shared), prevent_cse=False), split)
     return jax.tree.map(lambda a: a.reshape(count, *a.shape[2:]), found)
 
 
@@ -91,7 +106,8 @@ def laid_out(table: NeighborTable, kinds: jax.Array, x: jax.Array, strain: jax.A
     """All rows, and the space they look into."""
     count = table.index.shape[0]
     own = jnp.arange(count, dtype=jnp.int32)
-    position = columns(table, x)
+    # Said here, because the compiler would otherwise spread vectors over the devices in one program and not in the next.
+    position = columns(table, gathered(table.mesh, x))
     kind = padded_rows(table, kinds)
     space = Space(with_images(table, position, shifted=True), jnp.concatenate([kind, kind[table.source]]), strain)
     return Block(own, table.index, kind, position), space
@@ -167,15 +183,26 @@ def _pair_rows(term: BoundTerm, form: PairForm, table: Coefficients, block: Bloc
     return jnp.where(inside, phi, 0.0), slope, *d, *plain
 
 
+def over_pairs(function: Callable[..., Any], term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> Any:
+    """function(block, (term, table, space)) of all rows, the term without its neighbors."""
+    bare = replace(term, neighbors=None)  # type: ignore[arg-type]
+    return by_blocks(function, rows, (bare, table, space), term.neighbors.mesh)
+
+
+Shared = tuple["BoundTerm", Coefficients, Space]
+"""What the kernels of a pair potential read besides their rows; the term without its neighbors."""
+
+
 def pair_energy(term: BoundTerm, form: PairForm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
     """Energy of a pair potential [eV]."""
 
-    def energy(block: Block) -> jax.Array:
+    def energy(block: Block, shared: Shared) -> jax.Array:
+        term, table, space = shared
         d, _ = vectors(block, space)
         phi, square, inside = pair_energies(term, form, table, block, space, _norm2(d))
         return sum_entries(jnp.where(inside, phi(square), 0.0))[0]
 
-    return 0.5 * jnp.sum(by_blocks(energy, rows))
+    return 0.5 * jnp.sum(over_pairs(energy, term, table, rows, space))
 
 
 def pair_gradient(
@@ -186,22 +213,24 @@ def pair_gradient(
     A pair's opposite edge carries the opposite gradient, so that a row needs its own edges only.
     """
 
-    def sums(block: Block) -> tuple[jax.Array, ...]:
+    def sums(block: Block, shared: Shared) -> tuple[jax.Array, ...]:
+        term, table, space = shared
         phi, slope, x, y, z, *_ = _pair_rows(term, form, table, block, space)
         return sum_entries(phi, slope * x, slope * y, slope * z)
 
-    energy, x, y, z = by_blocks(sums, rows)
-    return 0.5 * jnp.sum(energy), -jnp.stack([x, y, z], axis=1)
+    energy, *gradient = over_pairs(sums, term, table, rows, space)
+    return 0.5 * jnp.sum(energy), -jnp.stack(gathered(term.neighbors.mesh, gradient), axis=1)
 
 
 def pair_strain(term: BoundTerm, form: PairForm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
     """∂E/∂strain, shape=(3, 3) [eV]."""
 
-    def sums(block: Block) -> tuple[jax.Array, ...]:
+    def sums(block: Block, shared: Shared) -> tuple[jax.Array, ...]:
+        term, table, space = shared
         _, slope, *both = _pair_rows(term, form, table, block, space)
         return sum_entries(*(slope * both[a] * both[3 + b] for a in range(3) for b in range(3)))
 
-    return 0.5 * jnp.stack([jnp.sum(part) for part in by_blocks(sums, rows)]).reshape(3, 3)
+    return 0.5 * jnp.stack([jnp.sum(part) for part in over_pairs(sums, term, table, rows, space)]).reshape(3, 3)
 
 
 def _edges(block: Block, space: Space) -> tuple[Edges, Columns]:
@@ -219,9 +248,16 @@ def _edges(block: Block, space: Space) -> tuple[Edges, Columns]:
     return edges, plain
 
 
-def many_body_energy(form: ManyBodyForm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
+def many_body_energy(
+    form: ManyBodyForm, table: Coefficients, rows: Block, space: Space, neighbors: NeighborTable
+) -> jax.Array:
     """Energy of a many-body potential [eV]."""
-    return jnp.sum(by_blocks(lambda block: form.energy(_edges(block, space)[0], table), rows))
+
+    def energy(block: Block, shared: tuple[Coefficients, Space]) -> jax.Array:
+        table, space = shared
+        return form.energy(_edges(block, space)[0], table)
+
+    return jnp.sum(by_blocks(energy, rows, (table, space), neighbors.mesh))
 
 
 def _edge_gradients(form: ManyBodyForm, table: Coefficients, block: Block, space: Space) -> tuple[jax.Array, Columns, Columns]:
@@ -237,35 +273,47 @@ def _edge_gradients(form: ManyBodyForm, table: Coefficients, block: Block, space
 
 
 def many_body_gradient(
-    form: ManyBodyForm, table: Coefficients, rows: Block, space: Space, reverse: jax.Array
+    form: ManyBodyForm, table: Coefficients, rows: Block, space: Space, neighbors: NeighborTable
 ) -> tuple[jax.Array, jax.Array]:
     """Energy [eV], and ∂E/∂x of each row with respect to strained edges, shape=(rows, 3) [eV/Å]."""
-    atoms, gradient, _ = by_blocks(lambda block: _edge_gradients(form, table, block, space), rows)
-    flat = tuple(part.reshape(-1) for part in gradient)
 
-    def sums(block: tuple[jax.Array, Columns]) -> tuple[jax.Array, ...]:
+    def edges(block: Block, shared: tuple[Coefficients, Space]) -> tuple[jax.Array, Columns]:
+        table, space = shared
+        atoms, gradient, _ = _edge_gradients(form, table, block, space)
+        return atoms, gradient
+
+    atoms, gradient = by_blocks(edges, rows, (table, space), neighbors.mesh)
+    # The opposite edge may be that of any device, so that all get all of them.
+    flat = gathered(neighbors.mesh, tuple(part.reshape(-1) for part in gradient))
+
+    def sums(block: tuple[jax.Array, Columns], flat: Columns) -> tuple[jax.Array, ...]:
         # Padding names itself as its opposite, and cancels.
         opposite, own = block
         return sum_entries(*(take(flat[c], opposite) - own[c] for c in range(3)))
 
-    return jnp.sum(atoms), jnp.stack(by_blocks(sums, (reverse, gradient)), axis=1)
+    by_atom = by_blocks(sums, (neighbors.reverse, gradient), flat, neighbors.mesh)
+    return jnp.sum(atoms), jnp.stack(gathered(neighbors.mesh, by_atom), axis=1)
 
 
-def many_body_strain(form: ManyBodyForm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
+def many_body_strain(
+    form: ManyBodyForm, table: Coefficients, rows: Block, space: Space, neighbors: NeighborTable
+) -> jax.Array:
     """∂E/∂strain, shape=(3, 3) [eV]."""
 
-    def sums(block: Block) -> tuple[jax.Array, ...]:
+    def sums(block: Block, shared: tuple[Coefficients, Space]) -> tuple[jax.Array, ...]:
+        table, space = shared
         _, gradient, plain = _edge_gradients(form, table, block, space)
         return sum_entries(*(gradient[a] * plain[b] for a in range(3) for b in range(3)))
 
-    return jnp.stack([jnp.sum(part) for part in by_blocks(sums, rows)]).reshape(3, 3)
+    parts = by_blocks(sums, rows, (table, space), neighbors.mesh)
+    return jnp.stack([jnp.sum(part) for part in parts]).reshape(3, 3)
 
 
 def squares(table: NeighborTable, x: jax.Array) -> jax.Array:
     """r² of each entry, shape=(rows, e) [Å²]; infinite for padding."""
     rows, space = laid_out(table, jnp.zeros(x.shape[0], dtype=jnp.int32), x, None)
 
-    def of(block: Block) -> jax.Array:
+    def of(block: Block, space: Space) -> jax.Array:
         return jnp.where(block.index != block.own[:, None], _norm2(vectors(block, space)[0]), jnp.inf)
 
-    return by_blocks(of, rows)
+    return by_blocks(of, rows, space, table.mesh)

@@ -6,15 +6,17 @@ an atom then meets several images of one neighbor, and of itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from md_sensitivity.errors import InputError
+from md_sensitivity.sharding import count, everywhere, split
 
 Tree = TypeVar("Tree")
 
@@ -31,7 +33,7 @@ SMALLEST_PADDED = 64
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["index", "source", "image", "shift", "reverse", "removed", "reference", "radius"],
-    meta_fields=[],
+    meta_fields=["mesh"],
 )
 @dataclass(frozen=True, kw_only=True)
 class NeighborTable:
@@ -41,8 +43,7 @@ class NeighborTable:
 
     Attributes:
         index: neighbor of each entry, shape=(rows, e): an atom if it is below `rows`, else image `index - rows`; the row itself where an
-            entry is padding. `rows` is the number of atoms n, rounded up to a multiple of
-            `ROWS` where it is larger.
+            entry is padding. `rows` is the number of atoms n, rounded up as `row_count` says.
         source: the atom that each image is a copy of, shape=(g,).
         image: lattice vectors from the atom to its image, shape=(g, 3).
         shift: the same as Cartesian components, shape=(g, 3) [Å].
@@ -50,6 +51,7 @@ class NeighborTable:
         removed: atoms whose contacts were taken out (rattlers), shape=(n,).
         reference: positions for which the table was built, shape=(n, 3) [Å].
         radius: distance up to which it is complete there [Å]; infinite where it holds all pairs.
+        mesh: devices that share the rows of `index` and `reverse` equally, and have all else each; None where one device has all.
 
     All are device arrays in a system, and numpy arrays as `build_table` makes them.
     """
@@ -62,6 +64,7 @@ class NeighborTable:
     removed: Any
     reference: Any
     radius: Any
+    mesh: Mesh | None = None
 
     @property
     def mask(self) -> Any:
@@ -94,6 +97,7 @@ def build_table(
     width: int = 0,
     images: int = 0,
     atoms: int | None = None,
+    mesh: Mesh | None = None,
 ) -> NeighborTable:
     """Neighbor table of radius `radius`, at least `width` wide, as numpy arrays (see `on_device`).
 
@@ -107,6 +111,7 @@ def build_table(
         images: smallest number of images g that there is room for.
         atoms: how many of the positions are atoms, the first ones; the others pad the table and have no neighbors. None for all, and no
             rounding of the width for the sake of other structures.
+        mesh: devices that will share the rows.
 
     Raises:
         InputError: where all pairs are too many.
@@ -116,7 +121,7 @@ def build_table(
         i, j, crossed = _all_pairs(n if atoms is None else atoms)
     else:
         i, j, crossed = _pairs_within(positions[:atoms], cell, pbc, radius)
-    rows = n if n <= ROWS else -(-n // ROWS) * ROWS
+    rows = row_count(n, count(mesh))
     counts = np.bincount(i, minlength=rows)
     widest = int(counts.max(initial=0))
     width = max(width, _rounded(widest), 1)
@@ -142,7 +147,14 @@ def build_table(
         removed=np.zeros(n, dtype=bool),
         reference=np.array(positions, dtype=np.float64),
         radius=np.float64(radius),
+        mesh=mesh,
     )
+
+
+def row_count(atoms: int, devices: int) -> int:
+    """Number of rows of a table: equal numbers for all devices, and for each of them a multiple of `ROWS` where it is larger."""
+    share = -(-atoms // devices)
+    return devices * (share if share <= ROWS else -(-share // ROWS) * ROWS)
 
 
 def _by_row(i: np.ndarray, rows: int) -> np.ndarray:
@@ -200,10 +212,29 @@ def _rounded(widest: int) -> int:
     return -(-widest // _ROUND) * _ROUND
 
 
-def on_device(tree: Tree) -> Tree:
-    """A tree of host arrays as device arrays, concrete even while derivatives are being traced around it."""
+def on_device(tree: Tree, mesh: Mesh | None = None) -> Tree:
+    """A tree of host arrays as device arrays, concrete even while derivatives are being traced around it.
+
+    Args:
+        tree: arrays, and neighbor tables, which say themselves what goes where.
+        mesh: devices of which each gets the arrays that are not part of a table; None for the default device.
+    """
+
+    def place(node: Any) -> Any:
+        if isinstance(node, NeighborTable):
+            return places(node)
+        return None if mesh is None else everywhere(mesh)
+
     with jax.ensure_compile_time_eval():
-        return jax.device_put(tree)
+        return jax.device_put(tree, jax.tree.map(place, tree, is_leaf=lambda node: isinstance(node, NeighborTable)))
+
+
+def places(table: NeighborTable) -> NeighborTable | None:
+    """Where each array of a table belongs; None for the default device."""
+    if table.mesh is None:
+        return None
+    here = jax.tree.map(lambda _: everywhere(table.mesh), table)
+    return replace(here, index=split(table.mesh), reverse=None if table.reverse is None else split(table.mesh))
 
 
 def _pairs_within(

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from md_sensitivity.interactions import BoundTerm, coefficients
-from md_sensitivity.kernels import Block, by_blocks, laid_out, pair_energies, take, vectors
+from md_sensitivity.kernels import Block, Shared, Space, by_blocks, laid_out, over_pairs, pair_energies, take, vectors
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.reduction import sum_entries
+from md_sensitivity.sharding import gathered
 
 _TOGETHER = 4
 """Vectors whose products share one loop over the entries; more do not fit into the registers."""
@@ -33,7 +35,7 @@ class TermBlocks(NamedTuple):
     block: tuple[jax.Array, ...]
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["terms", "diagonal", "free"], meta_fields=["size"])
+@partial(jax.tree_util.register_dataclass, data_fields=["terms", "diagonal", "free"], meta_fields=["size", "mesh"])
 @dataclass(frozen=True, kw_only=True)
 class PairBlocks:
     """H of a system of pair potentials at one geometry; exactly zero for frozen coordinates.
@@ -45,12 +47,14 @@ class PairBlocks:
         diagonal: H_ii, six arrays of shape=(rows,) [eV/Å²].
         free: 1 where a coordinate may move, shape=(3, rows).
         size: number of atoms n.
+        mesh: devices that share the rows of the blocks; None where one has all. Vectors are on each of them.
     """
 
     terms: tuple[TermBlocks, ...]
     diagonal: tuple[jax.Array, ...]
     free: jax.Array
     size: int
+    mesh: Mesh | None = None
 
     def pack(self, vectors: jax.Array) -> jax.Array:
         """Flat vectors of positions, shape=(p, 3n), as packed ones."""
@@ -71,7 +75,7 @@ class PairBlocks:
         total = jnp.stack([sum(d[place] * v[:, c] for c, place in enumerate(row)) for row in _PLACES], axis=1)
         for term in self.terms:
             there = jnp.concatenate([v, v[:, :, term.source]], axis=2)
-            sums = by_blocks(partial(_neighbor_sums, there), (term.index, term.block))
+            sums = gathered(self.mesh, by_blocks(_neighbor_sums, (term.index, term.block), there, self.mesh))
             total = total - jnp.stack(sums).reshape(p, 3, -1)
         return (total * self.free).reshape(p, -1)
 
@@ -80,7 +84,7 @@ class PairBlocks:
         return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.float64 else leaf, self)
 
 
-def _neighbor_sums(there: jax.Array, block: tuple[jax.Array, tuple[jax.Array, ...]]) -> tuple[jax.Array, ...]:
+def _neighbor_sums(block: tuple[jax.Array, tuple[jax.Array, ...]], there: jax.Array) -> tuple[jax.Array, ...]:
     """Σ_j K_ij v_j of some rows: p · 3 arrays of shape=(b,), components of one vector together."""
     index, k = block
     found: list[jax.Array] = []
@@ -95,11 +99,11 @@ def _neighbor_sums(there: jax.Array, block: tuple[jax.Array, tuple[jax.Array, ..
 
 def assembled(terms: tuple[BoundTerm, ...], kinds: jax.Array, free: jax.Array, x: jax.Array, theta: Any) -> PairBlocks:
     """Blocks of a system whose terms are all pair potentials, at positions x, shape=(n, 3) [Å]."""
-    rows = terms[0].neighbors.index.shape[0]
+    rows, mesh = terms[0].neighbors.index.shape[0], terms[0].neighbors.mesh
     blocks = tuple(_assembled(term, kinds, x, theta) for term in terms)
-    diagonal = tuple(sum(jnp.sum(part.block[k], axis=1) for part in blocks) for k in range(6))
+    diagonal = gathered(mesh, tuple(sum(jnp.sum(part.block[k], axis=1) for part in blocks) for k in range(6)))
     padded = jnp.pad(free.T, ((0, 0), (0, rows - len(x))))
-    return PairBlocks(terms=blocks, diagonal=diagonal, free=padded, size=len(x))
+    return PairBlocks(terms=blocks, diagonal=diagonal, free=padded, size=len(x), mesh=mesh)
 
 
 def _assembled(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Any) -> TermBlocks:
@@ -108,20 +112,22 @@ def _assembled(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Any) -> T
     table = coefficients(term, theta)
     rows, space = laid_out(term.neighbors, kinds, x, None)
 
-    def curvatures(block: Block) -> tuple[jax.Array, jax.Array]:
+    def curvatures(block: Block, shared: Shared) -> tuple[jax.Array, jax.Array]:
         """2φ′ and 4φ″ of each edge."""
+        term, table, space = shared
         d, _ = vectors(block, space)
         energy, square, inside = pair_energies(term, form, table, block, space, d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
         one = jnp.ones_like(square)
         first, second = jax.jvp(lambda s: jax.jvp(energy, (s,), (one,))[1], (square,), (one,))
         return jnp.where(inside, 2.0 * first, 0.0), jnp.where(inside, 4.0 * second, 0.0)
 
-    def six(block: tuple[Block, jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+    def six(block: tuple[Block, jax.Array, jax.Array], space: Space) -> tuple[jax.Array, ...]:
         place, radial, axial = block
         d, _ = vectors(place, space)
         along = [radial + axial * d[c] * d[c] for c in range(3)]
         return (*along, axial * d[1] * d[2], axial * d[0] * d[2], axial * d[0] * d[1])
 
     # In two passes, because each output array is a loop of its own, which repeats what it needs.
-    block = by_blocks(six, (rows, *by_blocks(curvatures, rows)))
+    scalars = over_pairs(curvatures, term, table, rows, space)
+    block = by_blocks(six, (rows, *scalars), space, term.neighbors.mesh)
     return TermBlocks(term.neighbors.index, term.neighbors.source, block)

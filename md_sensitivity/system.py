@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -10,6 +11,7 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from md_sensitivity.binding import require_parameters, row_tables, where_of
 from md_sensitivity.energy import Bonds, Frame, require_double_precision
@@ -27,17 +29,13 @@ from md_sensitivity.interactions import (
     room,
     total_energy,
 )
-from md_sensitivity.neighbors import NeighborTable, build_table, complete_cell, on_device, padded_size
+from md_sensitivity.neighbors import build_table, complete_cell, on_device, padded_size
 from md_sensitivity.pair_blocks import PairBlocks, assembled
 from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.sharding import mesh_of
+from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, shared_by, with_neighbors, without_contacts
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
-
-SKIN = 0.1
-"""Radius of a neighbor table beyond the range of its term, as a fraction of that range."""
-
-TIGHT_SKIN = 0.01
-"""The same for tables that serve at one geometry, of which several small displacements are asked."""
 
 _ROOMY = 0.6
 """Share of the skin that tables must have left to serve for another stage of a minimization."""
@@ -86,6 +84,11 @@ class System:
         """Number of atoms, padding not counted; of a concrete system only."""
         return len(self.positions) if self.atoms is None else int(self.atoms)
 
+    @property
+    def mesh(self) -> Mesh | None:
+        """The devices that share the neighbor tables; None where one has them."""
+        return self.terms[0].neighbors.mesh if self.terms else None
+
 
 @partial(jax.tree_util.register_dataclass, data_fields=["system"], meta_fields=[])
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class EnergyFunction:
 
     def updated(self, x: jax.Array, theta: Theta) -> Self:
         """The same energy with neighbor tables built at x; where x is traced, the tables keep their width and overflow to NaN."""
-        terms = tuple(_with_neighbors(self.system, term, x, theta) for term in self.system.terms)
+        terms = tuple(with_neighbors(self.system, term, x, theta) for term in self.system.terms)
         return replace(self, system=replace(self.system, terms=terms))
 
     def tightened(self, x: jax.Array, theta: Theta) -> Self:
@@ -116,7 +119,7 @@ class EnergyFunction:
         Terms whose curvature jumps somewhere keep their wider tables, which say how far away the next jump is.
         """
         terms = [
-            term if has_kinks(term) else _with_neighbors(self.system, term, x, theta, skin=TIGHT_SKIN, widen=False)
+            term if has_kinks(term) else with_neighbors(self.system, term, x, theta, skin=TIGHT_SKIN, widen=False)
             for term in self.system.terms
         ]
         return replace(self, system=replace(self.system, terms=tuple(terms)))
@@ -126,8 +129,20 @@ class EnergyFunction:
         if not all(term.form.contact for term in self.system.terms):
             return self
         held = _held(self.bonds(x, theta), jnp.any(self.system.free > 0, axis=1), self.system.dimensions)
-        terms = (replace(term, neighbors=_without(term.neighbors, ~held)) for term in self.system.terms)
+        terms = (replace(term, neighbors=without_contacts(term.neighbors, ~held)) for term in self.system.terms)
         return replace(self, system=replace(self.system, terms=tuple(terms)))
+
+    def sharded(self, devices: Sequence[Any] | None = None) -> Self:
+        """The same energy with its neighbor tables split over devices, each of which holds the rows of an equal part of the atoms.
+
+        Positions, parameters and all vectors like positions stand on each device. Where a table is too large for one device,
+        `build_system(..., devices=...)` splits it from the start. Concrete only.
+
+        Args:
+            devices: such as `jax.devices("gpu")[:4]`; default: all that jax computes on in this process.
+        """
+        mesh = mesh_of(jax.local_devices() if devices is None else devices)
+        return replace(self, system=shared_by(self.system, mesh))
 
     def room(self, x: jax.Array, theta: Theta) -> jax.Array:
         """How far each atom may move from x before the energy is no longer valid [Å]."""
@@ -154,13 +169,14 @@ class EnergyFunction:
         return _bonds(self.system, x, theta)
 
     def like(self, other: EnergyFunction) -> EnergyFunction:
-        """This energy without the contacts that are removed in `other`, for the same atoms; both concrete."""
+        """This energy without the contacts that are removed in `other`, for the same atoms, on the same devices; both concrete."""
         terms = []
-        for term, model in zip(self.system.terms, other.system.terms, strict=True):
+        system = self.system if self.system.mesh == other.system.mesh else shared_by(self.system, other.system.mesh)
+        for term, model in zip(system.terms, other.system.terms, strict=True):
             removed = np.asarray(model.neighbors.removed)
             host = jax.tree.map(np.asarray, term.neighbors) if np.any(removed) else None
-            terms.append(term if host is None else replace(term, neighbors=on_device(_without(host, removed))))
-        return replace(self, system=replace(self.system, terms=tuple(terms)))
+            terms.append(term if host is None else replace(term, neighbors=on_device(without_contacts(host, removed))))
+        return replace(self, system=replace(system, terms=tuple(terms)))
 
     def kink_gaps(self, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
         """For each term that has one: distance of each pair from where its curvature jumps, shape=(rows, e) [Å], negative inside."""
@@ -211,58 +227,6 @@ def _held(bonds: tuple[Bonds, ...], mobile: jax.Array, dimensions: int) -> jax.A
     return jax.lax.while_loop(lambda s: jnp.any(s[0] != s[1]), lambda s: (s[1], count(s[1])), (start, count(start)))[1]
 
 
-def _with_neighbors(
-    system: System, term: BoundTerm, x: jax.Array, theta: Theta, *, skin: float = SKIN, widen: bool = True
-) -> BoundTerm:
-    """The term with a neighbor table for positions x; where x is concrete, as wide as it must be (at least as before with `widen`)."""
-    reach = range_of(term, theta)
-    old = term.neighbors
-    if any(isinstance(value, jax.core.Tracer) for value in jax.tree.leaves((x, reach, old))):
-        return replace(term, neighbors=_traced_table(system, old, x, reach))
-    width, images = (old.index.shape[1], len(old.source)) if widen else (0, 0)
-    table = _built(system, old, np.asarray(x), float(reach) * (1.0 + skin), width, images)
-    removed = np.asarray(old.removed)
-    return replace(term, neighbors=on_device(_without(table, removed) if np.any(removed) else table))
-
-
-def _built(system: System, old: NeighborTable, x: np.ndarray, radius: float, width: int, images: int) -> NeighborTable:
-    cell, atoms = np.asarray(system.cell), _host(system.atoms)
-    return build_table(x, cell, system.pbc, radius, reverse=old.reverse is not None, width=width, images=images, atoms=atoms)
-
-
-def _without(table: NeighborTable, removed: Any) -> NeighborTable:
-    """The table without the contacts of some atoms, which it remembers; a table of host or of device arrays."""
-    xp: Any = np if isinstance(table.index, np.ndarray) else jnp
-    rows = table.index.shape[0]
-    gone = xp.pad(removed, (0, rows - removed.shape[0]))
-    everywhere = xp.concatenate([gone, gone[table.source]])
-    own = xp.arange(rows, dtype=xp.int32)[:, None]
-    return replace(table, index=xp.where(gone[:, None] | everywhere[table.index], own, table.index), removed=removed)
-
-
-def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.Array) -> NeighborTable:
-    """Neighbor table within traced code, through a call back to the host; NaN energies where it would overflow."""
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), old)
-
-    def build(x: np.ndarray, cell: np.ndarray, reach: np.ndarray, old: NeighborTable, atoms: np.ndarray | None) -> NeighborTable:
-        width, images = old.index.shape[1], len(old.source)
-        old = jax.tree.map(np.asarray, old)
-        if not np.all(np.isfinite(x)):
-            return replace(old, radius=np.float64(-1.0))
-        here = replace(system, cell=cell, atoms=atoms)
-        table = _built(here, old, np.asarray(x), float(reach) * (1.0 + SKIN), width, images)
-        if table.index.shape[1] > width or len(table.source) > images:
-            return replace(old, radius=np.float64(-1.0))
-        return _without(table, old.removed)
-
-    arguments = jax.lax.stop_gradient((x, system.cell, reach, old, system.atoms))
-    return jax.pure_callback(build, shapes, *arguments, vmap_method="sequential")
-
-
-def _host(atoms: Any) -> int | None:
-    return None if atoms is None else int(atoms)
-
-
 def energy_function(system: System) -> EnergyFunction:
     """E(x, θ) of the system; positions x of shape=(n, 3) [Å], θ the tree `force_field.parameters`, value in eV.
 
@@ -274,7 +238,13 @@ def energy_function(system: System) -> EnergyFunction:
 
 
 def build_system(
-    structure: Structure, force_field: ForceField, *, dimensions: int = 3, fixed: np.ndarray | None = None, padded: bool = False
+    structure: Structure,
+    force_field: ForceField,
+    *,
+    dimensions: int = 3,
+    fixed: np.ndarray | None = None,
+    padded: bool = False,
+    devices: Sequence[Any] | None = None,
 ) -> System:
     """Assign interactions to the atoms of a structure.
 
@@ -285,6 +255,8 @@ def build_system(
         fixed: further frozen atoms, boolean of shape=(n,).
         padded: add frozen atoms without mass or interactions after those of the structure, up to a size that many structures share, so
             that they share compiled programs; all arrays of the system, and positions x, then have that larger size.
+        devices: of this process, to split a large system over: each holds the neighbors of an equal part of the atoms
+            (docs/large_systems.md). None for the default device.
 
     Raises:
         InputError: where parameters are missing for a type, or a periodic structure meets a potential without cutoff.
@@ -322,8 +294,9 @@ def build_system(
     )
     if padded:
         system = _padded(system)
-    terms = tuple(_bind(term, force_field, structure, system) for term in force_field.terms)
-    return on_device(replace(system, terms=terms))
+    mesh = mesh_of(devices)
+    terms = tuple(_bind(term, force_field, structure, system, mesh) for term in force_field.terms)
+    return on_device(replace(system, terms=terms), mesh)
 
 
 def _padded(system: System) -> System:
@@ -339,7 +312,7 @@ def _padded(system: System) -> System:
     return replace(system, **longest, atoms=np.int32(atoms))  # type: ignore[arg-type]
 
 
-def _bind(term: Term, force_field: ForceField, structure: Structure, system: System) -> BoundTerm:
+def _bind(term: Term, force_field: ForceField, structure: Structure, system: System, mesh: Mesh | None) -> BoundTerm:
     """The term with its rows and neighbors for the atoms of a system, as host arrays."""
     cell, pbc = np.asarray(system.cell), system.pbc
     rows, own = row_tables(term, system.species)
@@ -370,7 +343,6 @@ def _bind(term: Term, force_field: ForceField, structure: Structure, system: Sys
     )
     reach = float(range_of(bound, force_field.parameters))
     require_feasible_range(structure, cell, pbc, reach, f"{where_of(force_field)}: potential {term.label!r}")
-    table = build_table(
-        np.asarray(system.positions), cell, pbc, reach * (1.0 + SKIN), reverse=needs_reverse, atoms=_host(system.atoms)
-    )
+    x, radius = np.asarray(system.positions), reach * (1.0 + SKIN)
+    table = build_table(x, cell, pbc, radius, reverse=needs_reverse, atoms=host_count(system.atoms), mesh=mesh)
     return replace(bound, neighbors=table)

@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from md_sensitivity.energy import Bonds, Energy
 from md_sensitivity.neighbors import on_device
+from md_sensitivity.sharding import mesh_within
 
 _ROWS = 8192
 """Rows of a neighbor table that are looked at together."""
@@ -112,7 +113,8 @@ def zero_modes(energy: Energy, x: Any, theta: Any) -> ZeroModes | None:
     bonds = energy.bonds(x, theta)
     arguments = (x, frame.cell, frame.free, frame.atoms, bonds)
     if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
-        return on_device(_shared(_found(*jax.tree.map(np.asarray, arguments)), frame.atoms is not None))
+        found = _shared(_found(*jax.tree.map(np.asarray, arguments)), frame.atoms is not None)
+        return on_device(found, mesh_within(jax.tree.leaves(bonds)))
     n = x.shape[0]
     real, integer = jnp.float64, jnp.int32
     shapes = ZeroModes(

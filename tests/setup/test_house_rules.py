@@ -16,11 +16,12 @@ PACKAGE = ROOT / "md_sensitivity"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 ORDER = (
-    ("__init__", "errors", "files", "units", "registry", "types", "progress", "versions", "startup", "compilation", "reduction"),
+    ("__init__", "errors", "files", "units", "registry", "types", "progress", "versions", "startup", "compilation", "reduction",
+     "sharding"),
     ("structures",),
     ("potentials",),
     ("forcefields",),
-    ("system", "binding", "neighbors", "energy", "kernels", "interactions", "pair_blocks", "footprint", "feasibility"),
+    ("system", "binding", "neighbors", "energy", "kernels", "interactions", "pair_blocks", "tables", "footprint", "feasibility"),
     ("curvature",),
     ("minimization",),
     ("implicit",),
