@@ -45,6 +45,7 @@ from md_sensitivity.minimization import Equilibrium, minimize, raise_unless_mini
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
+from md_sensitivity.sharding import devices_for
 from md_sensitivity.system import EnergyFunction, System, build_system, energy_function
 from md_sensitivity.types import Structure
 
@@ -95,7 +96,7 @@ def analyze(
         DeviceError: where it would not fit into memory.
     """
     start = time.perf_counter()
-    system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
+    system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     solves = _expected(options, selection, system, structure)[2]
     require_memory(size_of(system, solves), structure.size, structure.path or structure.name)
@@ -146,7 +147,7 @@ def minimize_structure(
 ) -> Result:
     """Only the equilibrium: a result without parameters, observables and certificate."""
     start = time.perf_counter()
-    system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
+    system = _system(structure, force_field, options)
     equilibrium = _relax(system, force_field, options, progress)
     seconds = time.perf_counter() - start
     if equilibrium.status == FAILED:
@@ -176,7 +177,7 @@ def verify(
     Raises:
         ComputationError: where there is no minimum to differentiate.
     """
-    system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
+    system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     equilibrium = _relax(system, force_field, options, progress)
     raise_unless_minimum(equilibrium)
@@ -202,7 +203,7 @@ def verify(
 
 def plan(structure: Structure, force_field: ForceField, options: Options) -> Plan:
     """What `analyze` would do, with estimates of memory and time; nothing is minimized or differentiated."""
-    system = build_system(structure, force_field, dimensions=options.dimensions, padded=True)
+    system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     specs = tuple(dict.fromkeys(options.observables or default_observables(system)))
     mode, positions, solves = _expected(options, selection, system, structure)
@@ -229,6 +230,11 @@ def _expected(options: Options, selection: Selection, system: System, structure:
     components = sum(6 if observable(spec).kind.name == "stress" else 1 for spec in specs)
     mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
     return mode, positions, len(selection.rows) if mode == FORWARD else components
+
+
+def _system(structure: Structure, force_field: ForceField, options: Options) -> System:
+    """The padded system, on one device or split over several."""
+    return build_system(structure, force_field, dimensions=options.dimensions, padded=True, devices=devices_for(structure.size))
 
 
 def _relax(system: System, force_field: ForceField, options: Options, progress: Progress) -> Equilibrium:
@@ -380,5 +386,5 @@ def _document(
         observables=list(observables),
         certificate=certificate,
         timings=timings,
-        provenance=provenance_info(asdict(options)),
+        provenance=provenance_info(asdict(options), devices_for(structure.size)),
     )

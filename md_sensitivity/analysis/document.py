@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -54,13 +54,14 @@ def force_field_info(force_field: ForceField) -> ForceFieldInfo:
     )
 
 
-def provenance_info(options: Mapping[str, Any]) -> ProvenanceInfo:
-    """Under which versions, options and device."""
-    device = jax.devices()[0]
+def provenance_info(options: Mapping[str, Any], devices: Sequence[Any] | None = None) -> ProvenanceInfo:
+    """Under which versions, options and devices; `devices` where several shared the atoms."""
+    device = jax.devices()[0] if devices is None else devices[0]
+    several = "" if devices is None else f", atoms split over {len(devices)}"
     return ProvenanceInfo(
         versions=installed_versions(),
         options={key: list(value) if isinstance(value, tuple) else value for key, value in options.items()},
-        device=f"{device.platform} ({device.device_kind})",
+        device=f"{device.platform} ({device.device_kind}){several}",
         precision="double",
     )
 

@@ -27,14 +27,16 @@ def rebuilder(structure: Structure, force_field: ForceField, equilibrium: Equili
     Whatever was frozen into the first system when it was built (mixing, cutoffs, switches) is built from the new values here.
     """
 
-    padded = isinstance(equilibrium.energy, EnergyFunction) and equilibrium.energy.system.atoms is not None
+    system = equilibrium.energy.system if isinstance(equilibrium.energy, EnergyFunction) else None
+    padded = system is not None and system.atoms is not None
+    devices = None if system is None or system.mesh is None else tuple(system.mesh.devices.flat)
 
     def rebuild(theta: Any) -> Energy:
         parameters = jax.tree.map(np.asarray, theta)
         text = native_toml(force_field.with_parameters(parameters))
         # The conversion constants belong to the file the user gave, which may be LAMMPS's.
         fresh = replace(parse_native(text, force_field.path or force_field.name), units=force_field.units)
-        energy = energy_function(build_system(structure, fresh, dimensions=dimensions, padded=padded))
+        energy = energy_function(build_system(structure, fresh, dimensions=dimensions, padded=padded, devices=devices))
         reference = equilibrium.energy
         return energy.like(reference) if isinstance(reference, EnergyFunction) else energy
 

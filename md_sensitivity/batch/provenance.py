@@ -71,8 +71,10 @@ def json_text(document: Mapping[str, Any]) -> str:
 
 
 def device_info() -> dict[str, Any]:
-    """Device and precision of the computation, as jax has them now."""
+    """Device and precision of the computation, as jax has them now; from which size on structures are split over all devices, if ever."""
     import jax
+
+    from md_sensitivity.sharding import LARGE, devices_for
 
     devices = jax.devices()
     chosen = jax.config.jax_default_device or devices[0]
@@ -80,6 +82,7 @@ def device_info() -> dict[str, Any]:
         "platform": chosen.platform,
         "kind": chosen.device_kind,
         "count": len(devices),
+        "atoms_split_from": LARGE if devices_for(LARGE) else None,
         "precision": "double" if jax.config.jax_enable_x64 else "single",
         "threads": os.environ.get("NPROC") or "all",
         "gpu_memory": gpu_memory_settings(),
