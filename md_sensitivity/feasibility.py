@@ -15,7 +15,9 @@ _WIDER = 1.1
 _MOST_IMAGES = 1e6
 
 
-def require_feasible_range(structure: Structure, cell: np.ndarray, pbc: tuple[bool, ...], reach: float, where: str) -> None:
+def require_feasible_range(
+    structure: Structure, cell: np.ndarray, pbc: tuple[bool, ...], reach: float, where: str, *, shares: int = 1
+) -> None:
     """Refuses ranges that reach absurdly many images of a small cell, or more pairs than fit into memory.
 
     Args:
@@ -23,6 +25,7 @@ def require_feasible_range(structure: Structure, cell: np.ndarray, pbc: tuple[bo
         cell, pbc: completed cell, and the periodic axes.
         reach: range of the interaction [Å].
         where: file and potential, for the message.
+        shares: number of memories that the neighbor table is split over.
 
     Raises:
         InputError: where the range has no proportion to the cell.
@@ -36,10 +39,10 @@ def require_feasible_range(structure: Structure, cell: np.ndarray, pbc: tuple[bo
         raise InputError(
             f"{where} reaches {reach:g} Å, {images:.1e} images of the structure's cell; check the units of cutoff and cell"
         )
-    _require_memory(structure, cell, pbc, reach, where)
+    _require_memory(structure, cell, pbc, reach, where, shares)
 
 
-def _require_memory(structure: Structure, cell: np.ndarray, pbc: tuple[bool, ...], reach: float, where: str) -> None:
+def _require_memory(structure: Structure, cell: np.ndarray, pbc: tuple[bool, ...], reach: float, where: str, shares: int) -> None:
     """Refuses what would not fit into memory even without derivatives, from the mean density of atoms."""
     radius = _WIDER * reach
     fractions = structure.positions @ np.linalg.inv(cell)
@@ -48,7 +51,7 @@ def _require_memory(structure: Structure, cell: np.ndarray, pbc: tuple[bool, ...
     filled = [extent if periodic else extent + radius / height for extent, periodic, height in zip(extents, pbc, heights, strict=True)]
     volume = abs(np.linalg.det(cell)) * float(np.prod(filled))
     pairs = structure.size**2 * 4.0 / 3.0 * math.pi * radius**3 / volume
-    size = Size(atoms=structure.size, pairs=int(pairs), entries=int(_WIDER * pairs), edges=0, solves=0, stored=False)
+    size = Size(atoms=structure.size, pairs=int(pairs), entries=int(_WIDER * pairs), edges=0, solves=0, stored=False, shares=shares)
     require_memory(size, structure.size, f"{where} reaches {reach:.4g} Å")
 
 

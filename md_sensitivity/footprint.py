@@ -45,6 +45,7 @@ class Size:
         edges: entries of the neighbor tables of many-body potentials.
         solves: right-hand sides of linear solves.
         stored: whether the Hessian is stored in blocks.
+        shares: number of memories that tables and blocks are split over.
     """
 
     atoms: int
@@ -53,6 +54,7 @@ class Size:
     edges: int
     solves: int
     stored: bool
+    shares: int = 1
 
 
 def on_host(size: Size) -> int:
@@ -67,7 +69,7 @@ def on_device(size: Size) -> int:
     hessian = size.entries * _PER_BLOCK if size.stored else 0
     edges = size.edges * _PER_EDGE * max(1, min(size.solves, _TOGETHER))
     vectors = size.atoms * _VECTOR * (_VECTORS + _PER_SOLVE * size.solves + _IN_WORK * in_work)
-    return tables + hessian + edges + vectors
+    return (tables + hessian) // size.shares + edges + vectors
 
 
 def peak(size: Size) -> int:
@@ -77,7 +79,7 @@ def peak(size: Size) -> int:
 
 def _before_solving(size: Size) -> Size:
     """What is there while tables are built: no stored Hessian, no right-hand sides in work."""
-    return Size(atoms=size.atoms, pairs=size.pairs, entries=size.entries, edges=0, solves=0, stored=False)
+    return Size(atoms=size.atoms, pairs=size.pairs, entries=size.entries, edges=0, solves=0, stored=False, shares=size.shares)
 
 
 def require_memory(size: Size, atoms: int, what: str) -> None:

@@ -52,6 +52,11 @@ def count(mesh: Mesh | None) -> int:
     return 1 if mesh is None else mesh.size
 
 
+def memories(mesh: Mesh | None) -> int:
+    """Number of memories that hold what is split: devices that XLA simulates on a CPU have one together."""
+    return 1 if mesh is None or mesh.devices.flat[0].platform == "cpu" else mesh.size
+
+
 def split(mesh: Mesh) -> NamedSharding:
     """Where an array goes whose leading axis are rows."""
     return NamedSharding(mesh, PartitionSpec(ATOMS))
@@ -79,9 +84,9 @@ def gathered(mesh: Mesh | None, tree: Tree) -> Tree:
 
 
 def mesh_within(leaves: Sequence[Any]) -> Mesh | None:
-    """The mesh over which some of the arrays are split."""
+    """The mesh over which some of the arrays are split; None too for traced ones."""
     for leaf in leaves:
-        where = getattr(leaf, "sharding", None)
+        where = None if isinstance(leaf, jax.core.Tracer) else getattr(leaf, "sharding", None)
         if isinstance(where, NamedSharding) and ATOMS in where.mesh.axis_names and not where.is_fully_replicated:
             return where.mesh  # type: ignore[return-value]
     return None

@@ -32,7 +32,7 @@ from md_sensitivity.interactions import (
 from md_sensitivity.neighbors import build_table, complete_cell, on_device, padded_size
 from md_sensitivity.pair_blocks import PairBlocks, assembled
 from md_sensitivity.potentials.base import PairForm
-from md_sensitivity.sharding import mesh_of
+from md_sensitivity.sharding import memories, mesh_of
 from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, shared_by, with_neighbors, without_contacts
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
@@ -256,7 +256,7 @@ def build_system(
         padded: add frozen atoms without mass or interactions after those of the structure, up to a size that many structures share, so
             that they share compiled programs; all arrays of the system, and positions x, then have that larger size.
         devices: of this process, to split a large system over: each holds the neighbors of an equal part of the atoms
-            (docs/large_systems.md). None for the default device.
+            (docs/several_devices.md). None for the default device.
 
     Raises:
         InputError: where parameters are missing for a type, or a periodic structure meets a potential without cutoff.
@@ -342,7 +342,7 @@ def _bind(term: Term, force_field: ForceField, structure: Structure, system: Sys
         neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
     )
     reach = float(range_of(bound, force_field.parameters))
-    require_feasible_range(structure, cell, pbc, reach, f"{where_of(force_field)}: potential {term.label!r}")
+    require_feasible_range(structure, cell, pbc, reach, f"{where_of(force_field)}: potential {term.label!r}", shares=memories(mesh))
     x, radius = np.asarray(system.positions), reach * (1.0 + SKIN)
     table = build_table(x, cell, pbc, radius, reverse=needs_reverse, atoms=host_count(system.atoms), mesh=mesh)
     return replace(bound, neighbors=table)

@@ -11,6 +11,7 @@ from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.footprint import Size, memory, peak
 from md_sensitivity.pair_blocks import BYTES_PER_ENTRY
 from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.sharding import memories
 from md_sensitivity.system import System
 
 _SECONDS_PER_ENTRY = 1.2e-8
@@ -54,8 +55,11 @@ def size_of(system: System, solves: int) -> Size:
         else:
             edges += table.size
     dense = 3 * len(system.positions) <= DENSE_LIMIT
-    stored = not edges and not dense and entries * BYTES_PER_ENTRY <= SHARE_OF_MEMORY * memory()
-    return Size(atoms=len(system.positions), pairs=pairs, entries=entries, edges=edges, solves=solves, stored=stored)
+    shares = memories(system.mesh)
+    stored = not edges and not dense and entries * BYTES_PER_ENTRY <= SHARE_OF_MEMORY * memory() * shares
+    return Size(
+        atoms=len(system.positions), pairs=pairs, entries=entries, edges=edges, solves=solves, stored=stored, shares=shares
+    )
 
 
 def estimate(system: System, *, solves: int, checks: int) -> tuple[int, int, float]:

@@ -21,6 +21,7 @@ from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Assembled, Energy, PyTree
 from md_sensitivity.errors import UsageError
 from md_sensitivity.footprint import memory
+from md_sensitivity.sharding import memories, mesh_within
 
 BLOCKS, PRODUCTS = "blocks", "products"
 HESSIANS = {
@@ -87,9 +88,12 @@ def choose_hessian(energy: Energy, x: PyTree, theta: PyTree, name: str = "auto")
 
 
 def _stored_bytes(energy: Energy, x: PyTree, theta: PyTree) -> int | None:
-    """Memory that a stored Hessian takes; None where there is none."""
+    """Memory that a stored Hessian takes, on each device; None where there is none."""
     shapes = _assembled.eval_shape(energy, x, theta)
-    return None if shapes is None else sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    if shapes is None:
+        return None
+    shares = memories(mesh_within(jax.tree.leaves(energy)))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes)) // shares
 
 
 def worth_storing(energy: Energy, x: PyTree, theta: PyTree) -> bool:

@@ -19,10 +19,11 @@ from md_sensitivity import pipeline
 from md_sensitivity.analysis.certificate import error_estimate
 from md_sensitivity.analysis.spotcheck import rebuilder
 from md_sensitivity.curvature.products import hessian_product
+from md_sensitivity.footprint import Size, on_device
 from md_sensitivity.implicit import equilibrium_jacobian, equilibrium_vjp
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.neighbors import ROWS, row_count
-from md_sensitivity.sharding import LARGE, devices_for
+from md_sensitivity.sharding import LARGE, devices_for, memories, mesh_of
 from md_sensitivity.system import EnergyFunction, build_system, energy_function
 from md_sensitivity.types import Structure
 
@@ -252,6 +253,13 @@ def test_sharding_is_chosen_for_large_systems_on_several_accelerators() -> None:
     assert devices_for(LARGE, gpus[:1]) is None
     assert devices_for(LARGE, [_Device("cpu")] * 4) is None
     assert devices_for(10 * LARGE) is None  # those of this process are simulated
+
+
+def test_sharding_divides_the_memory_of_tables_and_blocks() -> None:
+    size = Size(atoms=10**6, pairs=80 * 10**6, entries=96 * 10**6, edges=0, solves=1, stored=True)
+    without = replace(size, entries=0)
+    assert 4 * (on_device(replace(size, shares=4)) - on_device(without)) == on_device(size) - on_device(without)
+    assert memories(mesh_of(jax.devices())) == (1 if jax.default_backend() == "cpu" else len(jax.devices()))
 
 
 def test_sharding_is_recorded_in_results(monkeypatch: pytest.MonkeyPatch) -> None:
