@@ -27,12 +27,13 @@ def options() -> dict[str, bool]:
     return {}
 
 
-def side_by_side(work: Callable[[np.ndarray], Any], inputs: Sequence[np.ndarray]) -> list[Any]:
+def side_by_side(work: Callable[[np.ndarray], Any], inputs: Sequence[np.ndarray], *, threads: bool = True) -> list[Any]:
     """`work` of each of several inputs of one shape, on a CPU in a thread each, because a program there keeps one processor busy.
 
-    The first call, with zeros, compiles what all then share; a solver has nothing to do for zeros.
+    The first call, with zeros, compiles what all then share; a solver has nothing to do for zeros. No threads where programs use several
+    devices: devices that begin two of them in different orders wait for each other forever.
     """
-    if len(inputs) < 2 or jax.default_backend() != "cpu":
+    if not threads or len(inputs) < 2 or jax.default_backend() != "cpu":
         return [work(each) for each in inputs]
     work(np.zeros_like(inputs[0]))
     with ThreadPoolExecutor(len(inputs)) as pool:

@@ -26,6 +26,7 @@ from md_sensitivity.energy import Assembled, Energy, PyTree
 from md_sensitivity.errors import ConvergenceError, NotAMinimumError
 from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.sharding import mesh_within
 
 TOLERANCE = 1e-11
 """Relative residual asked of the linear solvers; where float64 gives less, the recomputed one says so."""
@@ -192,12 +193,14 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
     coarse = _coarse(equilibrium, stored) if name in _WITH_COARSE and len(wanted) >= _WORTH_COARSE else None
     value, residual = np.zeros(b.shape), np.zeros(len(b))
     status, iterations = np.zeros(len(b), dtype=np.int64), 0
-    blocks = np.array_split(wanted, streams(len(wanted))) if len(wanted) else []
+    single = mesh_within(jax.tree.leaves(e)) is None
+    parts = streams(len(wanted)) if single else -(-len(wanted) // BLOCK)
+    blocks = np.array_split(wanted, parts) if len(wanted) else []
 
     def answer_of(columns: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(np.asarray(part) for part in _krylov(e, x, theta, modes, stored, coarse, columns, name, tolerance))
 
-    answers = side_by_side(answer_of, [b[_filled(block, blocks)] for block in blocks])
+    answers = side_by_side(answer_of, [b[_filled(block, blocks)] for block in blocks], threads=single)
     for block, answer in zip(blocks, answers, strict=True):
         found, left, count, code = answer
         value[block], residual[block], status[block] = found[: len(block)], left[: len(block)], code[: len(block)]

@@ -206,6 +206,15 @@ def test_sharding_keeps_minima_and_their_derivatives(name: str) -> None:
     assert close(jax.flatten_util.ravel_pytree(adjoint)[0], forward, 10 * estimate)
 
 
+def test_sharding_solves_many_right_hand_sides_one_block_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = minimum("two_types_padded")
+    monkeypatch.setattr("md_sensitivity.compilation.ThreadPoolExecutor", None)
+    few = equilibrium_jacobian(found, basis(found.theta))
+    many = equilibrium_jacobian(found, jax.tree.map(lambda leaf: jnp.concatenate([leaf] * 5), basis(found.theta)), solver="cg")
+    assert len(many.solution) == 20 and np.all(many.residual < 1e-9)
+    assert close(np.tile(np.asarray(few.solution), (5, 1)), many.solution, 1e-7)
+
+
 def test_sharding_keeps_sensitivities() -> None:
     split, plain = minimum("two_types_padded"), on_one_device("two_types_padded")
     # At a minimum the energy depends on parameters directly only.
