@@ -61,10 +61,10 @@ def _backward(cotangents: Sequence[Any], *arrays: Any) -> list[Any]:
 
 
 def _batched(arrays: Sequence[Any], axes: Sequence[Any]) -> tuple[Any, Any]:
-    size = next(array.shape[axis] for array, axis in zip(arrays, axes, strict=True) if axis is not batching.not_mapped)
+    size = next(array.shape[axis] for array, axis in zip(arrays, axes, strict=True) if axis is not None)
     moved = []
     for array, axis in zip(arrays, axes, strict=True):
-        mapped = axis is not batching.not_mapped
+        mapped = axis is not None
         moved.append(jnp.moveaxis(array, axis, 0) if mapped else jnp.broadcast_to(array, (size, *array.shape)))
     return _sums.bind(*moved), [0] * len(arrays)
 
