@@ -24,6 +24,9 @@ MAX_ATOMS_ALL_PAIRS = 5000
 """Above this size an interaction without any cutoff would fill the memory with n² pairs."""
 _ROUND = 8
 """Table widths are multiples of this, so that similar structures share compiled code."""
+_NARROWEST_WITH_OPPOSITES = 16
+"""Tables of many-body forms are at least so wide: of masks of eight entries, spread over pairs of edges, LLVM's code generator for AVX-512
+makes an instruction that it then cannot emit, and ends the process (seen with jaxlib 0.10.1 and 0.12)."""
 ROWS = 64
 """Tables with more rows than this have a multiple of it, so that kernels can work through them in equal blocks."""
 SMALLEST_PADDED = 64
@@ -124,7 +127,7 @@ def build_table(
     rows = row_count(n, count(mesh))
     counts = np.bincount(i, minlength=rows)
     widest = int(counts.max(initial=0))
-    width = max(width, _rounded(widest), 1)
+    width = max(width, _rounded(widest), _NARROWEST_WITH_OPPOSITES if reverse else 1)
     if atoms is not None:
         width = max(width, shared_width(widest, n, all_pairs=not reverse and (n <= SMALLEST_PADDED or bool(np.isinf(radius)))))
     order = _by_row(i, rows)
