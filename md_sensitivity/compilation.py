@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, wraps
@@ -25,6 +26,14 @@ def options() -> dict[str, bool]:
     if jax.default_backend() == "cpu" and tuple(int(part) for part in jax.__version__.split(".")[:2]) < (0, 11):
         return {"xla_cpu_use_fusion_emitters": False}
     return {}
+
+
+def processors() -> int:
+    """How many processors this process may use: what XLA's own thread pool was told (NPROC, `--threads`), else what the system grants."""
+    told = os.environ.get("NPROC", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def side_by_side(work: Callable[[np.ndarray], Any], inputs: Sequence[np.ndarray], *, threads: bool = True) -> list[Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jax
 
+from md_sensitivity.compilation import processors
 from md_sensitivity.errors import DeviceError
 
 BASE = 350_000_000
@@ -145,4 +146,4 @@ def memory() -> int:
 
 def _processors() -> int:
     """Blocks of right-hand sides that are solved side by side."""
-    return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    return processors() if jax.default_backend() == "cpu" else 1

@@ -6,7 +6,6 @@ right-hand side, operator and answer.
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 import jax
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from md_sensitivity.compilation import program, side_by_side
+from md_sensitivity.compilation import processors, program, side_by_side
 from md_sensitivity.curvature.coarse import Coarse, coarse_space
 from md_sensitivity.curvature.operators import choose_hessian, hessian_operator
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product, unflattened
@@ -219,7 +218,7 @@ def _coarse(equilibrium: Equilibrium, stored: Assembled | None) -> Coarse | None
 def streams(count: int) -> int:
     """Number of blocks of right-hand sides: at most `BLOCK` in each, and work for all processors."""
     least = -(-count // BLOCK)
-    return least if jax.default_backend() != "cpu" else max(least, min(os.cpu_count() or 1, -(-count // _FEWEST)))
+    return least if jax.default_backend() != "cpu" else max(least, min(processors(), -(-count // _FEWEST)))
 
 
 def _filled(block: np.ndarray, blocks: list[np.ndarray]) -> np.ndarray:

@@ -148,3 +148,11 @@ def test_single_precision_that_cannot_finish_leaves_the_rest_to_double() -> None
     b = jnp.asarray(rng.normal(size=(3, 40)))
     solution = SOLVERS["mixed-cg"].solve(Operator(), b, 1e-8, 5000)
     assert np.all(np.asarray(solution.status) == CONVERGED) and solution.residual.max() < 1e-8
+
+
+def test_right_hand_sides_are_divided_among_the_processors_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for told, parts in (("1", (1, 1, 2)), ("4", (1, 3, 4))):
+        monkeypatch.setenv("NPROC", told)
+        assert tuple(responses.streams(count) for count in (3, 10, 20)) == parts
+    monkeypatch.delenv("NPROC")
+    assert 1 <= responses.streams(1000) <= 1000 and responses.streams(0) == 0
