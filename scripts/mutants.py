@@ -110,8 +110,8 @@ MUTANTS = (
     Mutant(
         name="pairs counted twice",
         file="md_sensitivity/kernels.py",
-        old="return 0.5 * jnp.sum(by_blocks(energy, rows))",
-        new="return jnp.sum(by_blocks(energy, rows))",
+        old="return 0.5 * jnp.sum(over_pairs(energy, term, table, rows, space))",
+        new="return jnp.sum(over_pairs(energy, term, table, rows, space))",
         tests=("tests/energy/test_energies_agree_with_lammps.py", DIMER),
     ),
     Mutant(
@@ -130,7 +130,7 @@ MUTANTS = (
     ),
     Mutant(
         name="contacts of rattlers left in",
-        file="md_sensitivity/system.py",
+        file="md_sensitivity/tables.py",
         old="index=xp.where(gone[:, None] | everywhere[table.index], own, table.index)",
         new="index=table.index",
         tests=(f"{RESPONSES}::test_rattlers_that_barely_touch_have_no_say", f"{ZERO_MODES}::test_each_rattler_adds_its_translations"),

@@ -49,7 +49,8 @@ def size_of(system: System, solves: int) -> Size:
     pairs = entries = edges = 0
     for term in system.terms:
         table = term.neighbors.index
-        pairs += int(np.count_nonzero(np.asarray(term.neighbors.mask)))
+        index = np.asarray(term.neighbors.index)  # on the host: each eager operation would be compiled
+        pairs += int(np.count_nonzero(index != np.arange(len(index))[:, None]))
         if isinstance(term.form, PairForm):
             entries += table.size
         else:
