@@ -50,16 +50,19 @@ class Coarse(NamedTuple):
         return r * self.scale + lifted.reshape(p, -1) * self.free
 
 
-def wave_vectors(cell: np.ndarray, pbc: tuple[bool, ...], count: int) -> np.ndarray:
+def wave_vectors(cell: np.ndarray, count: int) -> np.ndarray:
     """The `count` shortest wave vectors, one of each pair ±q and without zero, shape=(count, 3) [1/Å]."""
     reciprocal = 2.0 * np.pi * np.linalg.inv(cell).T
-    shortest = np.linalg.norm(reciprocal, axis=1)
-    radius = shortest.min() * (1.0 + (3.0 * count / (2.0 * np.pi)) ** (1.0 / 3.0)) + shortest.max() * 1e-9
-    reach = np.ceil(np.linalg.norm(cell, axis=1) * radius * 1.5 / (2.0 * np.pi)).astype(int)
-    reach = np.minimum(reach, 2 * count)
-    found = np.array([k for k in product(*(range(-m, m + 1) for m in reach)) if k > (0, 0, 0)], dtype=np.float64)
-    q = found @ reciprocal
-    return q[np.argsort(np.linalg.norm(q, axis=1), kind="stable")][:count]
+    radius = float(np.linalg.norm(reciprocal, axis=1).min())
+    while True:
+        # |k_i| = |q·a_i|/2π bounds the integers of all vectors within the radius, however long or flat the cell is.
+        reach = np.floor(np.linalg.norm(cell, axis=1) * radius / (2.0 * np.pi) * (1.0 + 1e-9)).astype(int)
+        k = np.array([k for k in product(*(range(-m, m + 1) for m in reach)) if k > (0, 0, 0)], dtype=np.float64).reshape(-1, 3)
+        q = k @ reciprocal
+        lengths = np.linalg.norm(q, axis=1)
+        if np.count_nonzero(lengths <= radius * (1.0 + 1e-9)) >= count:
+            return q[np.argsort(lengths, kind="stable")][:count]
+        radius *= 1.3
 
 
 def waves(x: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...], rows: int, count: int) -> np.ndarray:
@@ -73,7 +76,7 @@ def waves(x: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...], rows: int, cou
         if not pbc[axis]:
             along = box[axis] / np.linalg.norm(box[axis])
             box[axis] = along * max(2.0 * float(np.ptp(x @ along)), 1e-3)
-    phase = x @ wave_vectors(box, pbc, count).T
+    phase = x @ wave_vectors(box, count).T
     found = np.zeros((2 * count, rows))
     found[:count, : len(x)], found[count:, : len(x)] = np.cos(phase).T, np.sin(phase).T
     sizes = np.linalg.norm(found, axis=1, keepdims=True)

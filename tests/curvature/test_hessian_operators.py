@@ -123,10 +123,14 @@ def test_a_coarse_space_is_symmetric_and_positive_and_leaves_frozen_atoms(alloy:
     assert not np.any(np.asarray(stored.unpack(space(v))).reshape(4, -1, 3)[:, :3])
 
 
-@pytest.mark.parametrize("cell", [np.diag([3.0, 5.0, 9.0]), np.array([[4.0, 0, 0], [1.9, 4.0, 0], [0.3, -1.7, 6.0]])])
+WIRE, SHEET = np.diag([5.0, 200.0, 5.0]), np.diag([30.0, 40.0, 1e-3])
+
+
+@pytest.mark.parametrize("cell", [np.diag([3.0, 5.0, 9.0]), np.array([[4.0, 0, 0], [1.9, 4.0, 0], [0.3, -1.7, 6.0]]), WIRE, SHEET])
 def test_wave_vectors_are_the_shortest_of_the_reciprocal_lattice(cell: np.ndarray) -> None:
-    q = wave_vectors(cell, (True,) * 3, 20)
-    grid = np.stack(np.meshgrid(*[np.arange(-9, 10)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    q = wave_vectors(cell, 20)
+    assert q.shape == (20, 3)
+    grid = np.stack(np.meshgrid(*[np.arange(-24, 25)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     lengths = np.sort(np.linalg.norm(grid @ (2 * np.pi * np.linalg.inv(cell).T), axis=1))
     assert np.allclose(np.linalg.norm(q, axis=1), lengths[1:41:2], rtol=1e-12)
     assert np.allclose(np.exp(1j * cell @ q.T), 1.0)
