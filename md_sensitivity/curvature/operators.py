@@ -1,7 +1,7 @@
 """Ways to multiply with the Hessian, in one table: stored blocks, or derivatives of the gradient.
 
-A solver works with packed vectors, many at once. Its sweeps use H itself, because a right-hand side without rigid motions keeps its
-Krylov space free of them up to rounding; residuals are judged with P H P, P removing rigid motions.
+A solver works with packed vectors, many at once. Its sweeps use P H, P removing rigid motions: vectors that start without them stay so,
+where sweeps with H alone let rounding grow along them until soft clusters no longer converge. Residuals are judged with P H P.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class HessianOperator:
     """H for a solver, of packed vectors.
 
     Attributes:
-        columns: v → H v, exactly zero for frozen coordinates, shape=(p, d') → shape=(p, d').
+        columns: v → P H v, for v without rigid motions, shape=(p, d') → shape=(p, d').
         exact: v → P H P v.
         project: v → P v.
         pack, unpack: between flat vectors, shape=(p, d), and packed ones.
@@ -115,7 +115,7 @@ def hessian_operator(
             return ravel_pytree(hessian_product(energy, x, theta, unravel(v)))[0]
 
         columns = jax.vmap(product)
-        return HessianOperator(columns, lambda v: project(columns(project(v))), project, _same, _same)
+        return HessianOperator(lambda v: project(columns(v)), lambda v: project(columns(project(v))), project, _same, _same)
 
     def packed_project(v: jax.Array) -> jax.Array:
         return stored.pack(project(stored.unpack(v)))
@@ -123,7 +123,10 @@ def hessian_operator(
     def exact(v: jax.Array) -> jax.Array:
         return packed_project(stored.product(packed_project(v)))
 
-    return HessianOperator(stored.product, exact, packed_project, stored.pack, stored.unpack, stored.lowered().product, coarse)
+    def swept(v: jax.Array) -> jax.Array:
+        return packed_project(stored.product(v))
+
+    return HessianOperator(swept, exact, packed_project, stored.pack, stored.unpack, stored.lowered().product, coarse)
 
 
 def _same(vectors: Any) -> Any:

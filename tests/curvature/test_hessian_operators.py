@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_systems import FORCE_FIELDS, STRUCTURES, build
+from small_systems import FORCE_FIELDS, STRUCTURES, build, structure
 
 from md_sensitivity.curvature.coarse import coarse_space, wave_vectors
 from md_sensitivity.curvature.operators import BLOCKS, HESSIANS, PRODUCTS, choose_hessian
@@ -160,3 +160,15 @@ def test_right_hand_sides_are_divided_among_the_processors_that_may_be_used(monk
         assert tuple(responses.streams(count) for count in (3, 10, 20)) == parts
     monkeypatch.delenv("NPROC")
     assert 1 <= responses.streams(1000) <= 1000 and responses.streams(0) == 0
+
+
+@pytest.mark.parametrize("solver", ["cg", "coarse-cg", "mixed-cg"])
+def test_rigid_motions_do_not_spoil_the_sweeps_of_a_soft_wire(solver: str) -> None:
+    # Condition number 35,000, and a rotation about the axis besides the translations.
+    grid = np.stack(np.meshgrid(np.arange(3), np.arange(45), np.arange(3), indexing="ij"), axis=-1).reshape(-1, 3)
+    x = 3.75 * grid + 0.1 * np.random.default_rng(0).normal(size=grid.shape)
+    wire = structure(x, "A" * len(x), np.diag([60.0, 45 * 3.75, 60.0]), (False, True, False))
+    energy, x, theta = build(ARGON.split("[potential.parameters.B]")[0], wire)
+    found = minimize(energy, x, theta)
+    cotangents = jnp.asarray(np.random.default_rng(1).normal(size=(7, *x.shape)))
+    assert equilibrium_vjp(found, cotangents, solver=solver).residual.max() < 2 * responses.TOLERANCE
