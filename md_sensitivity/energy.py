@@ -78,6 +78,9 @@ class Assembled(Protocol):
     def product(self, packed: jax.Array) -> jax.Array:
         """H v for packed vectors, shape=(p, d')."""
 
+    def springs(self, rows: jax.Array) -> tuple[tuple[jax.Array, tuple[jax.Array, ...]], ...]:
+        """−H_ij of some atoms, in parts: the atoms j, shape=(s, e), and xx yy zz yz xz xy, shape=(s, e) each; zeros fill up."""
+
     def lowered(self) -> Self:
         """The same in single precision."""
 
@@ -198,6 +201,4 @@ def as_energy(energy: Callable[..., jax.Array], *, rigid: bool = False) -> Energ
 def require_double_precision() -> None:
     """Raises PrecisionError unless JAX computes in float64."""
     if not jax.config.jax_enable_x64:
-        raise PrecisionError(
-            "derivatives of minima need float64: call jax.config.update('jax_enable_x64', True) before any computation"
-        )
+        raise PrecisionError("derivatives of minima need float64: call jax.config.update('jax_enable_x64', True) before any computation")

@@ -79,6 +79,13 @@ class PairBlocks:
             total = total - jnp.stack(sums).reshape(p, 3, -1)
         return (total * self.free).reshape(p, -1)
 
+    def springs(self, rows: jax.Array) -> tuple[tuple[jax.Array, tuple[jax.Array, ...]], ...]:
+        """K_ij of some rows: for each potential the rows j, shape=(s, e), and xx yy zz yz xz xy, shape=(s, e) each [eV/Å²]."""
+        own = jnp.arange(self.free.shape[1])
+        return tuple(
+            (jnp.concatenate([own, term.source])[term.index[rows]], tuple(part[rows] for part in term.block)) for term in self.terms
+        )
+
     def lowered(self) -> PairBlocks:
         """The same in single precision."""
         return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.float64 else leaf, self)

@@ -75,9 +75,7 @@ class Options:
     seed: int = 0
 
 
-def analyze(
-    structure: Structure, force_field: ForceField, options: Options, *, name: str = "", progress: Progress = SILENT
-) -> Result:
+def analyze(structure: Structure, force_field: ForceField, options: Options, *, name: str = "", progress: Progress = SILENT) -> Result:
     """Minimize a structure, differentiate its equilibrium, and certify the result.
 
     Args:
@@ -210,7 +208,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
     pairs, memory, seconds = estimate(system, solves=solves, checks=checks)
     written = () if positions else ("dx*/dθ of every atom is not written",)
-    automatic = "dense" if 3 * len(system.positions) <= DENSE_LIMIT else "coarse-cg"
+    automatic = "dense" if 3 * len(system.positions) <= DENSE_LIMIT else "pcg"
     return Plan(
         atoms=structure.size,
         pairs=pairs,
@@ -338,9 +336,7 @@ def _checks(
     return tuple(done)
 
 
-def _arrays(
-    structure: Structure, equilibrium: Equilibrium, selection: Selection, responses: np.ndarray | None
-) -> dict[str, np.ndarray]:
+def _arrays(structure: Structure, equilibrium: Equilibrium, selection: Selection, responses: np.ndarray | None) -> dict[str, np.ndarray]:
     """Content of `arrays.npz`."""
     arrays = {
         "positions": np.asarray(equilibrium.x)[: structure.size],

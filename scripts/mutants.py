@@ -164,6 +164,20 @@ MUTANTS = (
         tests=(OPERATORS,),
     ),
     Mutant(
+        name="an average crystal that moves frozen atoms",
+        file="md_sensitivity/curvature/lattice.py",
+        old="return found.reshape(r.shape) * free + ",
+        new="return found.reshape(r.shape) + ",
+        tests=("tests/curvature/test_lattice.py",),
+    ),
+    Mutant(
+        name="an average crystal of the wrong stiffness",
+        file="md_sensitivity/curvature/lattice.py",
+        old="return [spring.sum() - np.fft.rfftn(spring.reshape(shape)).real for spring in total]",
+        new="return [spring.sum() - 0.9 * np.fft.rfftn(spring.reshape(shape)).real for spring in total]",
+        tests=("tests/curvature/test_lattice.py",),
+    ),
+    Mutant(
         name="tangents of sums forgotten",
         file="md_sensitivity/reduction.py",
         old="        results[k] = tangent\n",

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.compilation import program
-from md_sensitivity.curvature.coarse import Coarse
+from md_sensitivity.curvature.preconditioners import Preconditioner
 from md_sensitivity.curvature.products import flat_projector, hessian_product
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Assembled, Energy, PyTree
@@ -46,7 +46,7 @@ class HessianOperator:
         project: v → P v.
         pack, unpack: between flat vectors, shape=(p, d), and packed ones.
         lowered: `columns` in single precision; None where there is none.
-        coarse: a preconditioner; None where there is none.
+        preconditioner: an approximation of H⁻¹ for packed vectors; None where there is none.
     """
 
     columns: Columns
@@ -55,7 +55,7 @@ class HessianOperator:
     pack: Columns
     unpack: Columns
     lowered: Columns | None = None
-    coarse: Coarse | None = None
+    preconditioner: Preconditioner | None = None
 
     def __call__(self, v: jax.Array) -> jax.Array:
         """P H P v of one vector, shape=(d',)."""
@@ -103,7 +103,12 @@ def worth_storing(energy: Energy, x: PyTree, theta: PyTree) -> bool:
 
 
 def hessian_operator(
-    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Assembled | None, coarse: Coarse | None = None
+    energy: Energy,
+    x: PyTree,
+    theta: PyTree,
+    modes: ZeroModes | None,
+    stored: Assembled | None,
+    preconditioner: Preconditioner | None = None,
 ) -> HessianOperator:
     """The operator for packed vectors; within traced code."""
     projector = flat_projector(modes, energy, x)
@@ -126,7 +131,7 @@ def hessian_operator(
     def swept(v: jax.Array) -> jax.Array:
         return packed_project(stored.product(v))
 
-    return HessianOperator(swept, exact, packed_project, stored.pack, stored.unpack, stored.lowered().product, coarse)
+    return HessianOperator(swept, exact, packed_project, stored.pack, stored.unpack, stored.lowered().product, preconditioner)
 
 
 def _same(vectors: Any) -> Any:

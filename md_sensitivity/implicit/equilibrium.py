@@ -14,8 +14,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.compilation import processors, program, side_by_side
-from md_sensitivity.curvature.coarse import Coarse, coarse_space
 from md_sensitivity.curvature.operators import choose_hessian, hessian_operator
+from md_sensitivity.curvature.preconditioners import Preconditioner, choose_preconditioner
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product, unflattened
 from md_sensitivity.curvature.solvers import SOLVERS, STATUS_TEXT
 from md_sensitivity.curvature.solvers.base import NEGATIVE_CURVATURE
@@ -38,11 +38,7 @@ _MAX_REFINED = 60
 """Iterations for which eigenvalues of a nearby Hessian are worth while."""
 BLOCK = 16
 """Right-hand sides that are solved together, at most."""
-WAVES = 13
-"""Wave vectors of the coarse space: in a cube, all up to the face diagonals. They save two iterations of five; more save little more."""
-_WORTH_COARSE = 6
-"""Right-hand sides for which the set-up of a coarse space, about 80 products with H, is worth while."""
-_WITH_COARSE = ("coarse-cg", "mixed-cg")
+_PRECONDITIONED = ("pcg", "mixed-cg")
 _FEWEST = 4
 """Right-hand sides that are not divided further among processors: together they cost little more than one."""
 
@@ -99,7 +95,7 @@ def choose_solver(equilibrium: Equilibrium, solver: str) -> tuple[str, str]:
     spectrum = equilibrium.spectrum
     if spectrum is not None and spectrum.eigenvectors is not None:
         return "dense", "few coordinates: all eigenvalues of H are known"
-    return "coarse-cg", "many coordinates; H is positive at a minimum"
+    return "pcg", "many coordinates; H is positive at a minimum"
 
 
 @program(static=("solver",))
@@ -109,13 +105,13 @@ def _krylov(
     theta: PyTree,
     modes: ZeroModes | None,
     stored: Assembled | None,
-    coarse: Coarse | None,
+    preconditioner: Preconditioner | None,
     b: jax.Array,
     solver: str,
     tolerance: float,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Solutions, residuals, iterations and status for right-hand sides without rigid motions."""
-    operator = hessian_operator(energy, x, theta, modes, stored, coarse)
+    operator = hessian_operator(energy, x, theta, modes, stored, preconditioner)
     solution = SOLVERS[solver].solve(operator, operator.pack(b), tolerance, MAX_ITERATIONS)
     return operator.unpack(operator.project(solution.value)), solution.residual, solution.iterations, solution.status
 
@@ -189,7 +185,9 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
     norms = _finite(size)
     wanted = np.flatnonzero(norms > 0)
     stored, way, because = choose_hessian(e, x, theta, hessian)
-    coarse = _coarse(equilibrium, stored) if name in _WITH_COARSE and len(wanted) >= _WORTH_COARSE else None
+    preconditioner, helped = None, "no preconditioner"
+    if name in _PRECONDITIONED:
+        preconditioner, helped = choose_preconditioner(stored, x, e.frame(x), len(wanted))
     value, residual = np.zeros(b.shape), np.zeros(len(b))
     status, iterations = np.zeros(len(b), dtype=np.int64), 0
     single = mesh_within(jax.tree.leaves(e)) is None
@@ -197,22 +195,14 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
     blocks = np.array_split(wanted, parts) if len(wanted) else []
 
     def answer_of(columns: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple(np.asarray(part) for part in _krylov(e, x, theta, modes, stored, coarse, columns, name, tolerance))
+        return tuple(np.asarray(part) for part in _krylov(e, x, theta, modes, stored, preconditioner, columns, name, tolerance))
 
     answers = side_by_side(answer_of, [b[_filled(block, blocks)] for block in blocks], threads=single)
     for block, answer in zip(blocks, answers, strict=True):
         found, left, count, code = answer
         value[block], residual[block], status[block] = found[: len(block)], left[: len(block)], code[: len(block)]
         iterations = max(iterations, int(count))
-    return _Solved(jnp.asarray(value), residual, iterations, status, name, f"{reason}; {way}: {because}", norms)
-
-
-def _coarse(equilibrium: Equilibrium, stored: Assembled | None) -> Coarse | None:
-    """The coarse space, where the Hessian of positions is stored."""
-    frame = equilibrium.energy.frame(equilibrium.x)
-    if stored is None or frame is None:
-        return None
-    return coarse_space(stored, np.asarray(equilibrium.x), frame, WAVES)
+    return _Solved(jnp.asarray(value), residual, iterations, status, name, f"{reason}; {way}: {because}; {helped}", norms)
 
 
 def streams(count: int) -> int:

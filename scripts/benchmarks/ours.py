@@ -27,7 +27,7 @@ from md_sensitivity.types import Structure
 
 Tree = Any
 PLAIN_SOLVER = "cg"
-PRECONDITIONED_SOLVERS: tuple[str, ...] = ("coarse-cg",)
+PRECONDITIONED_SOLVERS: tuple[str, ...] = ("pcg",)
 """Names in `SOLVERS` that solve for a large crystal with a preconditioner; the growth of the best of them is judged."""
 FIRE = "fire"
 LIST_SKIN = SKIN * CUTOFF

@@ -77,9 +77,9 @@ def lowered(operator: Operator) -> Operator | None:
     return getattr(operator, "lowered", None)
 
 
-def coarse(operator: Operator) -> Operator | None:
+def preconditioner(operator: Operator) -> Operator | None:
     """A preconditioner of several vectors, where there is one."""
-    return getattr(operator, "coarse", None)
+    return getattr(operator, "preconditioner", None)
 
 
 def judged(operator: Operator, b: jax.Array, value: jax.Array, iterations: jax.Array, status: jax.Array, tolerance: float) -> Solution:

@@ -19,10 +19,10 @@ from md_sensitivity.curvature.solvers.base import (
     Operator,
     Solution,
     Solver,
-    coarse,
     exact,
     judged,
     lowered,
+    preconditioner,
     swept,
 )
 
@@ -122,9 +122,9 @@ def conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_i
     return _solved(operator, b, tolerance, max_iterations, _unchanged)
 
 
-def coarse_conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_iterations: int) -> Solution:
-    """The same, preconditioned by the operator's coarse space (`curvature/coarse.py`); without one it is the same."""
-    return _solved(operator, b, tolerance, max_iterations, coarse(operator) or _unchanged)
+def preconditioned_conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_iterations: int) -> Solution:
+    """The same, with the operator's preconditioner (`curvature/preconditioners.py`); without one it is the same."""
+    return _solved(operator, b, tolerance, max_iterations, preconditioner(operator) or _unchanged)
 
 
 def mixed_conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float, max_iterations: int) -> Solution:
@@ -136,8 +136,8 @@ def mixed_conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float,
     """
     product = lowered(operator)
     if product is None:
-        return coarse_conjugate_gradient(operator, b, tolerance, max_iterations)
-    judge, precondition = exact(operator), _in_single(coarse(operator) or _unchanged)
+        return preconditioned_conjugate_gradient(operator, b, tolerance, max_iterations)
+    judge, precondition = exact(operator), _in_single(preconditioner(operator) or _unchanged)
     goal = jnp.maximum(tolerance, FLOOR) * jnp.linalg.norm(b, axis=1)
 
     class Outer(NamedTuple):
@@ -159,9 +159,7 @@ def mixed_conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float,
         r = b - judge(x)
         better = jnp.linalg.norm(r, axis=1) < 0.5 * size
         kept = better[:, None]
-        return Outer(
-            jnp.where(kept, x, s.x), jnp.where(kept, r, s.r), s.status, going & better, last.iteration, s.count + 1
-        )
+        return Outer(jnp.where(kept, x, s.x), jnp.where(kept, r, s.r), s.status, going & better, last.iteration, s.count + 1)
 
     def unfinished(s: Outer) -> jax.Array:
         left = s.gaining & (jnp.linalg.norm(s.r, axis=1) > goal)
@@ -169,11 +167,9 @@ def mixed_conjugate_gradient(operator: Operator, b: jax.Array, tolerance: float,
 
     none, zero = jnp.zeros(b.shape[0], dtype=jnp.int32) + CONVERGED, jnp.zeros((), dtype=jnp.int32)
     outer = jax.lax.while_loop(unfinished, sweep, Outer(jnp.zeros_like(b), b, none, none == CONVERGED, zero, zero))
-    double = coarse(operator) or _unchanged
+    double = preconditioner(operator) or _unchanged
     # What single precision did not finish (a negative curvature there may be rounding, too) goes on in double precision.
-    first = _sweep(
-        _start(outer.x, outer.r, none, goal, outer.iteration, double), swept(operator), double, goal, max_iterations
-    )
+    first = _sweep(_start(outer.x, outer.r, none, goal, outer.iteration, double), swept(operator), double, goal, max_iterations)
     return _solved(operator, b, tolerance, max_iterations, double, first)
 
 
@@ -187,10 +183,10 @@ CG = Solver(
     solve=conjugate_gradient,
     symmetric=True,
 )
-COARSE_CG = Solver(
-    name="coarse-cg",
-    description="conjugate gradients with a coarse space of plane waves; for large systems and several right-hand sides",
-    solve=coarse_conjugate_gradient,
+PCG = Solver(
+    name="pcg",
+    description="conjugate gradients, preconditioned by the average crystal or by long waves; for large systems",
+    solve=preconditioned_conjugate_gradient,
     symmetric=True,
 )
 MIXED_CG = Solver(
