@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, wraps
+from threading import RLock
 from typing import Any, TypeVar
 
 import jax
@@ -39,26 +40,32 @@ def processors() -> int:
 def side_by_side(work: Callable[[np.ndarray], Any], inputs: Sequence[np.ndarray], *, threads: bool = True) -> list[Any]:
     """`work` of each of several inputs of one shape, on a CPU in a thread each, because a program there keeps one processor busy.
 
-    The first call, with zeros, compiles what all then share; a solver has nothing to do for zeros. No threads where programs use several
-    devices: devices that begin two of them in different orders wait for each other forever.
+    No threads where programs use several devices: devices that begin two of them in different orders wait for each other forever.
     """
     if not threads or len(inputs) < 2 or jax.default_backend() != "cpu":
         return [work(each) for each in inputs]
-    work(np.zeros_like(inputs[0]))
     with ThreadPoolExecutor(len(inputs)) as pool:
         return list(pool.map(work, inputs))
+
+
+def _kind(leaf: Any) -> Any:
+    """What of an argument decides about compiling."""
+    return (leaf.shape, leaf.dtype) if hasattr(leaf, "shape") else leaf if isinstance(leaf, str) else type(leaf)
 
 
 def program(function: Function | None = None, *, static: Sequence[str] = ()) -> Any:
     """`jax.jit` with the package's compiler options; within traced code, where only the outermost program has options, plain `jax.jit`.
 
     Where some arguments are split over devices, all others are placed on each of these: an array that comes from the host the first time
-    and from a program the second time would otherwise have the program compiled twice.
+    and from a program the second time would otherwise have the program compiled twice. Threads that come with arguments of the same new
+    shapes wait for one of them to compile.
     """
     if function is None:
         return lambda given: program(given, static=static)
     inner = jax.jit(function, static_argnames=tuple(static))
     outermost: list[Any] = []
+    compiled: set[Any] = set()
+    alone = RLock()
 
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
@@ -70,6 +77,11 @@ def program(function: Function | None = None, *, static: Sequence[str] = ()) -> 
         mesh = mesh_within(leaves)
         if mesh is not None:
             arguments, named = jax.tree.unflatten(tree, placed(leaves, mesh))
+        kind = (tree, *map(_kind, leaves))
+        with alone:
+            if kind not in compiled:
+                outermost[0].lower(*arguments, **named).compile()  # jax keeps what it compiled for the call that follows
+                compiled.add(kind)
         return outermost[0](*arguments, **named)
 
     call.eval_shape = inner.eval_shape  # type: ignore[attr-defined]

@@ -101,6 +101,9 @@ class Energy(Protocol):
     def tightened(self, x: PyTree, theta: PyTree) -> Self:
         """The same energy, valid only close to x, and faster there."""
 
+    def narrowed(self, x: PyTree, theta: PyTree) -> Self:
+        """The same energy at a concrete x alone, of use to store its derivatives there."""
+
     def stabilized(self, x: PyTree, theta: PyTree) -> Self:
         """The same energy without the contacts of atoms that nothing holds in place at x (rattlers)."""
 
@@ -146,6 +149,9 @@ class PlainEnergy:
         return self
 
     def tightened(self, x: PyTree, theta: PyTree) -> Self:
+        return self
+
+    def narrowed(self, x: PyTree, theta: PyTree) -> Self:
         return self
 
     def stabilized(self, x: PyTree, theta: PyTree) -> Self:

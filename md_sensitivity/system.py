@@ -33,7 +33,7 @@ from md_sensitivity.neighbors import build_table, complete_cell, on_device, padd
 from md_sensitivity.pair_blocks import PairBlocks, assembled
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.sharding import memories, mesh_of
-from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, shared_by, with_neighbors, without_contacts
+from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, narrowed, shared_by, with_neighbors, without_contacts
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
 
@@ -123,6 +123,12 @@ class EnergyFunction:
             for term in self.system.terms
         ]
         return replace(self, system=replace(self.system, terms=tuple(terms)))
+
+    def narrowed(self, x: jax.Array, theta: Theta) -> Self:
+        """The same energy at x alone, which must be concrete: its tables hold the pairs that interact there, and no skin."""
+        pairs = zip(self.system.terms, self.bonds(x, theta), strict=True)
+        terms = tuple(replace(term, neighbors=narrowed(term.neighbors, bonds.acting)) for term, bonds in pairs)
+        return replace(self, system=replace(self.system, terms=terms))
 
     def stabilized(self, x: jax.Array, theta: Theta) -> Self:
         """The same energy without the contacts of rattlers: recursively, free atoms with fewer than d + 1 contacts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -12,7 +13,7 @@ from jax.sharding import Mesh
 
 from md_sensitivity.errors import UsageError
 from md_sensitivity.interactions import BoundTerm, range_of
-from md_sensitivity.neighbors import NeighborTable, build_table, on_device, places
+from md_sensitivity.neighbors import NeighborTable, build_table, on_device, places, shared_width
 
 if TYPE_CHECKING:
     from md_sensitivity.system import System
@@ -70,6 +71,26 @@ def without_contacts(table: NeighborTable, removed: Any) -> NeighborTable:
     own = xp.arange(rows, dtype=xp.int32)[:, None]
     found = replace(table, index=xp.where(gone[:, None] | everywhere[table.index], own, table.index), removed=removed)
     return found if xp is np else jax.device_put(found, places(found))
+
+
+def narrowed(table: NeighborTable, acting: jax.Array) -> NeighborTable:
+    """The table of those pairs only that interact at one concrete geometry, as narrow as that allows; of no use elsewhere.
+
+    Tables of many-body forms stay as they are: their entries name each other.
+    """
+    if table.reverse is not None:
+        return table
+    width = shared_width(int(jnp.max(jnp.sum(acting, axis=1), initial=1)), 0, all_pairs=False)
+    return table if width >= table.index.shape[1] else replace(table, index=_gathered_left(table.index, acting, width))
+
+
+@partial(jax.jit, static_argnames="width")
+def _gathered_left(index: jax.Array, acting: jax.Array, width: int) -> jax.Array:
+    """The first `width` entries that act of each row, filled up with the row itself."""
+    none = np.iinfo(np.int32).max
+    own = jnp.arange(len(index), dtype=index.dtype)[:, None]
+    kept = jnp.sort(jnp.where(acting, index, none), axis=1)[:, :width]
+    return jnp.where(kept == none, own, kept)
 
 
 def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.Array) -> NeighborTable:

@@ -84,7 +84,8 @@ def choose_hessian(energy: Energy, x: PyTree, theta: PyTree, name: str = "auto")
         return None, PRODUCTS, "the energy has terms that are no pair potentials"
     if name == "auto" and needed > SHARE_OF_MEMORY * memory():
         return None, PRODUCTS, f"blocks would take {needed / 2**30:.1f} GiB"
-    return _assembled(energy, x, theta), BLOCKS, "asked for" if name == BLOCKS else "pair potentials only"
+    # Solvers read the blocks many times: what only the skin of the neighbor tables holds costs more than leaving it out.
+    return _assembled(energy.narrowed(x, theta), x, theta), BLOCKS, "asked for" if name == BLOCKS else "pair potentials only"
 
 
 def _stored_bytes(energy: Energy, x: PyTree, theta: PyTree) -> int | None:

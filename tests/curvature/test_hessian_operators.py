@@ -21,6 +21,7 @@ from md_sensitivity.errors import UsageError
 from md_sensitivity.implicit import equilibrium as responses
 from md_sensitivity.implicit import equilibrium_jacobian, equilibrium_vjp
 from md_sensitivity.minimization import minimize
+from md_sensitivity.pair_blocks import PairBlocks
 from md_sensitivity.structures.validate import validated
 from md_sensitivity.types import Structure
 
@@ -69,13 +70,15 @@ epsilon = 0.012
 """
 
 
+BASE = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+
+
 @pytest.fixture(scope="module")
 def alloy() -> tuple[Any, Any, Any]:
     """A minimized crystal of 500 atoms of two types, some of them frozen, too large for the dense solver; directions and cotangents."""
     cells, rng = 5, np.random.default_rng(3)
-    base = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
     corners = np.stack(np.meshgrid(*[np.arange(cells)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    positions = 5.26 * (corners + base).reshape(-1, 3) + 0.02 * rng.normal(size=(4 * cells**3, 3))
+    positions = 5.26 * (corners + BASE).reshape(-1, 3) + 0.02 * rng.normal(size=(4 * cells**3, 3))
     n = len(positions)
     crystal = validated(
         Structure(
@@ -180,3 +183,13 @@ def test_rigid_motions_do_not_spoil_the_sweeps_of_a_soft_wire(solver: str) -> No
     found = minimize(energy, x, theta)
     cotangents = jnp.asarray(np.random.default_rng(1).normal(size=(7, *x.shape)))
     assert equilibrium_vjp(found, cotangents, solver=solver).residual.max() < 2 * responses.TOLERANCE
+
+
+def test_stored_blocks_leave_out_what_only_the_skin_holds() -> None:
+    # 18 neighbors up to 5.26 Å within the cutoff, 24 more at 6.44 Å within the skin; widths are multiples of eight.
+    x = 5.26 * (np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3) + BASE).reshape(-1, 3)
+    text = ARGON.split("[potential.parameters.B]")[0].replace("cutoff = 7.0", "cutoff = 6.0")
+    energy, x, theta = build(text, structure(x, "A" * len(x), 3 * 5.26 * np.eye(3)))
+    assert energy.system.terms[0].neighbors.index.shape[1] == 48
+    stored, _, _ = choose_hessian(energy, x, theta)
+    assert isinstance(stored, PairBlocks) and stored.terms[0].index.shape[1] == 24
