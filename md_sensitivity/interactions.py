@@ -9,7 +9,6 @@ are in `kernels.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -230,14 +229,17 @@ def _total_energy_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tu
         tangent = jnp.sum(by_position * x_dot)
     if strain is not None and not isinstance(strain_dot, SymbolicZero):
         tangent = tangent + jnp.sum(strain_gradient(x, strain, theta, terms, kinds) * strain_dot)
-    leaves, tree = jax.tree.flatten(theta)
-    dots = jax.tree.leaves(theta_dot, is_leaf=lambda leaf: isinstance(leaf, SymbolicZero))
-    if not all(isinstance(dot, SymbolicZero) for dot in dots):
-        dense = [jnp.zeros_like(leaf) if isinstance(dot, SymbolicZero) else dot for leaf, dot in zip(leaves, dots, strict=True)]
-        by_theta = _theta_derivative(lambda t: _raw_energy(x, strain, t, terms, kinds), theta, jax.tree.unflatten(tree, dense))
-        tangent = tangent + by_theta
+    direction = direction_of(theta, theta_dot)
+    if direction is not None:
+        tangent = tangent + jax.jvp(lambda t: _raw_energy(x, strain, t, terms, kinds), (theta,), (direction,))[1]
     return energy, tangent
 
 
-def _theta_derivative(energy: Callable[[Theta], jax.Array], theta: Theta, direction: Theta) -> jax.Array:
-    return jax.jvp(energy, (theta,), (direction,))[1]
+def direction_of(theta: Theta, tangents: Theta) -> Theta | None:
+    """Tangents that a derivative rule with symbolic zeros was given, as a tree like θ; None where all are zero."""
+    leaves, tree = jax.tree.flatten(theta)
+    dots = jax.tree.leaves(tangents, is_leaf=lambda leaf: isinstance(leaf, SymbolicZero))
+    if all(isinstance(dot, SymbolicZero) for dot in dots):
+        return None
+    dense = (jnp.zeros_like(leaf) if isinstance(dot, SymbolicZero) else dot for leaf, dot in zip(leaves, dots, strict=True))
+    return jax.tree.unflatten(tree, dense)

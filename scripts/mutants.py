@@ -208,8 +208,8 @@ MUTANTS = (
     Mutant(
         name="stress not symmetrized",
         file="md_sensitivity/observables/stress.py",
-        old='return data["factor"] * 0.5 * (raw + raw.T)',
-        new='return data["factor"] * jnp.tril(raw)',
+        old="strained_along(energy, x, theta, direction))(jnp",
+        new="strained_along(energy, x, theta, jnp.tril(direction)))(jnp",
         tests=("tests/equilibria/test_responses_agree_with_lammps.py::test_energy_and_stress_respond_as_in_lammps",),
     ),
     Mutant(

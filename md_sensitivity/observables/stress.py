@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from md_sensitivity.errors import UsageError
+from md_sensitivity.interactions import direction_of
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.observables.base import Data, ObservableKind, system_of
@@ -16,6 +19,7 @@ from md_sensitivity.units import NEWTON_PER_METER
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 """Order of components: xx yy zz yz xz xy."""
+_COMPONENTS = np.array([0.5 * (np.outer(np.eye(3)[a], np.eye(3)[b]) + np.outer(np.eye(3)[b], np.eye(3)[a])) for a, b in VOIGT])
 
 
 def _bind(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
@@ -32,18 +36,41 @@ def _bind(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
     return on_device({"factor": np.float64(unit / size), "dimensions": np.float64(d)})
 
 
-def _tensor(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    raw = jax.grad(energy.strained, argnums=2)(x, theta, jnp.zeros((3, 3)))
-    return data["factor"] * 0.5 * (raw + raw.T)
+@jax.custom_jvp
+def strained_along(energy: Any, x: jax.Array, theta: Any, direction: jax.Array) -> jax.Array:
+    """Σ_ab direction_ab ∂E/∂ε_ab at zero strain [eV]; direction of shape=(3, 3).
+
+    Its derivative with respect to x is how the gathered ∂E/∂x changes along the strain: no scatter, whichever mode asks.
+    """
+    return _along(energy, x, theta, direction)
+
+
+def _along(energy: Any, x: jax.Array, theta: Any, direction: jax.Array) -> jax.Array:
+    return jax.jvp(lambda strain: energy.strained(x, theta, strain), (jnp.zeros((3, 3)),), (direction,))[1]
+
+
+@partial(strained_along.defjvp, symbolic_zeros=True)
+def _strained_along_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
+    energy, x, theta, direction = primals
+    _, x_dot, theta_dot, direction_dot = tangents
+    value, tangent = strained_along(energy, x, theta, direction), jnp.zeros(())
+    if not isinstance(x_dot, SymbolicZero):
+        by_position = jax.jvp(lambda strain: jax.grad(energy.strained)(x, theta, strain), (jnp.zeros((3, 3)),), (direction,))[1]
+        tangent = tangent + jnp.vdot(by_position, x_dot)
+    along_theta = direction_of(theta, theta_dot)
+    if along_theta is not None:
+        tangent = tangent + jax.jvp(lambda t: _along(energy, x, t, direction), (theta,), (along_theta,))[1]
+    if not isinstance(direction_dot, SymbolicZero):
+        tangent = tangent + strained_along(energy, x, theta, direction_dot)
+    return value, tangent
 
 
 def _stress(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    tensor = _tensor(energy, x, theta, data)
-    return jnp.stack([tensor[a, b] for a, b in VOIGT])
+    return data["factor"] * jax.vmap(lambda direction: strained_along(energy, x, theta, direction))(jnp.asarray(_COMPONENTS))
 
 
 def _pressure(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    return -jnp.trace(_tensor(energy, x, theta, data)) / data["dimensions"]
+    return -data["factor"] * strained_along(energy, x, theta, jnp.eye(3)) / data["dimensions"]
 
 
 STRESS = ObservableKind(
