@@ -78,8 +78,11 @@ class Assembled(Protocol):
     def product(self, packed: jax.Array) -> jax.Array:
         """H v for packed vectors, shape=(p, d')."""
 
-    def springs(self, rows: jax.Array) -> tuple[tuple[jax.Array, tuple[jax.Array, ...]], ...]:
-        """−H_ij of some atoms, in parts: the atoms j, shape=(s, e), and xx yy zz yz xz xy, shape=(s, e) each; zeros fill up."""
+    def springs(self, rows: jax.Array) -> tuple[tuple[jax.Array, jax.Array, tuple[jax.Array, ...]], ...]:
+        """Springs that some atoms answer for, in parts: atoms i and j, and xx yy zz yz xz xy of the spring, shape=(s, k) each.
+
+        Averaged over all atoms, Σ S (1 − cos q·(r_j − r_i)) is what H does to a wave q.
+        """
 
     def lowered(self) -> Self:
         """The same in single precision."""

@@ -233,7 +233,7 @@ def pair_strain(term: BoundTerm, form: PairForm, table: Coefficients, rows: Bloc
     return 0.5 * jnp.stack([jnp.sum(part) for part in over_pairs(sums, term, table, rows, space)]).reshape(3, 3)
 
 
-def _edges(block: Block, space: Space) -> tuple[Edges, Columns]:
+def edges_of(block: Block, space: Space) -> tuple[Edges, Columns]:
     """Edges as many-body forms want them, padding one length unit long, and the vectors without strain."""
     d, plain = vectors(block, space)
     mask = block.index != block.own[:, None]
@@ -255,14 +255,14 @@ def many_body_energy(
 
     def energy(block: Block, shared: tuple[Coefficients, Space]) -> jax.Array:
         table, space = shared
-        return form.energy(_edges(block, space)[0], table)
+        return form.energy(edges_of(block, space)[0], table)
 
     return jnp.sum(by_blocks(energy, rows, (table, space), neighbors.mesh))
 
 
 def _edge_gradients(form: ManyBodyForm, table: Coefficients, block: Block, space: Space) -> tuple[jax.Array, Columns, Columns]:
     """Energy of each atom, ∂E/∂r of each edge, and the vectors without strain."""
-    edges, plain = _edges(block, space)
+    edges, plain = edges_of(block, space)
 
     def energy(d: Columns) -> tuple[jax.Array, jax.Array]:
         atoms = form.energy(edges._replace(x=d[0], y=d[1], z=d[2]), table)

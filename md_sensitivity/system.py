@@ -30,9 +30,9 @@ from md_sensitivity.interactions import (
     total_energy,
 )
 from md_sensitivity.neighbors import build_table, complete_cell, on_device, padded_size
-from md_sensitivity.pair_blocks import PairBlocks, assembled
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.sharding import memories, mesh_of
+from md_sensitivity.stored import StoredHessian, storable, stored_hessian
 from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, narrowed, shared_by, with_neighbors, without_contacts
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
@@ -190,11 +190,11 @@ class EnergyFunction:
             return ()  # without a program for nothing
         return _gaps(self.system, x, theta)
 
-    def assembled(self, x: jax.Array, theta: Theta) -> PairBlocks | None:
-        """H at x as stored blocks, where all terms are pair potentials."""
-        if not self.system.terms or not all(isinstance(term.form, PairForm) for term in self.system.terms):
+    def assembled(self, x: jax.Array, theta: Theta) -> StoredHessian | None:
+        """H at x as stored blocks, where all terms are pair potentials or, in `narrowed` energies, have few neighbors."""
+        if not storable(self.system.terms):
             return None
-        return assembled(self.system.terms, self.system.kinds, self.system.free, x, theta)
+        return stored_hessian(self.system.terms, self.system.kinds, self.system.free, x, theta)
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""

@@ -76,12 +76,20 @@ def without_contacts(table: NeighborTable, removed: Any) -> NeighborTable:
 def narrowed(table: NeighborTable, acting: jax.Array) -> NeighborTable:
     """The table of those pairs only that interact at one concrete geometry, as narrow as that allows; of no use elsewhere.
 
-    Tables of many-body forms stay as they are: their entries name each other.
+    An entry of a many-body form stays where its opposite acts, too, because they name each other.
     """
-    if table.reverse is not None:
+    if table.reverse is None:
+        width = shared_width(int(jnp.max(jnp.sum(acting, axis=1), initial=1)), 0, all_pairs=False)
+        return table if width >= table.index.shape[1] else replace(table, index=_gathered_left(table.index, acting, width))
+    if table.mesh is not None:
         return table
-    width = shared_width(int(jnp.max(jnp.sum(acting, axis=1), initial=1)), 0, all_pairs=False)
-    return table if width >= table.index.shape[1] else replace(table, index=_gathered_left(table.index, acting, width))
+    acting = acting | acting.reshape(-1)[table.reverse]
+    widest = int(jnp.max(jnp.sum(acting, axis=1), initial=1))
+    width = widest + widest % 2
+    if width >= table.index.shape[1]:
+        return table
+    index, reverse = _with_opposites(table.index, table.reverse, acting, width)
+    return replace(table, index=index, reverse=reverse)
 
 
 @partial(jax.jit, static_argnames="width")
@@ -91,6 +99,18 @@ def _gathered_left(index: jax.Array, acting: jax.Array, width: int) -> jax.Array
     own = jnp.arange(len(index), dtype=index.dtype)[:, None]
     kept = jnp.sort(jnp.where(acting, index, none), axis=1)[:, :width]
     return jnp.where(kept == none, own, kept)
+
+
+@partial(jax.jit, static_argnames="width")
+def _with_opposites(index: jax.Array, reverse: jax.Array, acting: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
+    """The same with the flat positions of opposite entries, which all act."""
+    order = jnp.argsort(~acting, axis=1, stable=True)[:, :width]
+    kept = jnp.take_along_axis(acting, order, axis=1)
+    own = jnp.arange(len(index), dtype=index.dtype)[:, None]
+    place = own * width + jnp.cumsum(acting, axis=1, dtype=index.dtype) - 1
+    opposite = place.reshape(-1)[jnp.take_along_axis(reverse, order, axis=1)]
+    itself = own * width + jnp.arange(width, dtype=index.dtype)
+    return jnp.where(kept, jnp.take_along_axis(index, order, axis=1), own), jnp.where(kept, opposite, itself)
 
 
 def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.Array) -> NeighborTable:

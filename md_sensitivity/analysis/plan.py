@@ -9,9 +9,9 @@ import numpy as np
 from md_sensitivity.curvature.operators import SHARE_OF_MEMORY
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.footprint import Size, memory, peak
-from md_sensitivity.pair_blocks import BYTES_PER_ENTRY
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.sharding import memories
+from md_sensitivity.stored import BYTES_PER_ENTRY
 from md_sensitivity.system import System
 
 _SECONDS_PER_ENTRY = 1.2e-8

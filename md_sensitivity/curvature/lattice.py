@@ -138,7 +138,7 @@ def _without_empty_sites(place: np.ndarray, m: np.ndarray) -> tuple[tuple[int, i
 
 
 @program
-def _springs(stored: Assembled, rows: jax.Array) -> tuple[tuple[jax.Array, tuple[jax.Array, ...]], ...]:
+def _springs(stored: Assembled, rows: jax.Array) -> tuple[tuple[jax.Array, jax.Array, tuple[jax.Array, ...]], ...]:
     return stored.springs(rows)
 
 
@@ -148,11 +148,11 @@ def _average(stored: Assembled, shape: tuple[int, int, int], site: np.ndarray) -
     rows = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(site >= 0))[:_ROWS])
     place = np.stack(np.unravel_index(np.maximum(site, 0), shape), axis=1)
     total = np.zeros((6, int(m.prod())))
-    for index, springs in _springs(stored, jnp.asarray(rows)):
+    for first, second, springs in _springs(stored, jnp.asarray(rows)):
         # Rows that pad the arrays have no springs, so that any place serves them; springs to atoms without a site are left out.
-        other = np.minimum(np.asarray(index), n - 1)
-        away = (place[other] - place[rows][:, None, :]) % m
-        counted = site[other] >= 0
+        one, other = (np.minimum(np.asarray(index), n - 1) for index in (first, second))
+        away = (place[other] - place[one]) % m
+        counted = (site[one] >= 0) & (site[other] >= 0)
         step = ((away[..., 0] * m[1] + away[..., 1]) * m[2] + away[..., 2]).ravel()
         for k, spring in enumerate(springs):
             total[k] += np.bincount(step, weights=(np.asarray(spring) * counted).ravel(), minlength=total.shape[1])

@@ -25,7 +25,7 @@ from md_sensitivity.sharding import memories, mesh_within
 
 BLOCKS, PRODUCTS = "blocks", "products"
 HESSIANS = {
-    BLOCKS: "assembled symmetric 3×3 blocks of all interacting pairs; pair potentials",
+    BLOCKS: "assembled blocks of all interacting pairs and of environments; pair and many-body potentials of few neighbors",
     PRODUCTS: "matrix-free, by differentiating the gathered gradient; any energy",
 }
 """Name → description."""
@@ -77,15 +77,19 @@ def choose_hessian(energy: Energy, x: PyTree, theta: PyTree, name: str = "auto")
         raise UsageError(f"unknown way {name!r} to multiply with the Hessian; one of auto, {', '.join(HESSIANS)}")
     if name == PRODUCTS:
         return None, PRODUCTS, "asked for"
+    # Solvers read the blocks many times: what only the skin of the neighbor tables holds costs more than leaving it out.
+    energy = energy.narrowed(x, theta)
     needed = _stored_bytes(energy, x, theta)
     if needed is None:
         if name == BLOCKS:
-            raise UsageError("the Hessian can be stored in blocks where all terms are pair potentials; use products")
-        return None, PRODUCTS, "the energy has terms that are no pair potentials"
+            raise UsageError(
+                "the Hessian can be stored in blocks where all terms are pair potentials, or many-body potentials of few neighbors; "
+                "use products"
+            )
+        return None, PRODUCTS, "the energy has terms that are neither pair potentials nor many-body potentials of few neighbors"
     if name == "auto" and needed > SHARE_OF_MEMORY * memory():
         return None, PRODUCTS, f"blocks would take {needed / 2**30:.1f} GiB"
-    # Solvers read the blocks many times: what only the skin of the neighbor tables holds costs more than leaving it out.
-    return _assembled(energy.narrowed(x, theta), x, theta), BLOCKS, "asked for" if name == BLOCKS else "pair potentials only"
+    return _assembled(energy, x, theta), BLOCKS, "asked for" if name == BLOCKS else "they fit into memory"
 
 
 def _stored_bytes(energy: Energy, x: PyTree, theta: PyTree) -> int | None:

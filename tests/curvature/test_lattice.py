@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from ase import Atoms
 from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_systems import build, structure
+from small_systems import FORCE_FIELDS, build, structure
 
 from md_sensitivity.curvature.integer_lattices import diagonalized, spanned_basis
-from md_sensitivity.curvature.lattice import lattice_response, lattice_sites
+from md_sensitivity.curvature.lattice import _average, lattice_response, lattice_sites
 from md_sensitivity.curvature.operators import choose_hessian
 from md_sensitivity.implicit import equilibrium_vjp
 from md_sensitivity.minimization import minimize
@@ -113,6 +114,28 @@ def test_in_a_perfect_crystal_it_is_the_inverse_of_the_hessian() -> None:
     assert np.abs(np.asarray(found - v)).max() < 1e-11
 
 
+@pytest.mark.parametrize("potential", ["lennard_jones", "stillinger_weber"])
+def test_the_average_is_what_the_hessian_does_to_waves(potential: str) -> None:
+    rng = np.random.default_rng(6)
+    diamond = bulk("Si", cubic=True, a=6.2) * (3, 2, 2)
+    x = np.delete(diamond.positions + 0.1 * rng.normal(size=(len(diamond), 3)), 11, axis=0)
+    energy, x, theta = build(FORCE_FIELDS[potential], structure(x, rng.choice(["A", "B"], size=len(x)), np.array(diamond.cell)))
+    stored, _, _ = choose_hessian(energy, x, theta)
+    shown = lattice_sites(np.asarray(x), np.array(diamond.cell))
+    assert stored is not None and shown is not None
+    shape, site = shown
+    average = _average(stored, shape, site)
+    place = np.stack(np.unravel_index(site, shape), axis=1) / np.array(shape)
+    for q in [(1, 0, 0), (0, 2, 1), (1, 3, 5)]:
+        phase = 2.0 * np.pi * place @ np.array(q)
+        for a, b, k in ((0, 0, 0), (1, 1, 1), (2, 2, 2), (1, 2, 3), (0, 2, 4), (0, 1, 5)):
+            waves = np.zeros((2, 2, len(x), 3))
+            waves[0, :, :, a], waves[1, :, :, b] = [np.cos(phase), np.sin(phase)], [np.cos(phase), np.sin(phase)]
+            moved = stored.unpack(stored.product(stored.pack(jnp.asarray(waves[1].reshape(2, -1)))))
+            wanted = float(np.sum(np.asarray(moved) * waves[0].reshape(2, -1))) / len(x)
+            assert abs(average[k][q] - wanted) < 1e-10 * max(float(np.abs(part).max()) for part in average)
+
+
 @pytest.mark.parametrize("frozen", [0, 5])
 def test_it_is_symmetric_and_positive_and_leaves_frozen_atoms(frozen: int) -> None:
     crystal = bulk("Ar", "fcc", a=5.26, cubic=True) * (4, 4, 4)
@@ -144,3 +167,16 @@ def test_iterations_do_not_grow_with_the_size_of_a_crystal() -> None:
         for solver in ("cg", "pcg"):
             counts[cells, solver] = equilibrium_vjp(found, cotangent, solver=solver).iterations
     assert counts[9, "pcg"] <= counts[5, "pcg"] + 2 and counts[9, "pcg"] < 0.35 * counts[9, "cg"]
+
+
+def test_it_serves_environments_of_many_body_potentials_too() -> None:
+    silicon = bulk("Si", cubic=True, a=5.35) * (4, 4, 4)
+    x = np.delete(silicon.positions, 5, axis=0)
+    energy, x, theta = build(FORCE_FIELDS["stillinger_weber"], structure(x, "A" * len(x), np.array(silicon.cell)))
+    found = minimize(energy, x, theta, curvature=False)
+    cotangent = jnp.asarray(np.random.default_rng(5).normal(size=x.shape))
+    plain, helped = (equilibrium_vjp(found, cotangent, solver=solver) for solver in ("cg", "pcg"))
+    assert "average crystal" in helped.reason and helped.iterations < 0.6 * plain.iterations
+    differentiated = equilibrium_vjp(found, cotangent, hessian="products", solver="cg")
+    for one, other in zip(jax.tree.leaves(helped.value), jax.tree.leaves(differentiated.value), strict=True):
+        assert np.allclose(one, other, rtol=1e-8, atol=1e-9)

@@ -1,0 +1,101 @@
+"""The Hessian of a whole system at one geometry, from the blocks of its terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from md_sensitivity.interactions import BoundTerm
+from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.sharding import gathered
+from md_sensitivity.stored.environments import WIDEST, EnvironmentBlocks, environment_blocks
+from md_sensitivity.stored.pairs import PLACES, PairBlocks, pair_blocks
+
+
+@partial(
+    jax.tree_util.register_dataclass, data_fields=["pairs", "environments", "diagonal", "free"], meta_fields=["size", "mesh"]
+)
+@dataclass(frozen=True, kw_only=True)
+class StoredHessian:
+    """H at one geometry; exactly zero for frozen coordinates.
+
+    Vectors are packed as shape=(p, 3 · rows), all x first, because each component is read by itself.
+
+    Attributes:
+        pairs: blocks of each pair potential.
+        environments: blocks of each many-body potential.
+        diagonal: H_ii of the pair potentials, six arrays of shape=(rows,) [eV/Å²]; empty where there are none.
+        free: 1 where a coordinate may move, shape=(3, rows).
+        size: number of atoms n.
+        mesh: devices that share the rows of the blocks; None where one has all. Vectors are on each of them.
+    """
+
+    pairs: tuple[PairBlocks, ...]
+    environments: tuple[EnvironmentBlocks, ...]
+    diagonal: tuple[jax.Array, ...]
+    free: jax.Array
+    size: int
+    mesh: Mesh | None = None
+
+    def pack(self, vectors: jax.Array) -> jax.Array:
+        """Flat vectors of positions, shape=(p, 3n), as packed ones."""
+        p, rows = vectors.shape[0], self.free.shape[1]
+        split = jnp.moveaxis(vectors.reshape(p, self.size, 3), 2, 1)
+        return jnp.pad(split, ((0, 0), (0, 0), (0, rows - self.size))).reshape(p, 3 * rows)
+
+    def unpack(self, packed: jax.Array) -> jax.Array:
+        """Packed vectors as flat ones, shape=(p, 3n)."""
+        split = packed.reshape(packed.shape[0], 3, -1)[:, :, : self.size]
+        return jnp.moveaxis(split, 1, 2).reshape(packed.shape[0], -1)
+
+    def product(self, packed: jax.Array) -> jax.Array:
+        """H v for packed vectors."""
+        v = packed.reshape(packed.shape[0], 3, -1)
+        d = self.diagonal
+        total = jnp.stack([sum(d[place] * v[:, c] for c, place in enumerate(row)) for row in PLACES], axis=1) if d else jnp.zeros_like(v)
+        for term in self.pairs:
+            total = total - term.neighbor_sums(v, self.mesh)
+        for environments in self.environments:
+            total = total + environments.product(v)
+        return (total * self.free).reshape(packed.shape)
+
+    def springs(self, rows: jax.Array) -> tuple[tuple[jax.Array, jax.Array, tuple[jax.Array, ...]], ...]:
+        """Springs that some atoms answer for; averaged over all atoms, Σ S (1 − cos q·(r_j − r_i)) is what H does to a wave q.
+
+        Args:
+            rows: atoms, shape=(s,).
+
+        Returns:
+            For each term the rows i and j and S, xx yy zz yz xz xy, symmetric, shape=(s, k) each [eV/Å²]; zeros fill up.
+        """
+        return (*(term.springs(rows) for term in self.pairs), *(term.springs(rows) for term in self.environments))
+
+    def lowered(self) -> StoredHessian:
+        """The same in single precision."""
+        return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.float64 else leaf, self)
+
+
+def storable(terms: tuple[BoundTerm, ...]) -> bool:
+    """Whether all terms are pair potentials, or many-body potentials with few neighbors in tables that hold no others."""
+    return bool(terms) and all(isinstance(term.form, PairForm) or term.neighbors.index.shape[1] <= WIDEST for term in terms)
+
+
+def stored_hessian(terms: tuple[BoundTerm, ...], kinds: jax.Array, free: jax.Array, x: jax.Array, theta: Any) -> StoredHessian:
+    """H of a system of `storable` terms at positions x, shape=(n, 3) [Å]."""
+    rows, mesh = terms[0].neighbors.index.shape[0], terms[0].neighbors.mesh
+    pairs = tuple(pair_blocks(term, kinds, x, theta) for term in terms if isinstance(term.form, PairForm))
+    environments = tuple(environment_blocks(term, kinds, x, theta) for term in terms if not isinstance(term.form, PairForm))
+    diagonals = [term.diagonal() for term in pairs]
+    return StoredHessian(
+        pairs=pairs,
+        environments=environments,
+        diagonal=gathered(mesh, tuple(sum(parts) for parts in zip(*diagonals, strict=True))) if pairs else (),
+        free=jnp.pad(free.T, ((0, 0), (0, rows - len(x)))),
+        size=len(x),
+        mesh=mesh,
+    )
