@@ -17,7 +17,7 @@ import numpy as np
 from md_sensitivity.analysis.sensitivity import evaluate
 from md_sensitivity.curvature.zero_modes import without_zero_modes
 from md_sensitivity.energy import Energy, PyTree
-from md_sensitivity.minimization import Equilibrium, polish
+from md_sensitivity.minimization import Equilibrium, Stored, polish, stored_of
 from md_sensitivity.observables import BoundObservable
 
 LARGEST_MOVE = 2e-3
@@ -107,10 +107,11 @@ def check(
     """Compare implicit derivatives along a direction with re-minimized differences; `report` is told how much is done."""
     try:
         step = _step(equilibrium, direction)
-        found = _compared(equilibrium, direction, observables, rebuild, step, report)
+        stored = stored_of(equilibrium)
+        found = _compared(equilibrium, stored, direction, observables, rebuild, step, report)
         if found.failed:
             # What is strongly curved over this step may still be straight over a shorter one.
-            found = _compared(equilibrium, direction, observables, rebuild, step / _SHORTER, report)
+            found = _compared(equilibrium, stored, direction, observables, rebuild, step / _SHORTER, report)
     except _NoCheck as no_check:
         return Difference(name=direction.name, relative_error=None, own_error=None, step=None, reason=str(no_check))
     if found.own_error is not None and found.own_error > TRUSTED and found.relative_error is not None and found.relative_error > TOLERANCE:
@@ -121,6 +122,7 @@ def check(
 
 def _compared(
     equilibrium: Equilibrium,
+    stored: Stored | None,
     direction: Direction,
     observables: Sequence[BoundObservable],
     rebuild: Rebuild,
@@ -133,8 +135,8 @@ def _compared(
     samples = {}
     for place, offset in enumerate(offsets):
         report(place / len(offsets))
-        samples[offset] = _sample(equilibrium, direction, offset, observables, rebuild)
-    here = _sample(equilibrium, direction, 0.0, observables, rebuild) if direction.one_sided else None
+        samples[offset] = _sample(equilibrium, stored, direction, offset, observables, rebuild)
+    here = _sample(equilibrium, stored, direction, 0.0, observables, rebuild) if direction.one_sided else None
     values = evaluate(observables, equilibrium.energy, equilibrium.x, equilibrium.theta)
     predicted: list[tuple[str, np.ndarray, float]] = []
     if direction.response is not None:
@@ -185,13 +187,18 @@ def kink_distance(equilibrium: Equilibrium) -> float | None:
 
 
 def _sample(
-    equilibrium: Equilibrium, direction: Direction, offset: float, observables: Sequence[BoundObservable], rebuild: Rebuild
+    equilibrium: Equilibrium,
+    stored: Stored | None,
+    direction: Direction,
+    offset: float,
+    observables: Sequence[BoundObservable],
+    rebuild: Rebuild,
 ) -> list[np.ndarray]:
     """Displacement from x* and observables at θ + offset·direction, minimized again from x*."""
     theta = jax.tree.map(lambda t, d: np.asarray(t) + offset * np.asarray(d), equilibrium.theta, direction.tree)
     energy = rebuild(theta)
     goal = max(1e-4 * equilibrium.max_force, 1e-14)
-    found = polish(equilibrium, energy, theta, goal=goal)
+    found = polish(equilibrium, energy, theta, goal=goal, stored=stored)
     if not np.isfinite(found.value):
         raise _NoCheck("the energy of the perturbed structure is not finite")
     if found.max_force > max(1e3 * equilibrium.max_force, 1e-9):

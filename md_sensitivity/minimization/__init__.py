@@ -1,6 +1,7 @@
 """x*(θ): energy minimization."""
 
 from md_sensitivity.minimization.base import Method, Minimizer
+from md_sensitivity.minimization.chord import Stored, stored_of
 from md_sensitivity.minimization.equilibrium import Equilibrium
 from md_sensitivity.minimization.fire import FIRE
 from md_sensitivity.minimization.lbfgs import LBFGS
@@ -8,7 +9,7 @@ from md_sensitivity.minimization.minimize import minimize, polish, raise_unless_
 from md_sensitivity.minimization.newton import NEWTON
 from md_sensitivity.registry import Registry
 
-__all__ = ["MINIMIZERS", "Equilibrium", "minimize", "polish", "raise_unless_minimum"]
+__all__ = ["MINIMIZERS", "Equilibrium", "Stored", "minimize", "polish", "raise_unless_minimum", "stored_of"]
 
 
 def _alone(method: Method) -> Minimizer:

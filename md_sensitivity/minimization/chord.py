@@ -1,23 +1,55 @@
-"""Chord steps: Newton's method with the inverse Hessian of a nearby minimum, for small systems whose eigenvalues are known.
+"""Chord steps: Newton's method with the Hessian of a nearby minimum, from its eigenvalues or from its stored blocks.
 
-Each step costs one gradient, where a Newton step costs a linear solve; near the minimum it gains two or three digits.
+Each step costs one gradient and what the inverse costs, and gains two or three digits; a Newton step needs a Hessian of its own.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.compilation import program
+from md_sensitivity.curvature.operators import choose_hessian, hessian_operator
+from md_sensitivity.curvature.preconditioners import Preconditioner, choose_preconditioner
 from md_sensitivity.curvature.products import flat_gradient, flat_projector
+from md_sensitivity.curvature.solvers import SOLVERS
 from md_sensitivity.curvature.solvers.dense import eigen_solve
 from md_sensitivity.curvature.zero_modes import ZeroModes
-from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.energy import Assembled, Energy, PyTree
+from md_sensitivity.minimization.equilibrium import Equilibrium
 
 _MAX_STEPS = 60
 _GAIN = 0.7
 """Steps go on while the gradient shrinks at least by this factor."""
+_SOLVED = 1e-4
+"""Relative residual of the linear solves of a step; the difference of the Hessians leaves about as much."""
+_MAX_ITERATIONS = 1000
+_SOLVES = 12
+"""Linear solves for which a preconditioner is prepared: some samples of a difference, with some steps each."""
+
+
+class Stored(NamedTuple):
+    """The stored Hessian of a minimum, and what makes solves with it fast."""
+
+    hessian: Assembled
+    preconditioner: Preconditioner | None
+
+
+def stored_of(equilibrium: Equilibrium) -> Stored | None:
+    """What chord steps near an equilibrium need; None where its eigenvectors serve, or the Hessian is not stored."""
+    if equilibrium.spectrum is not None and equilibrium.spectrum.eigenvectors is not None:
+        return None
+    return stored_at(equilibrium.energy, equilibrium.x, equilibrium.theta)
+
+
+def stored_at(energy: Energy, x: PyTree, theta: PyTree) -> Stored | None:
+    """What chord steps near a concrete x need; None where the Hessian is not stored."""
+    stored, _, _ = choose_hessian(energy, x, theta)
+    return None if stored is None else Stored(stored, choose_preconditioner(stored, x, energy.frame(x), _SOLVES)[0])
 
 
 @program
@@ -31,23 +63,56 @@ def chord_steps(
         eigenvalues, eigenvectors: of P H P at a nearby minimum.
         goal: largest component of the gradient to aim at [eV/Å].
     """
-    flat, unravel = ravel_pytree(x)
     project = flat_projector(modes, energy, x)
+
+    def inverse(g: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return project(eigen_solve(eigenvalues, eigenvectors, project(g)[None])[0]), jnp.zeros((), dtype=jnp.int32)
+
+    found, count, _ = _stepped(energy, x, theta, inverse, goal)
+    return found, count
+
+
+@program
+def stored_chord_steps(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Stored, goal: jax.Array
+) -> tuple[PyTree, jax.Array, jax.Array]:
+    """The same with the stored Hessian of a nearby minimum; and the number of products with it."""
+    operator = hessian_operator(energy, x, theta, modes, stored.hessian, stored.preconditioner)
+    project = flat_projector(modes, energy, x)
+
+    def inverse(g: jax.Array) -> tuple[jax.Array, jax.Array]:
+        solution = SOLVERS["pcg"].solve(operator, operator.pack(project(g)[None]), _SOLVED, _MAX_ITERATIONS)
+        return project(operator.unpack(solution.value)[0]), solution.iterations
+
+    return _stepped(energy, x, theta, inverse, goal)
+
+
+class _Step(NamedTuple):
+    x: jax.Array
+    gradient: jax.Array
+    improving: jax.Array
+    count: jax.Array
+    products: jax.Array
+
+
+def _stepped(
+    energy: Energy, x: PyTree, theta: PyTree, inverse: Callable[[jax.Array], tuple[jax.Array, jax.Array]], goal: jax.Array
+) -> tuple[PyTree, jax.Array, jax.Array]:
+    flat, unravel = ravel_pytree(x)
 
     def gradient(v: jax.Array) -> jax.Array:
         return flat_gradient(energy, unravel(v), theta)
 
-    def going(carry: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> jax.Array:
-        _, g, improving, count = carry
-        return improving & (jnp.max(jnp.abs(g)) > goal) & (count < _MAX_STEPS)
+    def going(s: _Step) -> jax.Array:
+        return s.improving & (jnp.max(jnp.abs(s.gradient)) > goal) & (s.count < _MAX_STEPS)
 
-    def step(carry: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-        v, g, _, count = carry
-        moved = v - project(eigen_solve(eigenvalues, eigenvectors, project(g)[None])[0])
-        after = gradient(moved)
-        improving = jnp.linalg.norm(after) < _GAIN * jnp.linalg.norm(g)
-        return jnp.where(improving, moved, v), jnp.where(improving, after, g), improving, count + 1
+    def step(s: _Step) -> _Step:
+        move, products = inverse(s.gradient)
+        after = gradient(s.x - move)
+        improving = jnp.linalg.norm(after) < _GAIN * jnp.linalg.norm(s.gradient)
+        kept = jnp.where(improving, s.x - move, s.x), jnp.where(improving, after, s.gradient)
+        return _Step(*kept, improving, s.count + 1, s.products + products)
 
-    start = (flat, gradient(flat), jnp.asarray(True), jnp.zeros((), dtype=jnp.int32))
-    found, _, _, count = jax.lax.while_loop(going, step, start)
-    return unravel(found), count
+    none = jnp.zeros((), dtype=jnp.int32)
+    last = jax.lax.while_loop(going, step, _Step(flat, gradient(flat), jnp.asarray(True), none, none))
+    return unravel(last.x), last.count, last.products

@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from md_sensitivity.curvature.operators import worth_storing
 from md_sensitivity.curvature.products import force_residual
-from md_sensitivity.curvature.spectrum import Spectrum, spectrum
+from md_sensitivity.curvature.spectrum import DENSE_LIMIT, Spectrum, spectrum
 from md_sensitivity.curvature.zero_modes import ZeroModes, count_zero_modes, zero_modes
 from md_sensitivity.energy import Energy, Frame, PyTree, as_energy
 from md_sensitivity.errors import ComputationError, ConvergenceError, NotAMinimumError
 from md_sensitivity.minimization.base import Method, Minimizer, State
-from md_sensitivity.minimization.chord import chord_steps
+from md_sensitivity.minimization.chord import Stored, chord_steps, stored_at, stored_chord_steps
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM, UNCONVERGED, Equilibrium
 from md_sensitivity.minimization.fire import FIRE
 from md_sensitivity.minimization.lbfgs import LBFGS
@@ -132,11 +133,14 @@ def minimize(
     return result
 
 
-def polish(equilibrium: Equilibrium, energy: Energy, theta: PyTree, *, goal: float, max_steps: int = 50) -> Equilibrium:
+def polish(
+    equilibrium: Equilibrium, energy: Energy, theta: PyTree, *, goal: float, stored: Stored | None = None, max_steps: int = 50
+) -> Equilibrium:
     """The equilibrium of nearby parameters (or of a rebuilt energy) by Newton steps from x*, in the same basin; no curvature is computed.
 
     Args:
         goal: largest component of the gradient to aim at [eV/Å].
+        stored: the Hessian at x* from `stored_of`; it spares most Newton steps where eigenvectors are not known.
     """
     x = equilibrium.x
     energy = energy.updated(x, theta)
@@ -144,6 +148,9 @@ def polish(equilibrium: Equilibrium, energy: Energy, theta: PyTree, *, goal: flo
     known = equilibrium.spectrum
     if known is not None and known.eigenvectors is not None:
         x, _ = chord_steps(energy, x, theta, modes, np.asarray(known.eigenvalues), known.eigenvectors, np.float64(goal))
+    elif stored is not None:
+        x, _, _ = stored_chord_steps(energy, x, theta, modes, stored, np.float64(goal))
+    if x is not equilibrium.x:
         # What chord steps reach is close to rounding; Newton steps go on only where they do not get there.
         goal = max(goal, 1e-2 * equilibrium.max_force)
     energy, x, state = run_stage(energy, x, theta, modes, None, limits_of(goal, -1.0, max_steps), NEWTON)
@@ -221,8 +228,28 @@ def _stage(task: _Task, point: _Point, method: Method, *, goal: float, handover:
     if method is NEWTON:
         energy = renewed(energy, point.x, task.theta)
         modes = zero_modes(energy, point.x, task.theta)
+        point = _near(task, point._replace(energy=energy), modes, goal)
     watch = None if task.report is None else partial(_watched, task, task.report, method)
     return _Point(*run_stage(energy, point.x, task.theta, modes, point.state, limits_of(goal, handover, most), method, watch))
+
+
+def _near(task: _Task, point: _Point, modes: ZeroModes | None, goal: float) -> _Point:
+    """Where Newton's method begins: after chord steps, for large systems whose Hessian only a concrete geometry can store.
+
+    Newton's own steps take one Hessian each, within compiled code; there many-body forms have no stored one, and products cost 80 times as
+    much (docs/architecture.md).
+    """
+    size = sum(leaf.size for leaf in jax.tree.leaves(point.x))
+    if point.state is None or size <= DENSE_LIMIT or worth_storing(point.energy, point.x, task.theta):
+        return point
+    stored = stored_at(point.energy, point.x, task.theta)
+    if stored is None:
+        return point
+    x, steps, products = stored_chord_steps(point.energy, point.x, task.theta, modes, stored, np.float64(goal))
+    state = point.state
+    return point._replace(
+        x=x, state=state._replace(steps=state.steps + steps, evaluations=state.evaluations + steps, products=state.products + products)
+    )
 
 
 def _watched(task: _Task, report: Report, method: Method, state: State) -> None:
