@@ -158,7 +158,7 @@ def test_sharding_keeps_products_with_the_hessian(name: str) -> None:
     stored = jax.jit(lambda energy: energy.assembled(x, theta))(split)
     packed = stored.pack(v.reshape(1, -1))
     assert close(stored.unpack(stored.product(packed)).reshape(v.shape), found, 1e-12)
-    for part in stored.terms:
+    for part in stored.pairs:
         for block in part.block:
             assert shares(block) == [len(block) // DEVICES] * DEVICES
 
