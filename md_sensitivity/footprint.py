@@ -6,6 +6,7 @@ Memory is linear in the number of atoms and of neighbor entries; the constants w
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import jax
 from md_sensitivity.compilation import processors
 from md_sensitivity.errors import DeviceError
 
-BASE = 350_000_000
+BASE = 450_000_000
 """The interpreter, JAX and compiled programs [bytes]."""
 _PER_PAIR = 60
 """For each directed pair, on the host, while a neighbor table is built."""
@@ -31,8 +32,14 @@ _VECTORS = 60
 """Vectors of all coordinates in a minimization: the history of L-BFGS, Newton's method, zero modes, waves of a coarse space."""
 _PER_SOLVE, _IN_WORK = 6, 10
 """Vectors for each right-hand side and its answers, and for each one that is being solved for."""
+_LATTICE, _TRANSFORM = 60, 200
+"""For each atom, the average crystal that preconditions, of two sites; and the transforms of one right-hand side [bytes]."""
 _TOGETHER = 16
 """Right-hand sides that are solved together on one processor."""
+
+
+_MATRICES = 3
+"""Matrices of the dense solver: H, its eigenvectors, and what LAPACK needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,7 @@ class Size:
         solves: right-hand sides of linear solves.
         stored: whether the Hessian is stored in blocks.
         shares: number of memories that tables and blocks are split over.
+        matrix: coordinates of a dense matrix, where that solver was asked for; 0 for none.
     """
 
     atoms: int
@@ -56,6 +64,7 @@ class Size:
     solves: int
     stored: bool
     shares: int = 1
+    matrix: int = 0
 
 
 def on_host(size: Size) -> int:
@@ -70,7 +79,9 @@ def on_device(size: Size) -> int:
     hessian = size.entries * _PER_BLOCK if size.stored else 0
     edges = size.edges * _PER_EDGE * max(1, min(size.solves, _TOGETHER))
     vectors = size.atoms * _VECTOR * (_VECTORS + _PER_SOLVE * size.solves + _IN_WORK * in_work)
-    return (tables + hessian) // size.shares + edges + vectors
+    at_once = _processors() if jax.default_backend() == "cpu" else in_work
+    lattice = size.atoms * (_LATTICE + _TRANSFORM * at_once) if size.stored else 0
+    return (tables + hessian) // size.shares + edges + vectors + lattice + _MATRICES * 8 * size.matrix**2
 
 
 def peak(size: Size) -> int:
@@ -100,7 +111,8 @@ def require_memory(size: Size, atoms: int, what: str) -> None:
         demands.append((f"the {jax.default_backend().upper()}", on_device(size), device, 0))
     for place, needed, available, base in demands:
         if needed > available:
-            largest = max(0, int(atoms * (available - base) / max(needed - base, 1)))
+            share = max(0.0, (available - base) / max(needed - base, 1))
+            largest = int(atoms * (share**0.5 if size.matrix else share))  # a dense matrix grows with the square
             raise DeviceError(
                 f"{what}: {atoms} atoms with about {size.pairs // 2:.2g} pairs of neighbors and {size.solves} linear solves need about "
                 f"{_shown(needed)} of memory, {place} has {_shown(available)}; about {_rounded_down(largest)} atoms of this density fit"
@@ -121,14 +133,32 @@ def _rounded_down(count: int) -> int:
 def host_memory() -> int:
     """Memory of this machine, or of the control group that this process is confined to [bytes]."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+    for limit in _limits(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")):
         try:
-            text = Path(limit).read_text().strip()
+            text = limit.read_text().strip()
         except OSError:
             continue
         if text.isdecimal():
             total = min(total, int(text))
     return total
+
+
+def _limits(membership: Path, root: Path) -> Iterator[Path]:
+    """Files that limit the memory of this process: those of its control group (a job of SLURM, a service) and of all groups around it."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        lines = []
+    groups = {"": "/", "memory": "/"}
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            groups[controller] = path
+    for top, path, name in ((root, groups[""], "memory.max"), (root / "memory", groups["memory"], "memory.limit_in_bytes")):
+        group = top / path.lstrip("/")
+        for place in (group, *group.parents):
+            if place == top or top in place.parents:
+                yield place / name
 
 
 def _device_memory() -> int | None:

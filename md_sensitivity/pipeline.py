@@ -97,7 +97,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     solves = _expected(options, selection, system, structure)[2]
-    require_memory(size_of(system, solves), structure.size, structure.path or structure.name)
+    require_memory(size_of(system, solves, options.solver), structure.size, structure.path or structure.name)
     equilibrium = _relax(system, force_field, options, progress)
     relaxed = time.perf_counter()
     if equilibrium.status == FAILED:
@@ -206,7 +206,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
     specs = tuple(dict.fromkeys(options.observables or default_observables(system)))
     mode, positions, solves = _expected(options, selection, system, structure)
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
-    pairs, memory, seconds = estimate(system, solves=solves, checks=checks)
+    pairs, memory, seconds = estimate(system, solves=solves, checks=checks, solver=options.solver)
     written = () if positions else ("dx*/dθ of every atom is not written",)
     automatic = "dense" if 3 * len(system.positions) <= DENSE_LIMIT else "pcg"
     return Plan(

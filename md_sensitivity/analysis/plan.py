@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from md_sensitivity.curvature.lattice import lattice_sites
 from md_sensitivity.curvature.operators import SHARE_OF_MEMORY
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.footprint import Size, memory, peak
@@ -16,6 +17,7 @@ from md_sensitivity.system import System
 
 _SECONDS_PER_ENTRY = 1.2e-8
 """Rough time of one force evaluation for each entry of a neighbor table on one CPU core."""
+_CRYSTAL_ITERATIONS = 25.0
 _TRIPLETS = 0.5
 """Extra work of three-body terms, for each entry and each further neighbor."""
 
@@ -44,8 +46,8 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def size_of(system: System, solves: int) -> Size:
-    """What the memory of an analysis with so many linear solves depends on."""
+def size_of(system: System, solves: int, solver: str = "auto") -> Size:
+    """What the memory of an analysis with so many linear solves, by that solver, depends on."""
     pairs = entries = edges = 0
     for term in system.terms:
         table = term.neighbors.index
@@ -55,24 +57,31 @@ def size_of(system: System, solves: int) -> Size:
             entries += table.size
         else:
             edges += table.size
-    dense = 3 * len(system.positions) <= DENSE_LIMIT
+    coordinates = 3 * len(system.positions)
+    dense = coordinates <= DENSE_LIMIT or solver == "dense"
     shares = memories(system.mesh)
     stored = not edges and not dense and entries * BYTES_PER_ENTRY <= SHARE_OF_MEMORY * memory() * shares
     return Size(
-        atoms=len(system.positions), pairs=pairs, entries=entries, edges=edges, solves=solves, stored=stored, shares=shares
-    )
+        atoms=len(system.positions), pairs=pairs, entries=entries, edges=edges, solves=solves, stored=stored, shares=shares,
+        matrix=coordinates if dense else 0,
+    )  # fmt: skip
 
 
-def estimate(system: System, *, solves: int, checks: int) -> tuple[int, int, float]:
+def estimate(system: System, *, solves: int, checks: int, solver: str = "auto") -> tuple[int, int, float]:
     """Pairs, bytes and seconds for an analysis with so many linear solves and re-minimized checks."""
-    size = size_of(system, solves)
+    size = size_of(system, solves, solver)
     work = 0.0
     for term in system.terms:
         n, width = term.neighbors.index.shape
         work += n * width * (1.0 + (_TRIPLETS * width if term.form.order > 2 else 0.0))
     coordinates = 3 * len(system.positions)
     small = coordinates <= DENSE_LIMIT
-    iterations = 12.0 * system.size ** (1 / 3)
+    iterations = _CRYSTAL_ITERATIONS if _crystal(system) else 12.0 * system.size ** (1 / 3)
     products = (coordinates if small else iterations * (2 + solves / 4 + 3)) + checks * 4 * (10 if small else 3 * iterations)
     seconds = work * _SECONDS_PER_ENTRY * (60 + 2.5 * products)
-    return size.pairs // 2, peak(size) + (3 * 8 * coordinates**2 if small else 0), float(seconds)
+    return size.pairs // 2, peak(size), float(seconds)
+
+
+def _crystal(system: System) -> bool:
+    """Whether the average crystal will precondition the solves: then iterations do not grow with the size."""
+    return all(system.pbc) and lattice_sites(np.asarray(system.positions)[: system.size], np.asarray(system.cell)) is not None

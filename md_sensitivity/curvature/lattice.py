@@ -21,10 +21,15 @@ from md_sensitivity.compilation import program
 from md_sensitivity.curvature.integer_lattices import diagonalized, spanned_basis
 from md_sensitivity.energy import Assembled, Frame
 
-_CLEAR = 0.7
-"""Structure factor of the planes of sites: 1 in a perfect lattice, 0.8 where atoms are a tenth of the spacing away."""
-_SHORTEST = 0.5
-"""Spacing of planes below which nothing is a lattice [Å]."""
+_CLEAR, _FADED = 0.75, 0.5
+"""Structure factors of planes of sites: 1 in a perfect lattice, 0.8 where atoms are a tenth of the spacing away; and of none."""
+_SHORTEST = 0.1
+"""Spacing of planes below which nothing is a lattice, in units of the cube root of the volume of an atom."""
+_ATTEMPTS = 3
+"""Numbers of planes that are tried along an axis; of bases with close atoms the first ones may let these share sites."""
+_EMPTIEST = 4
+"""Sites for each atom, at most: beyond, transforms cost more than the iterations that they save, and take memory."""
+_FEW, _DRAWS = 24, 8
 _SAMPLE = 400
 """Atoms that are asked where the planes are."""
 _ROWS = 1024
@@ -95,24 +100,42 @@ def lattice_sites(x: np.ndarray, cell: np.ndarray) -> tuple[tuple[int, int, int]
     fractional = x @ np.linalg.inv(cell)
     some = fractional[np.random.default_rng(0).permutation(len(x))[:_SAMPLE]]
     heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-    planes: list[int] = []
-    offsets: list[float] = []
-    for axis in range(3):
-        counts = np.arange(2, max(int(heights[axis] / _SHORTEST), 2) + 1)
-        factors = np.exp(2j * np.pi * np.outer(counts, some[:, axis])).mean(axis=1)
-        clear = np.flatnonzero(np.abs(factors) > _CLEAR)
-        if len(clear) == 0:
-            return None
-        planes.append(int(counts[clear[0]]))
-        offsets.append(float(np.angle(factors[clear[0]])) / (2.0 * np.pi))
-    m = np.array(planes)
-    place = np.rint(fractional * m - np.array(offsets)).astype(np.int64) % m
-    shape, coordinates = _without_empty_sites(place, m)
-    inside = coordinates[:, 0] >= 0
-    site = np.where(inside, np.ravel_multi_index(tuple(np.maximum(coordinates, 0).T), shape), -1)
-    if len(np.unique(site[inside])) < (1.0 - _SHARED) * len(x):
+    shortest = _SHORTEST * (abs(np.linalg.det(cell)) / len(x)) ** (1.0 / 3.0)
+    choices = [_planes(some[:, axis], max(int(heights[axis] / shortest), 1)) for axis in range(3)]
+    if not all(choices):
         return None
-    return shape, site
+    for attempt in range(max(len(each) for each in choices)):
+        planes = [each[min(attempt, len(each) - 1)] for each in choices]
+        m = np.array([count for count, _ in planes])
+        place = np.rint(fractional * m - np.array([offset for _, offset in planes])).astype(np.int64) % m
+        shape, coordinates = _without_empty_sites(place, m)
+        if np.prod(shape) > _EMPTIEST * len(x):
+            continue
+        inside = coordinates[:, 0] >= 0
+        site = np.where(inside, np.ravel_multi_index(tuple(np.maximum(coordinates, 0).T), shape), -1)
+        if len(np.unique(site[inside])) >= (1.0 - _SHARED) * len(x):
+            return shape, site
+    return None
+
+
+def _planes(fractional: np.ndarray, most: int) -> list[tuple[int, float]]:
+    """Numbers of planes along one axis that the structure factor shows, and where the first plane is, as a share of their distance.
+
+    Args:
+        fractional: coordinates along the axis, shape=(s,).
+        most: the largest number that is tried.
+    """
+    factors = np.exp(2j * np.pi * np.outer(np.arange(1, most + 2), fractional)).mean(axis=1)
+    sizes = np.abs(factors)
+    found = []
+    # Around zero the structure factor is that of the whole body, which says nothing about planes: maxima count after it has faded.
+    begin = int(np.argmax(sizes < _FADED)) if np.any(sizes < _FADED) else most
+    for k in range(max(begin, 1), most):
+        if sizes[k] > _CLEAR and sizes[k] >= sizes[k - 1] and sizes[k] >= sizes[k + 1]:
+            found.append((k + 1, float(np.angle(factors[k])) / (2.0 * np.pi)))
+    if not found and sizes[0] > _CLEAR:
+        found.append((1, float(np.angle(factors[0])) / (2.0 * np.pi)))  # a single layer
+    return found[:_ATTEMPTS]
 
 
 def _without_empty_sites(place: np.ndarray, m: np.ndarray) -> tuple[tuple[int, int, int], np.ndarray]:
@@ -125,13 +148,22 @@ def _without_empty_sites(place: np.ndarray, m: np.ndarray) -> tuple[tuple[int, i
     Returns:
         The numbers of sites along three directions of the lattice, and coordinates, shape=(n, 3), −1 for atoms that are not on it.
     """
-    some = place[np.random.default_rng(1).permutation(len(place))[:_SAMPLE]]
-    basis = spanned_basis(np.vstack([some - some[0], np.diag(m)]))
+    rng = np.random.default_rng(1)
+    some = place[rng.permutation(len(place))[:_SAMPLE]]
+    basis, origin = np.eye(3, dtype=np.int64), some[0]
+    # A few atoms span the lattice; several draws, because an interstitial among them spans a finer one.
+    for _ in range(_DRAWS):
+        few = some[rng.permutation(len(some))[:_FEW]]
+        spanned = spanned_basis(np.vstack([few - few[0], np.diag(m)]))
+        along = (some - few[0]) @ np.linalg.inv(spanned)
+        members = np.all(np.abs(along - np.rint(along)) < 1e-6, axis=1)
+        if members.mean() > 1.0 - _SHARED and abs(np.linalg.det(spanned)) > abs(np.linalg.det(basis)) + 0.5:
+            basis, origin = spanned, few[0]
     if abs(round(float(np.linalg.det(basis)))) == 1:
         return tuple(m.tolist()), place
     to_basis = np.linalg.inv(basis)
     sites, turned = diagonalized(np.rint(np.diag(m) @ to_basis))
-    along = (place - some[0]) @ to_basis
+    along = (place - origin) @ to_basis
     on_lattice = np.all(np.abs(along - np.rint(along)) < 1e-6, axis=1)
     coordinates = (np.rint(along).astype(np.int64) @ turned) % sites
     return tuple(sites.tolist()), np.where(on_lattice[:, None], coordinates, -1)

@@ -28,6 +28,7 @@ CRYSTALS: dict[str, tuple[Atoms, int]] = {
     "bcc": (bulk("Fe", cubic=True) * (5, 6, 7), 420),
     "rock salt": (bulk("NaCl", "rocksalt", a=5.6, cubic=True) * (4, 4, 4), 512),
     "diamond": (bulk("Si", cubic=True) * (4, 4, 4), 1024),
+    "diamond, primitive cells": (bulk("Si") * (8, 8, 8), 2048),
     "hcp": (bulk("Mg", orthorhombic=True) * (5, 5, 5), 1500),
 }
 """Name → crystal and the number of sites of the smallest lattice that holds all of its atoms."""
@@ -71,6 +72,37 @@ def test_what_is_no_lattice_shows_none() -> None:
     # Pairs of atoms at each site: half of them would have to share.
     pairs = np.repeat(CRYSTALS["simple cubic"][0].positions, 2, axis=0)
     assert lattice_sites(pairs + 0.01 * rng.normal(size=pairs.shape), np.array(CRYSTALS["simple cubic"][0].cell)) is None
+
+
+def in_vacuum(cells: int, height: int) -> Atoms:
+    """A film of fcc argon of so many cells in a box `height` cells high."""
+    film = bulk("Ar", "fcc", a=5.26, cubic=True) * (5, 5, cells)
+    film.set_cell(np.diag([5 * 5.26, 5 * 5.26, height * 5.26]))
+    return film
+
+
+@pytest.mark.parametrize("cells", [5, 8, 15])
+def test_a_film_in_vacuum_shows_its_planes_and_not_its_outline(cells: int) -> None:
+    film = in_vacuum(cells, 20)
+    found = lattice_sites(film.positions + 0.05 * np.random.default_rng(2).normal(size=film.positions.shape), np.array(film.cell))
+    assert found is not None and np.prod(found[0]) == 4 * 5 * 5 * 20 and len(np.unique(found[1])) == len(film)
+
+
+def test_a_lattice_that_is_mostly_empty_is_none() -> None:
+    crystal = bulk("Ar", "fcc", a=5.26, cubic=True) * (14, 14, 14)
+    ball = crystal[np.linalg.norm(crystal.positions - 7 * 5.26, axis=1) < 15.0]
+    assert len(ball) > 300
+    assert lattice_sites(ball.positions, np.array(ball.cell)) is None
+    assert lattice_sites(in_vacuum(2, 20).positions, np.array(in_vacuum(2, 20).cell)) is None
+
+
+def test_a_lattice_is_the_same_in_any_unit_of_length_and_with_an_interstitial() -> None:
+    crystal = CRYSTALS["fcc"][0]
+    x = np.vstack([crystal.positions, crystal.positions[100] + [2.63, 0.0, 0.0]])
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(len(x))
+        found = lattice_sites(0.297 * x[order], 0.297 * np.array(crystal.cell))
+        assert found is not None and np.prod(found[0]) == 320 and np.count_nonzero(found[1] < 0) == 1
 
 
 def test_atoms_between_the_sites_have_none_or_share_one() -> None:

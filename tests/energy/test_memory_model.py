@@ -107,6 +107,28 @@ def test_the_memory_of_a_device_counts_where_it_has_its_own(monkeypatch: pytest.
     require_memory(LARGE, LARGE.atoms, "big.extxyz")
 
 
+def test_a_dense_solver_that_does_not_fit_is_refused_with_the_size_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = argon(10)
+    monkeypatch.setattr(footprint, "host_memory", lambda: 2 * 2**30)
+    monkeypatch.setattr("md_sensitivity.pipeline.minimize", lambda *a, **k: pytest.fail("it started"))
+    with pytest.raises(DeviceError, match=r"about (\d+) atoms") as caught:
+        analyze(made, force_field(LJ), Options(solver="dense"))
+    largest = int(re.search(r"about (\d+) atoms of this density fit", str(caught.value))[1])  # type: ignore[index]
+    assert 3 * 8 * (3 * largest) ** 2 < 2 * 2**30 < 3 * 8 * (3 * 2 * largest) ** 2
+
+
+def test_the_limits_of_a_job_within_a_control_group_count(tmp_path: Path) -> None:
+    membership, root = tmp_path / "cgroup", tmp_path / "fs"
+    membership.write_text("4:cpu,memory:/slurm/job_7\n0::/system.slice/job\n")
+    found = [path.relative_to(root).as_posix() for path in footprint._limits(membership, root)]
+    assert found == [
+        "system.slice/job/memory.max", "system.slice/memory.max", "memory.max",
+        "memory/slurm/job_7/memory.limit_in_bytes", "memory/slurm/memory.limit_in_bytes", "memory/memory.limit_in_bytes",
+    ]  # fmt: skip
+    nothing = [path.relative_to(root).as_posix() for path in footprint._limits(tmp_path / "none", root)]
+    assert nothing == ["memory.max", "memory/memory.limit_in_bytes"]
+
+
 def test_an_analysis_that_does_not_fit_is_refused_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     # The stored Hessian and the solves are what is too much: the neighbor tables would fit.
     made, field = argon(6), force_field(LJ)
