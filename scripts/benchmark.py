@@ -168,7 +168,8 @@ def _write(
         chosen.output.write_text(content + "\n", encoding="utf-8")
     if chosen.plot:
         chosen.plot.parent.mkdir(parents=True, exist_ok=True)
-        plot.draw(measures, chosen.plot)
+        if not plot.draw(measures, chosen.plot):
+            print("no picture: none of these measures grows with the number of atoms or has a limit", file=sys.stderr)
     if chosen.write_docs:
         page.write(PAGE, _platform(), text)
 

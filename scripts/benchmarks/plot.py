@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Measure
 
@@ -16,33 +17,43 @@ def missing() -> str:
     return "" if importlib.util.find_spec("matplotlib") else "--plot needs matplotlib (pip install '.[figures]')"
 
 
-def draw(measures: Sequence[Measure], path: Path) -> None:
-    """Write the picture; the end of the name tells its format."""
+def draw(measures: Sequence[Measure], path: Path) -> bool:
+    """Write the picture, the end of whose name tells its format; False, and no picture, where no measure has anything to draw."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 6), layout="constrained", width_ratios=(1, 1.4))
-    for measure in measures:
-        if "sizes" in measure.details:
-            seconds = [statistics.median(times) for times in measure.details["seconds"]]
-            left.loglog(measure.details["sizes"], seconds, "o-", label=f"{measure.details['solver']}, p = {measure.median or 0:.2f}")
-    left.set(xlabel="atoms", ylabel="derivatives of 8 parameters [s]", title="growth")
-    if left.lines:
-        left.legend()
+    grown = [measure for measure in measures if "sizes" in measure.details]
     judged = [measure for measure in measures if measure.values and measure.limit]
-    for row, measure in enumerate(reversed(judged)):
-        shares = [limit_share(measure, value) for value in measure.values]
-        middle = statistics.median(shares)
-        color = "tab:blue" if measure.within else "tab:red"
-        right.plot([min(shares), max(shares)], [row, row], "-", color=color)
-        right.plot([middle], [row], "o", color=color)
-    right.axvline(1.0, color="black", linewidth=0.8)
-    right.set(xscale="log", xlabel="figure / limit (limit / figure for speed-ups); left of 1 is good", title="figures against limits")
-    right.set_yticks(range(len(judged)), [measure.key for measure in reversed(judged)])
+    panels = [panel for panel, content in ((_growth, grown), (_against_limits, judged)) if content]
+    if not panels:
+        return False
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(6.5 * len(panels), 6), layout="constrained", squeeze=False)
+    for axis, panel in zip(axes[0], panels, strict=True):
+        panel(axis, grown if panel is _growth else judged)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
+    return True
+
+
+def _growth(axis: Any, measures: Sequence[Measure]) -> None:
+    for measure in measures:
+        seconds = [statistics.median(times) for times in measure.details["seconds"]]
+        axis.loglog(measure.details["sizes"], seconds, "o-", label=f"{measure.details['solver']}, p = {measure.median or 0:.2f}")
+    axis.set(xlabel="atoms", ylabel="derivatives of 8 parameters [s]", title="growth")
+    axis.legend()
+
+
+def _against_limits(axis: Any, measures: Sequence[Measure]) -> None:
+    for row, measure in enumerate(reversed(measures)):
+        shares = [limit_share(measure, value) for value in measure.values]
+        color = "tab:blue" if measure.within else "tab:red"
+        axis.plot([min(shares), max(shares)], [row, row], "-", color=color)
+        axis.plot([statistics.median(shares)], [row], "o", color=color)
+    axis.axvline(1.0, color="black", linewidth=0.8)
+    axis.set(xscale="log", xlabel="figure / limit (limit / figure for speed-ups); left of 1 is good", title="figures against limits")
+    axis.set_yticks(range(len(measures)), [measure.key for measure in reversed(measures)])
 
 
 def limit_share(measure: Measure, value: float) -> float:
