@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from unittest.mock import patch
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax is imported; see md_sensitivity/cli/edge.py
 
@@ -20,6 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
     from md_sensitivity.cli.cache import keep_compiled_programs
 
     keep_compiled_programs("tests")
+
+
+@pytest.fixture
+def own_environment() -> Iterator[None]:
+    """Undoes what the test, and what it calls, changes in the environment; the mapping stays itself, because libraries keep it."""
+    with patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

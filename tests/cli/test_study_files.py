@@ -89,10 +89,10 @@ def test_a_pattern_that_matches_nothing_is_a_missing_file(run: Run, place: Path)
     assert code == 3 and "*.cif" in err
 
 
+@pytest.mark.usefixtures("own_environment")
 def test_threads_from_the_batch_system(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
-    monkeypatch.setattr(os, "environ", os.environ.copy())
     monkeypatch.setitem(os.environ, "SLURM_CPUS_PER_TASK", "3")
     assert run("analyze", "dimer.xyz", "-f", "argon.toml")[0] == 0
     assert os.environ["OMP_NUM_THREADS"] == os.environ["NPROC"] == "3"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(folder: Path, capfd: pytest.CaptureFixture[str], own_environment: None) -> Run:
     """Runs one command line in this process, with the environment as it was before."""
-    monkeypatch.setattr(os, "environ", os.environ.copy())
 
     def call(*words: str) -> Ran:
         before = listed(folder.parent)
