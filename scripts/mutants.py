@@ -144,7 +144,7 @@ MUTANTS = (
     ),
     Mutant(
         name="stored blocks with two components exchanged",
-        file="md_sensitivity/stored/pairs.py",
+        file="md_sensitivity/voigt.py",
         old="PLACES = ((0, 5, 4), (5, 1, 3), (4, 3, 2))",
         new="PLACES = ((0, 3, 4), (3, 1, 5), (4, 5, 2))",
         tests=(f"{OPERATORS}::test_stored_blocks_are_the_derivative_of_the_gradient",),
@@ -228,7 +228,7 @@ MUTANTS = (
     ),
     Mutant(
         name="wrong Voigt order",
-        file="md_sensitivity/observables/stress.py",
+        file="md_sensitivity/voigt.py",
         old="VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))",
         new="VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))",
         tests=("tests/equilibria/test_responses_agree_with_lammps.py::test_energy_and_stress_respond_as_in_lammps",),

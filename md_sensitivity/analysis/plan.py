@@ -18,6 +18,7 @@ from md_sensitivity.system import System
 _SECONDS_PER_ENTRY = 1.2e-8
 """Rough time of one force evaluation for each entry of a neighbor table on one CPU core."""
 _CRYSTAL_ITERATIONS = 25.0
+"""Iterations of a linear solve that the average crystal preconditions, at any size."""
 _TRIPLETS = 0.5
 """Extra work of three-body terms, for each entry and each further neighbor."""
 

@@ -20,6 +20,7 @@ import numpy as np
 from md_sensitivity.compilation import program
 from md_sensitivity.curvature.integer_lattices import diagonalized, spanned_basis
 from md_sensitivity.energy import Assembled, Frame
+from md_sensitivity.voigt import PLACES, VOIGT
 
 _CLEAR, _FADED = 0.75, 0.5
 """Structure factors of planes of sites: 1 in a perfect lattice, 0.8 where atoms are a tenth of the spacing away; and of none."""
@@ -30,6 +31,7 @@ _ATTEMPTS = 3
 _EMPTIEST = 4
 """Sites for each atom, at most: beyond, transforms cost more than the iterations that they save, and take memory."""
 _FEW, _DRAWS = 24, 8
+"""Atoms that are drawn to span the lattice, and how often."""
 _SAMPLE = 400
 """Atoms that are asked where the planes are."""
 _ROWS = 1024
@@ -40,7 +42,6 @@ _LOCAL = 0.3
 """Weight of r itself, in units of the stiffest wave: it serves what the average crystal does not know."""
 _SMALLEST = 1e-6
 """Waves softer than this fraction of the stiffest are left out: rigid motions."""
-_PLACES = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["occupant", "site", "inverse", "free", "local"], meta_fields=["shape"])
@@ -71,7 +72,7 @@ class Lattice:
         def answer(vector: jax.Array) -> jax.Array:
             at_sites = _padded(vector)[:, self.occupant].reshape(3, *self.shape)
             waves = jnp.fft.rfftn(at_sites, axes=(1, 2, 3))
-            moved = jnp.stack([sum(inverse[place] * waves[c] for c, place in enumerate(row)) for row in _PLACES])
+            moved = jnp.stack([sum(inverse[place] * waves[c] for c, place in enumerate(row)) for row in PLACES])
             return _padded(jnp.fft.irfftn(moved, s=self.shape, axes=(1, 2, 3)).reshape(3, -1))[:, self.site]
 
         # On a CPU one vector after the other: its waves stay in the cache.
@@ -203,7 +204,7 @@ def lattice_response(stored: Assembled, x: np.ndarray, frame: Frame) -> Lattice 
         return None
     shape, site = found
     average = _average(stored, shape, site)
-    matrix = np.stack([np.stack([average[place] for place in row], axis=-1) for row in _PLACES], axis=-2)
+    matrix = np.stack([np.stack([average[place] for place in row], axis=-1) for row in PLACES], axis=-2)
     values, vectors = np.linalg.eigh(matrix)
     largest = float(values.max())
     kept = values > _SMALLEST * largest
@@ -219,7 +220,7 @@ def lattice_response(stored: Assembled, x: np.ndarray, frame: Frame) -> Lattice 
     return Lattice(
         jnp.asarray(occupant),
         jnp.asarray(place),
-        tuple(jnp.asarray(inverse[..., a, b]) for a, b in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))),
+        tuple(jnp.asarray(inverse[..., a, b]) for a, b in VOIGT),
         free,
         jnp.asarray(_LOCAL / largest),
         shape,

@@ -55,8 +55,10 @@ def stored_at(energy: Energy, x: PyTree, theta: PyTree) -> Stored | None:
 @program
 def chord_steps(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, eigenvalues: jax.Array, eigenvectors: jax.Array, goal: jax.Array
-) -> tuple[PyTree, jax.Array]:
-    """x after chord steps, and their number; the best point met, which is the start where the first step does not help.
+) -> tuple[PyTree, jax.Array, jax.Array]:
+    """x after chord steps, their number, and that of products with the Hessian.
+
+    It is the best point met, which is the start where the first step does not help.
 
     Args:
         modes: zero modes at x, projected out of each step.
@@ -68,15 +70,14 @@ def chord_steps(
     def inverse(g: jax.Array) -> tuple[jax.Array, jax.Array]:
         return project(eigen_solve(eigenvalues, eigenvectors, project(g)[None])[0]), jnp.zeros((), dtype=jnp.int32)
 
-    found, count, _ = _stepped(energy, x, theta, inverse, goal)
-    return found, count
+    return _stepped(energy, x, theta, inverse, goal)
 
 
 @program
 def stored_chord_steps(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Stored, goal: jax.Array
 ) -> tuple[PyTree, jax.Array, jax.Array]:
-    """The same with the stored Hessian of a nearby minimum; and the number of products with it."""
+    """The same with the stored Hessian of a nearby minimum."""
     operator = hessian_operator(energy, x, theta, modes, stored.hessian, stored.preconditioner)
     project = flat_projector(modes, energy, x)
 

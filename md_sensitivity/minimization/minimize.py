@@ -145,11 +145,11 @@ def polish(
     x = equilibrium.x
     energy = energy.updated(x, theta)
     modes = zero_modes(energy, x, theta)
-    known = equilibrium.spectrum
+    known, steps, products = equilibrium.spectrum, 0, 0
     if known is not None and known.eigenvectors is not None:
-        x, _ = chord_steps(energy, x, theta, modes, np.asarray(known.eigenvalues), known.eigenvectors, np.float64(goal))
+        x, steps, products = chord_steps(energy, x, theta, modes, np.asarray(known.eigenvalues), known.eigenvectors, np.float64(goal))
     elif stored is not None:
-        x, _, _ = stored_chord_steps(energy, x, theta, modes, stored, np.float64(goal))
+        x, steps, products = stored_chord_steps(energy, x, theta, modes, stored, np.float64(goal))
     if x is not equilibrium.x:
         # What chord steps reach is close to rounding; Newton steps go on only where they do not get there.
         goal = max(goal, 1e-2 * equilibrium.max_force)
@@ -161,9 +161,9 @@ def polish(
         energy=energy,
         value=float(state.energy),
         max_force=_largest(state),
-        steps=int(state.steps),
-        force_evaluations=int(state.evaluations),
-        hessian_products=int(state.products),
+        steps=int(steps) + int(state.steps),
+        force_evaluations=int(steps) + int(state.evaluations),
+        hessian_products=int(products) + int(state.products),
         spectrum=None,
     )
 

@@ -16,9 +16,8 @@ from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.observables.base import Data, ObservableKind, system_of
 from md_sensitivity.units import NEWTON_PER_METER
+from md_sensitivity.voigt import VOIGT
 
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-"""Order of components: xx yy zz yz xz xy."""
 _COMPONENTS = np.array([0.5 * (np.outer(np.eye(3)[a], np.eye(3)[b]) + np.outer(np.eye(3)[b], np.eye(3)[a])) for a, b in VOIGT])
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from md_sensitivity.interactions import BoundTerm, coefficients
 from md_sensitivity.kernels import Block, Space, by_blocks, edges_of, laid_out, take
 from md_sensitivity.potentials.base import Coefficients, ManyBodyForm
+from md_sensitivity.voigt import VOIGT
 
 WIDEST = 12
 """Neighbors in the widest environments that are stored: 36 × 36 numbers for each atom. Beyond, derivatives of the gradient serve."""
@@ -58,8 +59,7 @@ class EnvironmentBlocks(NamedTuple):
         first = jnp.broadcast_to(near[:, :, None], shape).reshape(count, -1)
         second = jnp.broadcast_to(near[:, None, :], shape).reshape(count, -1)
         own = jnp.broadcast_to(rows[:, None], near.shape)
-        places = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-        return jnp.concatenate([own, first], axis=1), jnp.concatenate([near, second], axis=1), tuple(parts[..., a, b] for a, b in places)
+        return jnp.concatenate([own, first], axis=1), jnp.concatenate([near, second], axis=1), tuple(parts[..., a, b] for a, b in VOIGT)
 
 
 def environment_blocks(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Any) -> EnvironmentBlocks:

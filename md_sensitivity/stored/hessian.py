@@ -14,7 +14,8 @@ from md_sensitivity.interactions import BoundTerm
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.sharding import gathered
 from md_sensitivity.stored.environments import WIDEST, EnvironmentBlocks, environment_blocks
-from md_sensitivity.stored.pairs import PLACES, PairBlocks, pair_blocks
+from md_sensitivity.stored.pairs import PairBlocks, pair_blocks
+from md_sensitivity.voigt import PLACES
 
 
 @partial(

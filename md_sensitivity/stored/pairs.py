@@ -17,11 +17,10 @@ from md_sensitivity.kernels import Block, Shared, Space, by_blocks, laid_out, ov
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.reduction import sum_entries
 from md_sensitivity.sharding import gathered
+from md_sensitivity.voigt import PLACES
 
 _TOGETHER = 4
 """Vectors whose products share one loop over the entries; more do not fit into the registers."""
-PLACES = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
-"""Where the nine components of a symmetric block stand among the stored six: xx yy zz yz xz xy."""
 BYTES_PER_ENTRY = 6 * 8
 
 

@@ -110,6 +110,7 @@ def test_atoms_between_the_sites_have_none_or_share_one() -> None:
     x = np.vstack([crystal.positions, crystal.positions[7] + [2.6, 0.0, 0.0], crystal.positions[9] + [0.3, 0.1, 0.0]])
     found = lattice_sites(x, np.array(crystal.cell))
     assert found is not None and len(np.unique(found[1][:320])) == 320
+    assert found[1][320] == -1 and found[1][321] == found[1][9]
 
 
 integers = st.integers(-9, 9)

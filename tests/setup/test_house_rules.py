@@ -16,7 +16,7 @@ PACKAGE = ROOT / "md_sensitivity"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 ORDER = (
-    ("__init__", "errors", "files", "units", "registry", "types", "progress", "versions", "startup", "compilation", "reduction",
+    ("__init__", "errors", "files", "units", "voigt", "registry", "types", "progress", "versions", "startup", "compilation", "reduction",
      "sharding"),
     ("structures",),
     ("potentials",),
