@@ -1,6 +1,7 @@
 """How much memory an analysis takes, in one model: what refuses a request before it starts, and what a plan announces.
 
-Memory is linear in the number of atoms and of neighbor entries; the constants were measured (docs/large_systems.md).
+Memory is linear in the number of atoms and of neighbor entries; the constants were measured (docs/large_systems.md), those of
+the average crystal and of dense matrices counted from their arrays.
 """
 
 from __future__ import annotations
