@@ -8,24 +8,26 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.data import ForceField, Term, join_types
-from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.potentials.base import ManyBodyForm, types_of
 from md_sensitivity.types import Structure
 
 
 def row_tables(term: Term, species: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Rows of θ for each tuple of the types present, and for each type alone where mixing uses it."""
-    count, order = len(species), term.form.order
     rows: dict[str, np.ndarray] = {}
     own: dict[str, np.ndarray] = {}
+    specs = {spec.name: spec for spec in term.form.parameters}
     for name, tuples in term.rows.items():
+        order = types_of(specs[name], term.form)
+        symmetric = not isinstance(term.form, ManyBodyForm) and order == 2 and not specs[name].ordered
         index: dict[tuple[str, ...], int] = {}
         for row, types in enumerate(tuples):
             full = types * order if len(types) == 1 else types
             index[full] = row
-            if isinstance(term.form, PairForm):
+            if symmetric:
                 index[full[::-1]] = row
-        table = np.full((count,) * order, -1, dtype=np.int32)
-        for place in product(range(count), repeat=order):
+        table = np.full((len(species),) * order, -1, dtype=np.int32)
+        for place in product(range(len(species)), repeat=order):
             table[place] = index.get(tuple(species[i] for i in place), -1)
         rows[name] = table
         own[name] = np.diagonal(table).copy() if order == 2 else np.zeros(0, dtype=np.int32)
@@ -41,11 +43,12 @@ def require_parameters(force_field: ForceField, structure: Structure, species: t
             incomplete = [name for i, name in enumerate(species) if any(table[i] < 0 for table in own.values())]
             missing += [f"{term.label}.{name}" for name in incomplete]
             continue
-        absent = np.any(np.stack([table < 0 for table in rows.values()]), axis=0)
-        tuples = {tuple(species[i] for i in place) for place in np.argwhere(absent)}
-        if isinstance(term.form, PairForm):
-            tuples = {min(types, types[::-1]) for types in tuples}
-        missing += [f"{term.label}.{join_types(types)}" for types in sorted(tuples)]
+        absent = {
+            tuple(species[i] for i in place) for table in rows.values() for place in np.argwhere(table < 0)
+        }
+        if not isinstance(term.form, ManyBodyForm):
+            absent = {min(types, types[::-1]) for types in absent}
+        missing += [f"{term.label}.{join_types(types)}" for types in sorted(absent)]
     if missing:
         shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
         raise InputError(

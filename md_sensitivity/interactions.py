@@ -1,7 +1,7 @@
 """Terms bound to a structure, and the one rule by which all of them are differentiated.
 
 Each form is a function of edge vectors r_ij = x_j − x_i + image. The energy carries a custom derivative rule: its gradient with
-respect to positions is *gathered* over the full neighbor table (for pair forms −2 Σ_j g_ij; for many-body forms
+respect to positions is *gathered* over the full neighbor table (for pair and embedded forms −2 Σ_j g_ij; for many-body forms
 Σ_j (g_ji − g_ij) through the table of opposite entries), where g is the gradient with respect to edges, which is local. Hessian
 products and mixed derivatives are derivatives of that gather and hold no scatter. Strain derivatives are Σ g ⊗ r. The sums themselves
 are in `kernels.py`.
@@ -18,9 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
+from md_sensitivity.blocks import at_edges, laid_out
 from md_sensitivity.kernels import (
-    at_edges,
-    laid_out,
+    embedded_energy,
+    embedded_gradient,
+    embedded_strain,
     many_body_energy,
     many_body_gradient,
     many_body_strain,
@@ -30,7 +32,7 @@ from md_sensitivity.kernels import (
     squares,
 )
 from md_sensitivity.neighbors import NeighborTable, displacement
-from md_sensitivity.potentials.base import Coefficients, Form, PairForm
+from md_sensitivity.potentials.base import Coefficients, EmbeddedForm, Form, ManyBodyForm, PairForm, natural_end
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 
@@ -39,7 +41,7 @@ Theta = Any
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["rows", "own", "scale", "cutoff", "switch_from", "neighbors"],
+    data_fields=["rows", "own", "scale", "constants", "cutoff", "switch_from", "atoms", "neighbors"],
     meta_fields=["form", "label", "truncation", "mixing", "options"],
 )
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +49,14 @@ class BoundTerm:
     """A potential bound to the types and neighbors of one structure.
 
     Attributes:
-        rows: parameter → row of θ for each tuple of types present, shape=(s,) * order; −1 where it follows from mixing.
+        rows: parameter → row of θ for each tuple of types present, shape=(s,) * types; −1 where it follows from mixing.
         own: parameter → row of θ for each type alone, shape=(s,); −1 where there is none.
         scale: parameter → conversion from the file's unit to Å and eV.
+        constants: numbers of entries that are no part of θ, in Å and eV, in the order of their rows.
+        options: in Å and eV.
         cutoff: [Å]; infinite where there is none or the form has a range of its own.
         switch_from: [Å]; equal to the cutoff where nothing is switched.
+        atoms: how many rows are atoms, the first ones; the others pad the arrays, and have no energy.
     """
 
     form: Form
@@ -62,14 +67,21 @@ class BoundTerm:
     rows: dict[str, jax.Array]
     own: dict[str, jax.Array]
     scale: dict[str, jax.Array]
+    constants: dict[str, jax.Array]
     cutoff: jax.Array
     switch_from: jax.Array
+    atoms: jax.Array
     neighbors: NeighborTable
 
 
 def coefficients(term: BoundTerm, theta: Theta) -> dict[str, jax.Array]:
-    """Parameters of each tuple of types in Å and eV, shape=(s,) * order."""
-    values = {name: jnp.asarray(theta[term.label][name], dtype=jnp.float64) * scale for name, scale in term.scale.items()}
+    """Parameters of each tuple of types in Å and eV, shape=(s,) * types, of a series one more axis."""
+    options = dict(term.options)
+    values = dict(term.constants)
+    for spec in term.form.parameters:
+        if not spec.option:
+            flat = jnp.asarray(theta[term.label][spec.name], dtype=jnp.float64) * term.scale[spec.name]
+            values[spec.name] = flat if spec.count is None else flat.reshape(-1, spec.count(options))
     if term.mixing == "none":
         return {name: values[name][rows] for name, rows in term.rows.items()}
     means = MIXING_RULES[term.mixing]
@@ -81,49 +93,69 @@ def coefficients(term: BoundTerm, theta: Theta) -> dict[str, jax.Array]:
     return table
 
 
-def pair_range(term: BoundTerm, table: Coefficients) -> jax.Array:
+def tables(term: BoundTerm, theta: Theta) -> Any:
+    """What a form reads of θ: tables of types made of the parameters, as its `tables` says, or the parameters themselves."""
+    found, form = coefficients(term, theta), term.form
+    if isinstance(form, ManyBodyForm) or form.tables is None:
+        return found
+    return form.tables(found, dict(term.options))
+
+
+def pair_range(term: BoundTerm, table: Any) -> jax.Array:
     """Distance within which a pair of types interacts, shape=(s, s) [Å]; 0 where it does not interact at all."""
-    if not isinstance(term.form, PairForm):
-        return term.form.pair_range(table)
-    strength = term.form.strength(table)
-    natural = term.form.natural_range
-    reach = term.cutoff if natural is None else natural(table, dict(term.options))
-    return jnp.where(strength != 0, reach, 0.0)
+    form, options = term.form, dict(term.options)
+    if isinstance(form, ManyBodyForm):
+        return form.pair_range(table, options)
+    pairs = _pairs(form, table)
+    ends = term.cutoff if form.natural_range is None else form.natural_range(pairs, options)
+    if isinstance(form, EmbeddedForm):
+        return jnp.broadcast_to(ends, next(iter(pairs.values())).shape)
+    return jnp.where(form.strength(pairs) != 0, ends, 0.0)
+
+
+def _pairs(form: Form, table: Any) -> Coefficients:
+    return table.pairs if isinstance(form, EmbeddedForm) else table
 
 
 def range_of(term: BoundTerm, theta: Theta) -> jax.Array:
     """Largest distance at which the term interacts [Å]; it moves with θ where the form has a range of its own."""
-    if isinstance(term.form, PairForm) and term.form.natural_range is None:
-        return term.cutoff
-    return _natural_range(term, theta)
+    return _natural_range(term, theta) if natural_end(term.form) else term.cutoff
 
 
 @jax.jit
 def _natural_range(term: BoundTerm, theta: Theta) -> jax.Array:
-    return jnp.max(pair_range(term, coefficients(term, theta)))
+    return jnp.max(pair_range(term, tables(term, theta)))
 
 
 def has_kinks(term: BoundTerm) -> bool:
     """Whether the first or second derivative of the term's energy jumps at some distance, be it one that is infinite."""
-    if not isinstance(term.form, PairForm):
-        return False
-    return term.form.natural_range is not None or TRUNCATIONS[term.truncation].smooth < 2
+    if natural_end(term.form):
+        return term.form.kinks is not None
+    return term.form.kinks is not None or TRUNCATIONS[term.truncation].smooth < 2
 
 
 def endless(term: BoundTerm) -> bool:
     """Whether a term whose values are known on the host has no range at all, so that it has no kinks either."""
-    return isinstance(term.form, PairForm) and term.form.natural_range is None and bool(np.isinf(term.cutoff))
+    return not natural_end(term.form) and bool(np.isinf(term.cutoff))
 
 
-def kink_gaps(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array | None:
-    """How far each pair is from the distance where the first or second derivative of its energy jumps, shape=(rows, e) [Å].
+def kink_gaps(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
+    """How far each pair is from distances where the first or second derivative of its energy jumps, shape=(rows, e) [Å] each.
 
-    Negative inside; infinite for padding. None where the term has no such distance: then its response is continuous.
+    Negative inside; infinite for padding. None at all where the term has no such distance: then its response is continuous.
     """
-    if not has_kinks(term):
-        return None
-    reach, square = _reach(term, x, kinds, theta), squares(term.neighbors, x)
-    return jnp.where((reach > 0) & jnp.isfinite(square), jnp.sqrt(square) - reach, jnp.inf)
+    table, square = tables(term, theta), squares(term.neighbors, x)
+    ends: list[jax.Array] = []
+    if not natural_end(term.form) and TRUNCATIONS[term.truncation].smooth < 2:
+        ends.append(pair_range(term, table))
+    if term.form.kinks is not None:
+        ends += term.form.kinks(_pairs(term.form, table), dict(term.options))
+    rows, space = laid_out(term.neighbors, kinds, x, None)
+    found = []
+    for end in ends:
+        reach = at_edges(end, rows, space)
+        found.append(jnp.where((reach > 0) & jnp.isfinite(square), jnp.sqrt(square) - reach, jnp.inf))
+    return tuple(found)
 
 
 def acting(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array:
@@ -133,7 +165,7 @@ def acting(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax
 
 def _reach(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax.Array:
     rows, space = laid_out(term.neighbors, kinds, x, None)
-    return at_edges(pair_range(term, coefficients(term, theta)), rows, space)
+    return at_edges(pair_range(term, tables(term, theta)), rows, space)
 
 
 # Jitted functions within traced code are traced once, and their derivatives are derived once, however many programs use them.
@@ -142,12 +174,22 @@ def _raw_energy(x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tup
     total = _validity(x, theta, terms)
     for term in terms:
         rows, space = laid_out(term.neighbors, kinds, x, strain)
-        table = coefficients(term, theta)
+        table = tables(term, theta)
         if isinstance(term.form, PairForm):
-            total = total + pair_energy(term, term.form, table, rows, space)
+            total = total + pair_energy(term, table, rows, space) + _self_energies(term, term.form, theta, kinds)
+        elif isinstance(term.form, EmbeddedForm):
+            total = total + jnp.sum(embedded_energy(term, table, rows, space)[0])
         else:
-            total = total + many_body_energy(term.form, table, rows, space, term.neighbors)
+            total = total + many_body_energy(term, term.form, table, rows, space)
     return total
+
+
+def _self_energies(term: BoundTerm, form: PairForm, theta: Theta, kinds: jax.Array) -> jax.Array:
+    """Energy of the atoms by themselves [eV], which is felt by derivatives with respect to θ only."""
+    if form.self_energy is None:
+        return jnp.zeros(())
+    of_types = form.self_energy(coefficients(term, theta), dict(term.options))
+    return jnp.sum(jnp.where(jnp.arange(kinds.shape[0]) < term.atoms, of_types[kinds], 0.0))
 
 
 def _validity(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:
@@ -175,11 +217,14 @@ def energy_and_gradient(
     energy, by_position = valid, jnp.zeros_like(x) + valid
     for term in terms:
         rows, space = laid_out(term.neighbors, kinds, x, strain)
-        table = coefficients(term, theta)
+        table = tables(term, theta)
         if isinstance(term.form, PairForm):
-            part, gradient = pair_gradient(term, term.form, table, rows, space)
+            part, gradient = pair_gradient(term, table, rows, space)
+            part = part + _self_energies(term, term.form, theta, kinds)
+        elif isinstance(term.form, EmbeddedForm):
+            part, gradient = embedded_gradient(term, table, rows, space)
         else:
-            part, gradient = many_body_gradient(term.form, table, rows, space, term.neighbors)
+            part, gradient = many_body_gradient(term, term.form, table, rows, space)
         energy, by_position = energy + part, by_position + gradient[: x.shape[0]]
     if strain is not None:
         by_position = by_position @ (jnp.eye(3) + strain)
@@ -194,11 +239,13 @@ def strain_gradient(
     total = jnp.zeros((3, 3))
     for term in terms:
         rows, space = laid_out(term.neighbors, kinds, x, strain)
-        table = coefficients(term, theta)
+        table = tables(term, theta)
         if isinstance(term.form, PairForm):
-            total = total + pair_strain(term, term.form, table, rows, space)
+            total = total + pair_strain(term, table, rows, space)
+        elif isinstance(term.form, EmbeddedForm):
+            total = total + embedded_strain(term, table, rows, space)
         else:
-            total = total + many_body_strain(term.form, table, rows, space, term.neighbors)
+            total = total + many_body_strain(term, term.form, table, rows, space)
     return total
 
 

@@ -30,7 +30,7 @@ from md_sensitivity.interactions import (
     total_energy,
 )
 from md_sensitivity.neighbors import build_table, complete_cell, on_device, padded_size
-from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.potentials.base import ManyBodyForm, natural_end
 from md_sensitivity.sharding import memories, mesh_of
 from md_sensitivity.stored import StoredHessian, storable, stored_hessian
 from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, narrowed, shared_by, with_neighbors, without_contacts
@@ -212,8 +212,7 @@ def _bonds(system: System, x: jax.Array, theta: Theta) -> tuple[Bonds, ...]:
 
 @jax.jit
 def _gaps(system: System, x: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
-    gaps = (kink_gaps(term, x, system.kinds, theta) for term in system.terms)
-    return tuple(gap for gap in gaps if gap is not None)
+    return tuple(gap for term in system.terms for gap in kink_gaps(term, x, system.kinds, theta))
 
 
 @partial(jax.jit, static_argnames="dimensions")
@@ -324,27 +323,34 @@ def _bind(term: Term, force_field: ForceField, structure: Structure, system: Sys
     rows, own = row_tables(term, system.species)
     length = 1.0 if force_field.units.reduced else force_field.units.length
     cutoff = math.inf if term.cutoff is None else term.cutoff * length
-    natural = not isinstance(term.form, PairForm) or term.form.natural_range is not None
-    if math.isinf(cutoff) and not natural and any(pbc):
+    if math.isinf(cutoff) and not natural_end(term.form) and any(pbc):
         raise InputError(
             f"{where_of(force_field)}: potential {term.label!r} has no cutoff, but the structure {structure.path or structure.name} is "
             "periodic; add cutoff = ... to it"
         )
-    needs_reverse = not isinstance(term.form, PairForm)
+    needs_reverse = isinstance(term.form, ManyBodyForm)
+    units, specs = force_field.units, {spec.name: spec for spec in term.form.parameters}
+    inner = {option.name: units.factor(option.energy, option.length) for option in term.form.options}
     bound = BoundTerm(
         form=term.form,
         label=term.label,
         truncation=term.truncation,
         mixing=term.mixing,
-        options=tuple(term.options.items()),
+        options=tuple((name, value * inner[name]) for name, value in term.options.items()),
         rows=rows,  # type: ignore[arg-type]
         own=own,  # type: ignore[arg-type]
         scale={
-            spec.name: np.float64(force_field.units.factor(spec.energy, spec.length))  # type: ignore[misc]
-            for spec in term.form.parameters
+            name: np.float64(units.factor(spec.energy, spec.length))  # type: ignore[misc]
+            for name, spec in specs.items()
+            if not spec.option
+        },
+        constants={
+            name: np.asarray(values) * units.factor(specs[name].energy, specs[name].length)  # type: ignore[misc]
+            for name, values in term.constants.items()
         },
         cutoff=np.float64(cutoff),  # type: ignore[arg-type]
         switch_from=np.float64(cutoff if term.switch_from is None else term.switch_from * length),  # type: ignore[arg-type]
+        atoms=np.int32(len(system.positions) if system.atoms is None else system.atoms),  # type: ignore[arg-type]
         neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
     )
     reach = float(range_of(bound, force_field.parameters))

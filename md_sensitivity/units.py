@@ -49,13 +49,13 @@ class UnitSystem:
         """Multiplier that takes a number of dimension energy^a length^b from this system to eV and Å."""
         return float(self.energy**energy * self.length**length)
 
-    def symbol(self, energy: float, length: float) -> str:
-        """Printed unit of a number of dimension energy^a length^b; "1" where it has none."""
+    def symbol(self, energy: float, length: float, charge: float = 0.0) -> str:
+        """Printed unit of a number of dimension energy^a length^b charge^c; "1" where it has none."""
         if self.reduced:
             return "reduced"
-        parts = [_power(self.energy_symbol, energy), _power(self.length_symbol, length)]
-        above = "·".join(part for part, exponent in zip(parts, (energy, length), strict=True) if exponent > 0)
-        below = [_power(base, -e) for base, e in ((self.energy_symbol, energy), (self.length_symbol, length)) if e < 0]
+        dimensions = ((self.energy_symbol, energy), (self.length_symbol, length), ("e", charge))
+        above = "·".join(_power(base, e) for base, e in dimensions if e > 0)
+        below = [_power(base, -e) for base, e in dimensions if e < 0]
         text = above or "1"
         return text if not below else f"{text}/{'/'.join(below)}"
 

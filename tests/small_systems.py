@@ -21,15 +21,22 @@ from md_sensitivity.types import Structure
 
 SPACING = 2.6
 """Distance of nearest neighbors before rattling [Å]."""
+PAIR_SETTINGS = "cutoff = 5.3\nswitch_from = 4.2"
 CELL = np.array([[3.7, 0.0, 0.0], [0.5, 3.6, 0.0], [-0.4, 0.7, 3.8]])
 
 
-def _pairs(style: str, values: Mapping[str, tuple[float, float, float]], settings: str) -> str:
+def _pairs(style: str, values: Mapping[str, tuple[float, float, float]], settings: str = PAIR_SETTINGS) -> str:
     """TOML of a pair potential with values for A-A, A-B, B-B."""
     lines = ["[[potential]]", f'style = "{style}"', settings]
     for place, types in enumerate(("A-A", "A-B", "B-B")):
         lines += [f"[potential.parameters.{types}]", *(f"{name} = {of_types[place]!r}" for name, of_types in values.items())]
     return "\n".join(lines) + "\n"
+
+
+def _sutton_chen() -> str:
+    values = {"epsilon": (0.02, 0.025, 0.03), "a": (3.6, 3.5, 3.4), "n": (8.5, 9.0, 9.5), "m": (5.5, 6.0, 6.5)}
+    strengths = "".join(f"[potential.parameters.{name}]\nc = {c}\n" for name, c in (("A", 28.0), ("B", 32.0)))
+    return _pairs("sutton_chen", values) + strengths
 
 
 def _stillinger_weber() -> str:
@@ -44,12 +51,15 @@ def _stillinger_weber() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAIR_SETTINGS = "cutoff = 5.3\nswitch_from = 4.2"
 FORCE_FIELDS = {
     "lennard_jones": _pairs("lennard_jones", {"sigma": (2.3, 2.25, 2.1), "epsilon": (0.4, 0.3, 0.5)}, PAIR_SETTINGS),
     "morse": _pairs("morse", {"D": (0.4, 0.5, 0.3), "alpha": (1.3, 1.5, 1.4), "r0": (2.6, 2.5, 2.7)}, PAIR_SETTINGS),
     "buckingham": _pairs("buckingham", {"A": (900.0, 800.0, 700.0), "rho": (0.31, 0.3, 0.32), "C": (20.0, 25.0, 15.0)}, PAIR_SETTINGS),
     "soft_sphere": _pairs("soft_sphere", {"sigma": (3.1, 3.0, 2.9), "epsilon": (1.5, 1.2, 1.0)}, "exponent = 2.5"),
+    "gupta": _pairs(
+        "gupta", {"A": (0.2, 0.18, 0.15), "xi": (1.3, 1.2, 1.1), "p": (9.0, 9.5, 10.0), "q": (2.9, 3.1, 3.3), "r0": (2.6, 2.55, 2.5)}
+    ),
+    "sutton_chen": _sutton_chen(),
     "stillinger_weber": _stillinger_weber(),
 }
 """Potential → native TOML for the types A and B."""

@@ -63,7 +63,7 @@ def lost_zero_modes(equilibrium: Equilibrium, selection: Selection) -> dict[str,
     if not selection.rows:
         return {}
     lost = losing_zero_modes(equilibrium)
-    return {row.name: no_derivative(row.name) for row in selection.rows if lost[row.label][row.parameter][row.index]}
+    return {row.name: no_derivative(row.name) for row in selection.rows if lost[row.place[0]][row.place[1]][row.index]}
 
 
 def touching(lost: PyTree, directions: PyTree) -> np.ndarray:

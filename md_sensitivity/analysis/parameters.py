@@ -59,22 +59,22 @@ def select_parameters(force_field: ForceField, structure: Structure, patterns: S
     return Selection(
         indices=indices,
         rows=rows,
-        directions=stacked(force_field, np.eye(len(table))[list(indices)] if indices else np.zeros((0, len(table)))),
+        directions=stacked(force_field, _units(indices, len(table))),
         undefined=_undefined(force_field, structure, rows),
         notes=tuple(notes),
     )
 
 
+def _units(indices: Sequence[int], size: int) -> np.ndarray:
+    """Unit vectors along some of `size` axes, as rows."""
+    vectors = np.zeros((len(indices), size))
+    vectors[np.arange(len(indices)), list(indices)] = 1.0
+    return vectors
+
+
 def stacked(force_field: ForceField, vectors: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """Rows of shape=(p, all parameters) as a tree like θ with a leading axis p."""
-    trees = [force_field.table.unravel(vector) for vector in vectors]
-    return {
-        label: {
-            name: np.stack([tree[label][name] for tree in trees]) if trees else np.zeros((0, len(values)))
-            for name, values in group.items()
-        }
-        for label, group in force_field.parameters.items()
-    }
+    return force_field.table.unravel(vectors)
 
 
 def _undefined(force_field: ForceField, structure: Structure, rows: Sequence[ParameterRow]) -> dict[str, str]:

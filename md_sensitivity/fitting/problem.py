@@ -174,8 +174,10 @@ def _require_admitted(problem: Problem, force_field: ForceField, *, at_start: bo
     terms = {term.label: term for term in force_field.terms}
     chosen = {problem.force_field.table.rows[i].name for i in problem.indices}
     for row in force_field.table.rows:
-        spec = next(spec for spec in terms[row.label].form.parameters if spec.name == row.parameter).within(row.types)
-        if row.name in chosen and not spec.admits(row.value):
+        if row.name not in chosen:
+            continue
+        spec = terms[row.label].spec(row)
+        if not spec.admits(row.value):
             raise Rejected(f"{row.name} = {row.value:g} must be {spec.bounds_text}")
     for site in problem.sites:
         undefined = select_parameters(force_field, site.structure, tuple(sorted(chosen))).undefined

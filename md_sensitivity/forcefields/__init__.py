@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.files import printable, quotation, shown
+from md_sensitivity.files import printable, shown
+from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
-from md_sensitivity.forcefields.lammps_sw import parse_sw
-from md_sensitivity.forcefields.native import force_field_from_entries, parse_native
+from md_sensitivity.forcefields.native import parse_native
+from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, read_as
 from md_sensitivity.forcefields.typing import acting_rows, species_of
 from md_sensitivity.forcefields.write import native_toml
-from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.registry import Registry
 from md_sensitivity.units import LAMMPS_METAL, UNIT_SYSTEMS
 
@@ -47,20 +48,21 @@ def _read_native(text: str, path: Path) -> ForceField:
     return parse_native(text, shown(path), path.parent)
 
 
-def _read_sw(text: str, path: Path) -> ForceField:
-    where = shown(path)
-    content = parse_sw(text, where)
-    if content.units not in ("", "metal", "real"):
-        raise InputError(f"{where}: units {quotation(content.units)} of the file's first line are neither metal nor real")
+def _read_potential_file(kind: PotentialFormat, text: str, path: Path) -> ForceField:
+    del text  # a file may have others beside it
+    content = read_as(kind, (path,))
     units = UNIT_SYSTEMS["real"] if content.units == "real" else LAMMPS_METAL
-    return force_field_from_entries(STILLINGER_WEBER, content.entries, units, name=printable(path.stem), source=where)
+    return force_field_of(content.form, content.entries, content.options, units, name=printable(path.stem), source=shown(path))
 
 
 FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
     "force-field format",
     (
         ForceFieldFormat(name="native", description="native TOML force field", suffix=".toml", read=_read_native),
-        ForceFieldFormat(name="lammps-sw", description="LAMMPS Stillinger-Weber potential file", suffix=".sw", read=_read_sw),
+        *(
+            ForceFieldFormat(name=kind.name, description=kind.description, suffix=kind.suffix, read=partial(_read_potential_file, kind))
+            for kind in POTENTIAL_FILES.values()
+        ),
     ),
 )
 
@@ -69,7 +71,7 @@ def read_force_field(path: str | Path) -> ForceField:
     """Read a force field; its format is told by the end of the name.
 
     Args:
-        path: native TOML (`.toml`) or a LAMMPS Stillinger–Weber file (`.sw`), whose elements are matched by symbol.
+        path: native TOML (`.toml`), or a potential file of LAMMPS, whose elements are matched by symbol.
 
     Returns:
         The force field; parameters in the file's own units.
@@ -78,7 +80,8 @@ def read_force_field(path: str | Path) -> ForceField:
         InputError: with file, place and reason.
     """
     path = Path(path)
-    for kind in FORCE_FIELD_FORMATS.values():
+    # Of several ends that fit, the longest says most: `.eam.alloy` is no `.alloy`.
+    for kind in sorted(FORCE_FIELD_FORMATS.values(), key=lambda kind: -len(kind.suffix)):
         if path.name.lower().endswith(kind.suffix):
             content = read_text(path)
             return replace(kind.read(content.text, path), path=str(path), sha256=content.sha256)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from md_sensitivity.errors import UsageError
-from md_sensitivity.potentials.base import Form
+from md_sensitivity.potentials.base import Form, ParameterSpec
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UnitSystem
 
@@ -25,8 +26,9 @@ class ParameterRow:
     Attributes:
         label: label of its potential.
         types: types it speaks of, as written.
-        parameter: name within the form.
-        index: position in `parameters[label][parameter]`.
+        parameter: name within the form; one of a series has its number in it.
+        leaf: name of the array of θ that holds it; "" for the same as `parameter`.
+        index: position in `parameters[label][leaf]`.
         value, unit: in the file's own units.
         bounds: physical bounds narrowed by those of the file, in the file's own units.
         std: standard deviation; None where the file gives none.
@@ -42,6 +44,12 @@ class ParameterRow:
     bounds: tuple[float, float] = (-np.inf, np.inf)
     std: float | None = None
     fixed: bool = False
+    leaf: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Label and leaf of the array of θ that holds it."""
+        return self.label, self.leaf or self.parameter
 
     @property
     def name(self) -> str:
@@ -73,25 +81,34 @@ class ParameterTable:
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Full names, in order."""
         return tuple(row.name for row in self.rows)
 
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], np.ndarray]:
+        """For each array of θ, where its numbers stand in ravel order."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for position, row in enumerate(self.rows):
+            # Rows of one array stand in the order of their index, because both follow the order of the file.
+            found.setdefault(row.place, []).append(position)
+        return {place: np.asarray(positions) for place, positions in found.items()}
+
     def ravel(self, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:
         """Values of a parameter tree (or of a gradient, which has the same tree) as a vector, shape=(p,)."""
-        return np.array([float(parameters[row.label][row.parameter][row.index]) for row in self.rows])
+        vector = np.zeros(len(self.rows))
+        for (label, leaf), positions in self._places.items():
+            vector[positions] = parameters[label][leaf]
+        return vector
 
     def unravel(self, vector: np.ndarray) -> Parameters:
-        """The tree of a vector; inverse of `ravel`."""
-        tree: dict[str, dict[str, list[float]]] = {}
-        for row, value in zip(self.rows, vector, strict=True):
-            # Rows of one parameter stand in the order of their index, because both follow the order of the file.
-            tree.setdefault(row.label, {}).setdefault(row.parameter, []).append(float(value))
-        return {
-            label: {name: np.asarray(values, dtype=np.float64) for name, values in group.items()}
-            for label, group in tree.items()
-        }
+        """The tree of a vector; inverse of `ravel`. Of several vectors, shape=(k, p), the leaves have a leading axis, too."""
+        values = np.asarray(vector, dtype=np.float64)
+        tree: Parameters = {}
+        for (label, leaf), positions in self._places.items():
+            tree.setdefault(label, {})[leaf] = values[..., positions]
+        return tree
 
     def matching(self, patterns: Iterable[str]) -> list[int]:
         """Indices of the rows that one of the patterns names, exactly first, then as a case-sensitive glob.
@@ -118,7 +135,8 @@ class Term:
     """One potential of a force field: a form with options, and which types have which parameter.
 
     Attributes:
-        rows: parameter → type tuples in the order of `parameters[label][parameter]`.
+        rows: parameter → type tuples in the order of `parameters[label][parameter]`, which holds `count` numbers for each of a series.
+        constants: numbers of entries that are no part of θ, in the order of `rows`.
         cutoff, switch_from: in the file's length unit; None where there is none.
         options: values of the form's own options.
     """
@@ -131,6 +149,12 @@ class Term:
     switch_from: float | None = None
     mixing: str = "none"
     options: Mapping[str, float] = field(default_factory=dict)
+    constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def spec(self, row: ParameterRow) -> ParameterSpec:
+        """What the form says of a parameter, for the types of its row."""
+        leaf = row.place[1]
+        return next(spec for spec in self.form.parameters if spec.name == leaf).within(row.types)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-from md_sensitivity.forcefields.data import ForceField, ParameterRow, Term, join_types
+from md_sensitivity.forcefields.data import ForceField, ParameterRow, Term, TypeTuple, join_types
 
 
 def native_toml(force_field: ForceField) -> str:
@@ -28,23 +28,46 @@ def _term_lines(term: Term, rows: list[ParameterRow]) -> list[str]:
     if term.mixing != "none":
         lines.append(f"mixing = {_text(term.mixing)}")
     lines += [f"{name} = {value!r}" for name, value in term.options.items()]
-    types = None
+    tables: dict[TypeTuple, dict[str, list[ParameterRow]]] = {}
     for row in rows:
-        if row.types != types:
-            types = row.types
-            lines.append(f"[potential.parameters.{_text(join_types(types))}]")
-        lines.append(f"{row.parameter} = {_value(row, term)}")
+        tables.setdefault(row.types, {}).setdefault(row.place[1], []).append(row)
+    constants = _constants(term)
+    for types, entry in tables.items():
+        lines.append(f"[potential.parameters.{_text(join_types(types))}]")
+        lines += [f"{_key(name)} = {value!r}" for name, value in constants.get(types, {}).items()]
+        lines += [f"{_key(name)} = {_value(found, term)}" for name, found in entry.items()]
     return lines
 
 
-def _value(row: ParameterRow, term: Term) -> str:
-    spec = next(spec for spec in term.form.parameters if spec.name == row.parameter).within(row.types)
-    extra = [f"std = {row.std!r}"] if row.std is not None else []
+def _constants(term: Term) -> dict[TypeTuple, dict[str, float]]:
+    """Numbers of entries that are no parameters."""
+    tables: dict[TypeTuple, dict[str, float]] = {}
+    for name, values in term.constants.items():
+        for types, value in zip(term.rows[name], values, strict=True):
+            tables.setdefault(types, {})[name] = value
+    return tables
+
+
+def _value(rows: list[ParameterRow], term: Term) -> str:
+    """One parameter, or all numbers of a series."""
+    row, spec = rows[0], term.spec(rows[0])
+    series = spec.count is not None
+    extra = []
+    stds = [row.std for row in rows]
+    if any(std is not None for std in stds):
+        alike = len(set(stds)) == 1
+        extra.append(f"std = {stds[0]!r}" if alike else f"std = {[0.0 if std is None else std for std in stds]!r}")
     if row.bounds != (spec.lower, spec.upper):
         extra.append(f"bounds = [{_number(row.bounds[0])}, {_number(row.bounds[1])}]")
-    if row.fixed:
-        extra.append("fixed = true")
-    return f"{{ value = {row.value!r}, {', '.join(extra)} }}" if extra else repr(row.value)
+    if row.fixed != spec.fixed:
+        extra.append(f"fixed = {str(row.fixed).lower()}")
+    text = repr([each.value for each in rows]) if series else repr(row.value)
+    return f"{{ value = {text}, {', '.join(extra)} }}" if extra else text
+
+
+def _key(name: str) -> str:
+    """A parameter's name as a TOML key."""
+    return _text(name) if "." in name else name
 
 
 def _number(value: float) -> str:

@@ -2,12 +2,14 @@
 
 from md_sensitivity.potentials.base import Form
 from md_sensitivity.potentials.buckingham import BUCKINGHAM
+from md_sensitivity.potentials.gupta import GUPTA
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
 from md_sensitivity.potentials.morse import MORSE
 from md_sensitivity.potentials.soft_sphere import SOFT_SPHERE
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
+from md_sensitivity.potentials.sutton_chen import SUTTON_CHEN
 from md_sensitivity.registry import Registry
 
 POTENTIALS: Registry[Form] = Registry(
-    "potential", (LENNARD_JONES, MORSE, BUCKINGHAM, SOFT_SPHERE, STILLINGER_WEBER)
+    "potential", (LENNARD_JONES, MORSE, BUCKINGHAM, SOFT_SPHERE, GUPTA, SUTTON_CHEN, STILLINGER_WEBER)
 )

@@ -1,8 +1,9 @@
 """What a potential is: a frozen description of parameters and options, and pure functions of distances or edges.
 
-Two kinds of form exist. A `PairForm` is a scalar energy φ(r; p), from which the package derives everything else. A `ManyBodyForm`
-gives the energy of each atom from the edge vectors to its neighbors. Both are functions of edges only, so that forces, stresses and
-all mixed derivatives follow from one rule (md_sensitivity/energy.py).
+Three kinds of form exist. A `PairForm` is a scalar energy φ(r; p), from which the package derives everything else. An `EmbeddedForm`
+adds a function of the density that the neighbors of an atom give. A `ManyBodyForm` gives the energy of each atom from the edge vectors
+to its neighbors. All are functions of edges only, so that forces, stresses and all mixed derivatives follow from one rule
+(md_sensitivity/interactions.py).
 
 Forms work in Å and eV; θ is converted before it reaches them.
 """
@@ -17,7 +18,9 @@ import jax
 import jax.numpy as jnp
 
 Coefficients = Mapping[str, jax.Array]
-"""Parameter name → values, one for each edge (pair forms) or each tuple of types (many-body forms)."""
+"""Parameter name → values, one for each edge, or one for each tuple of types."""
+Options = Mapping[str, float]
+"""Values of a form's own options, which are not differentiable."""
 
 
 class Edges(NamedTuple):
@@ -75,6 +78,13 @@ class ParameterSpec:
         energy, length: dimension, as exponents of energy and length.
         lower, upper: physical bounds; a bound is excluded where `open_lower` or `open_upper` says so.
         radial: for forms of triples (i, j, k): it is used only where j = k; elsewhere files may give zero.
+        charge: dimension, as exponent of the elementary charge.
+        types: how many types it speaks of; None: as many as the form's order.
+        ordered: for two types of a form without triples: whether (a, b) and (b, a) are two numbers.
+        count: options → how many numbers it is for each tuple of types, a series `name0`, `name1`, …; None: one number.
+        default: value where a file gives none; None where it must be given.
+        fixed: whether it is left out of an analysis unless chosen by name.
+        option: a number of an entry that is not differentiable; it is no part of θ, and reaches the form among the coefficients.
         description: one phrase.
     """
 
@@ -86,6 +96,13 @@ class ParameterSpec:
     open_lower: bool = False
     open_upper: bool = False
     radial: bool = False
+    charge: float = 0.0
+    types: int | None = None
+    ordered: bool = False
+    count: Callable[[Options], int] | None = None
+    default: float | None = None
+    fixed: bool = False
+    option: bool = False
     description: str = ""
 
     def admits(self, value: float) -> bool:
@@ -113,11 +130,20 @@ class ParameterSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class OptionSpec:
-    """One number of a form that is not differentiable, such as an exponent."""
+    """One number of a form that is not differentiable, such as an exponent.
+
+    Attributes:
+        default: None where it must be given.
+        energy, length: dimension, as exponents of energy and length; forms see eV and Å.
+        lower, upper: bounds, in any unit.
+    """
 
     name: str
-    default: float
-    lower: float
+    default: float | None
+    lower: float = float("-inf")
+    upper: float = float("inf")
+    energy: float = 0.0
+    length: float = 0.0
     description: str
 
 
@@ -128,7 +154,10 @@ class PairForm:
     Attributes:
         energy: (distance, p, options) → φ, elementwise over arrays of equal shape; finite with finite derivatives for each r > 0.
         natural_range: (p, options) → distance beyond which φ and its force vanish identically; None where the form needs a cutoff.
+        kinks: (p, options) → distances at which the curvature of φ jumps, shape=(s, s) each; None where it never does.
         strength: (p) → array that is zero where the pair does not interact at all.
+        tables: (parameters, options) → p, tables of shape=(s, s) made of parameters of shape=(s,) * types; None where p are the parameters.
+        self_energy: (parameters, options) → energy of an atom of each type by itself, shape=(s,) [eV]; None where there is none.
         mixable: whether mixing rules for σ and ε apply.
         contact: whether it is purely repulsive and of finite range, so that an atom with few contacts is a rattler.
     """
@@ -138,9 +167,12 @@ class PairForm:
     reference: str
     parameters: tuple[ParameterSpec, ...]
     options: tuple[OptionSpec, ...] = ()
-    energy: Callable[[Distance, Coefficients, Mapping[str, float]], jax.Array]
-    natural_range: Callable[[Coefficients, Mapping[str, float]], jax.Array] | None = None
+    energy: Callable[[Distance, Coefficients, Options], jax.Array]
+    natural_range: Callable[[Coefficients, Options], jax.Array] | None = None
+    kinks: Callable[[Coefficients, Options], tuple[jax.Array, ...]] | None = None
     strength: Callable[[Coefficients], jax.Array]
+    tables: Callable[[Coefficients, Options], Coefficients] | None = None
+    self_energy: Callable[[Coefficients, Options], jax.Array] | None = None
     mixable: bool = False
     contact: bool = False
 
@@ -150,14 +182,32 @@ class PairForm:
         return 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class ManyBodyForm:
-    """A short-ranged many-body potential, with parameters for each tuple of types.
+class EmbeddedTables(NamedTuple):
+    """What an embedded form reads.
 
     Attributes:
-        order: length of a type tuple.
-        energy: (edges, coefficients) → energy of each atom, shape=(n,); coefficients have shape=(s,) * order over the types present.
-        pair_range: coefficients → shape=(s, s), distance beyond which a pair of types does not interact.
+        pairs: for each type of a center (first axis) and of a neighbor (second), shape=(s, s).
+        atoms: for each type, shape=(s,).
+        shared: arrays that any edge or atom may look into, such as knots of splines.
+    """
+
+    pairs: Coefficients
+    atoms: Coefficients
+    shared: Coefficients
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedForm:
+    """E = Σ_i F(ρ_i) + ½ Σ_ij φ(r_ij), with the density ρ_i = Σ_j f(r_ij) that neighbors j give to the center i.
+
+    Attributes:
+        tables: (parameters, options) → what the functions read; parameters have shape=(s,) * types, a series one more axis.
+        pair: (distance, p, options) → φ, elementwise; p holds pairs at the edges, and what is shared.
+        density: (distance, p, options) → f, what a neighbor gives to a center, elementwise; where p is read from (neighbor, center), what
+            the center gives to the neighbor.
+        embedding: (ρ, p, options) → F, elementwise; p holds atoms at their own types, and what is shared.
+        natural_range, kinks: as of `PairForm`, from pairs.
+        label: what names of its parameters start with by default; "" for the name of the form.
     """
 
     name: str
@@ -165,9 +215,18 @@ class ManyBodyForm:
     reference: str
     parameters: tuple[ParameterSpec, ...]
     options: tuple[OptionSpec, ...] = ()
-    order: int
-    energy: Callable[[Edges, Coefficients], jax.Array]
-    pair_range: Callable[[Coefficients], jax.Array]
+    label: str = ""
+    tables: Callable[[Coefficients, Options], EmbeddedTables]
+    pair: Callable[[Distance, Coefficients, Options], jax.Array]
+    density: Callable[[Distance, Coefficients, Options], jax.Array]
+    embedding: Callable[[jax.Array, Coefficients, Options], jax.Array]
+    natural_range: Callable[[Coefficients, Options], jax.Array] | None = None
+    kinks: Callable[[Coefficients, Options], tuple[jax.Array, ...]] | None = None
+
+    @property
+    def order(self) -> int:
+        """Length of a type tuple."""
+        return 2
 
     @property
     def contact(self) -> bool:
@@ -180,4 +239,52 @@ class ManyBodyForm:
         return False
 
 
-Form = PairForm | ManyBodyForm
+@dataclass(frozen=True, kw_only=True)
+class ManyBodyForm:
+    """A short-ranged many-body potential, with parameters for each tuple of types.
+
+    Attributes:
+        order: length of a type tuple.
+        energy: (edges, p, options) → energy of each atom, shape=(n,); p have shape=(s,) * types over the types present, a series one more
+            axis.
+        pair_range: (p, options) → shape=(s, s), distance beyond which a pair of types does not interact.
+        kinks: (p, options) → distances at which the curvature of the energy jumps, shape=(s, s) each; None where it never does.
+    """
+
+    name: str
+    description: str
+    reference: str
+    parameters: tuple[ParameterSpec, ...]
+    options: tuple[OptionSpec, ...] = ()
+    order: int
+    energy: Callable[[Edges, Coefficients, Options], jax.Array]
+    pair_range: Callable[[Coefficients, Options], jax.Array]
+    kinks: Callable[[Coefficients, Options], tuple[jax.Array, ...]] | None = None
+
+    @property
+    def contact(self) -> bool:
+        """Never a contact potential."""
+        return False
+
+    @property
+    def mixable(self) -> bool:
+        """Type tuples are always given in full."""
+        return False
+
+
+Form = PairForm | EmbeddedForm | ManyBodyForm
+
+
+def types_of(spec: ParameterSpec, form: Form) -> int:
+    """How many types a parameter of a form speaks of."""
+    return form.order if spec.types is None else spec.types
+
+
+def default_label(form: Form) -> str:
+    """What names of a form's parameters start with where nothing else is said."""
+    return (form.label if isinstance(form, EmbeddedForm) else "") or form.name
+
+
+def natural_end(form: Form) -> bool:
+    """Whether a form ends at a distance of its own, so that it takes no cutoff."""
+    return isinstance(form, ManyBodyForm) or form.natural_range is not None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.potentials.base import Coefficients, Distance, PairForm, ParameterSpec
+from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm, ParameterSpec
 
 
-def energy(d: Distance, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
     """φ = A e^(−r/ρ) − C/r⁶ [eV], r [Å]. It falls to −∞ at small r: a structure that has collapsed is no minimum."""
     inverse = d.inverse_square
     return p["A"] * jnp.exp(-d.r / p["rho"]) - p["C"] * inverse * inverse * inverse

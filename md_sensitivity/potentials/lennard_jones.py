@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import jax
 
-from md_sensitivity.potentials.base import Coefficients, Distance, PairForm, ParameterSpec
+from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm, ParameterSpec
 
 
-def energy(d: Distance, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
     """φ = 4ε [(σ/r)¹² − (σ/r)⁶] [eV], the distance in Å."""
     s2 = p["sigma"] * p["sigma"] * d.inverse_square
     s6 = s2 * s2 * s2

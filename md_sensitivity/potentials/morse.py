@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.potentials.base import Coefficients, Distance, PairForm, ParameterSpec
+from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm, ParameterSpec
 
 
-def energy(d: Distance, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
     """φ = D [e^(−2α(r−r₀)) − 2 e^(−α(r−r₀))] [eV], r [Å]; the minimum is −D at r₀."""
     decay = jnp.exp(-p["alpha"] * (d.r - p["r0"]))
     return p["D"] * (decay * decay - 2.0 * decay)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.potentials.base import Coefficients, Distance, OptionSpec, PairForm, ParameterSpec
+from md_sensitivity.potentials.base import Coefficients, Distance, Options, OptionSpec, PairForm, ParameterSpec
 
 
-def energy(d: Distance, p: Coefficients, options: Mapping[str, float]) -> jax.Array:
+def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
     """φ = (ε/α) (1 − r/σ)^α for r < σ, else 0 [eV], r [Å]."""
     exponent = options["exponent"]
     inside = d.r < p["sigma"]
@@ -31,6 +29,7 @@ SOFT_SPHERE = PairForm(
     options=(OptionSpec(name="exponent", default=2.0, lower=2.0, description="α; 2 is harmonic, 2.5 Hertzian"),),
     energy=energy,
     natural_range=lambda p, options: p["sigma"],
+    kinks=lambda p, options: (p["sigma"],),
     strength=lambda p: p["epsilon"],
     mixable=True,
     contact=True,

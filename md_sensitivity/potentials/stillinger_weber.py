@@ -5,13 +5,13 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.potentials.base import Coefficients, Edges, ManyBodyForm, ParameterSpec
+from md_sensitivity.potentials.base import Coefficients, Edges, ManyBodyForm, Options, ParameterSpec
 
 _REACH = 2e-3
 """Nearer to the range than this fraction of σ the factor exp(σ/(r − aσ)) < 1e-200 counts as zero, as do its derivatives."""
 
 
-def energy(edges: Edges, p: Coefficients) -> jax.Array:
+def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
     """Energy of each atom, shape=(n,) [eV].
 
     Two-body terms are halved between the partners and use the parameters of (center, neighbor, neighbor); three-body terms belong
@@ -51,7 +51,7 @@ def _of_pairs(edges: Edges, p: Coefficients) -> dict[str, jax.Array]:
     return dict(zip(names, table[:, edges.center * types + edges.neighbor], strict=True))
 
 
-def pair_range(p: Coefficients) -> jax.Array:
+def pair_range(p: Coefficients, options: Options) -> jax.Array:
     """aσ of each pair of types, shape=(s, s) [Å]."""
     return jnp.diagonal(p["a"] * p["sigma"], axis1=1, axis2=2)
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from md_sensitivity.blocks import Block, laid_out, take
 from md_sensitivity.interactions import BoundTerm, coefficients
-from md_sensitivity.kernels import Block, Space, by_blocks, edges_of, laid_out, take
-from md_sensitivity.potentials.base import Coefficients, ManyBodyForm
+from md_sensitivity.kernels import Shared, edges_of, over_rows
+from md_sensitivity.potentials.base import ManyBodyForm
 from md_sensitivity.voigt import VOIGT
 
 WIDEST = 12
@@ -71,15 +72,15 @@ def environment_blocks(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: A
     padding = jnp.broadcast_to(rows.own[:, None], (len(rows.own), max(_COMPILED - width, 0)))
     rows = rows._replace(index=jnp.concatenate([rows.index, padding], axis=1))
 
-    def curvature(block: Block, shared: tuple[Coefficients, Space]) -> jax.Array:
-        table, space = shared
+    def curvature(block: Block, shared: Shared) -> jax.Array:
+        term, table, space = shared
         edges, _ = edges_of(block, space)
         given = jnp.stack([edges.x, edges.y, edges.z], axis=2)
 
         def gradient(front: jax.Array) -> jax.Array:
             def energy(front: jax.Array) -> jax.Array:
                 d = given.at[:, :width].set(front)
-                return jnp.sum(form.energy(edges._replace(x=d[..., 0], y=d[..., 1], z=d[..., 2]), table))
+                return jnp.sum(form.energy(edges._replace(x=d[..., 0], y=d[..., 1], z=d[..., 2]), table, dict(term.options)))
 
             return jax.grad(energy)(front)
 
@@ -91,5 +92,5 @@ def environment_blocks(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: A
         found = jax.lax.map(column, jnp.eye(3 * width).reshape(-1, width, 3))
         return jnp.moveaxis(found, 0, 1).reshape(-1, 3 * width, 3 * width)
 
-    block = by_blocks(curvature, rows, (coefficients(term, theta), space), neighbors.mesh)
+    block = over_rows(curvature, term, coefficients(term, theta), rows, space)
     return EnvironmentBlocks(neighbors.index, neighbors.source, neighbors.reverse, block)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from md_sensitivity.interactions import BoundTerm
-from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.potentials.base import ManyBodyForm, PairForm
 from md_sensitivity.sharding import gathered
 from md_sensitivity.stored.environments import WIDEST, EnvironmentBlocks, environment_blocks
 from md_sensitivity.stored.pairs import PairBlocks, pair_blocks
@@ -83,7 +83,12 @@ class StoredHessian:
 
 def storable(terms: tuple[BoundTerm, ...]) -> bool:
     """Whether all terms are pair potentials, or many-body potentials with few neighbors in tables that hold no others."""
-    return bool(terms) and all(isinstance(term.form, PairForm) or term.neighbors.index.shape[1] <= WIDEST for term in terms)
+    return bool(terms) and all(_storable(term) for term in terms)
+
+
+def _storable(term: BoundTerm) -> bool:
+    few = term.neighbors.index.shape[1] <= WIDEST
+    return isinstance(term.form, PairForm) or (isinstance(term.form, ManyBodyForm) and few)
 
 
 def stored_hessian(terms: tuple[BoundTerm, ...], kinds: jax.Array, free: jax.Array, x: jax.Array, theta: Any) -> StoredHessian:

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from md_sensitivity.interactions import BoundTerm, coefficients
-from md_sensitivity.kernels import Block, Shared, Space, by_blocks, laid_out, over_pairs, pair_energies, take, vectors
+from md_sensitivity.blocks import Block, Space, by_blocks, laid_out, take, vectors
+from md_sensitivity.interactions import BoundTerm, tables
+from md_sensitivity.kernels import Shared, over_rows, pair_energies
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.reduction import sum_entries
 from md_sensitivity.sharding import gathered
@@ -68,16 +69,15 @@ def _neighbor_sums(block: tuple[jax.Array, tuple[jax.Array, ...]], there: jax.Ar
 
 def pair_blocks(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Any) -> PairBlocks:
     """Blocks of a pair potential at positions x, shape=(n, 3) [Å]."""
-    form = term.form
-    assert isinstance(form, PairForm)
-    table = coefficients(term, theta)
+    assert isinstance(term.form, PairForm)
+    table = tables(term, theta)
     rows, space = laid_out(term.neighbors, kinds, x, None)
 
     def curvatures(block: Block, shared: Shared) -> tuple[jax.Array, jax.Array]:
         """2φ′ and 4φ″ of each edge."""
         term, table, space = shared
         d, _ = vectors(block, space)
-        energy, square, inside = pair_energies(term, form, table, block, space, d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
+        energy, square, inside = pair_energies(term, table, block, space, d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
         one = jnp.ones_like(square)
         first, second = jax.jvp(lambda s: jax.jvp(energy, (s,), (one,))[1], (square,), (one,))
         return jnp.where(inside, 2.0 * first, 0.0), jnp.where(inside, 4.0 * second, 0.0)
@@ -89,6 +89,6 @@ def pair_blocks(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Any) -> 
         return (*along, axial * d[1] * d[2], axial * d[0] * d[2], axial * d[0] * d[1])
 
     # In two passes, because each output array is a loop of its own, which repeats what it needs.
-    scalars = over_pairs(curvatures, term, table, rows, space)
+    scalars = over_rows(curvatures, term, table, rows, space)
     block = by_blocks(six, (rows, *scalars), space, term.neighbors.mesh)
     return PairBlocks(term.neighbors.index, term.neighbors.source, block)

@@ -47,7 +47,7 @@ def test_observables_stand_with_their_units(name: str) -> None:
 def test_potentials_stand_with_their_parameters(name: str) -> None:
     row = re.search(rf"^\| `{name}` \| (.*?) \|", TEXT, flags=re.MULTILINE)
     assert row
-    listed = re.findall(r"`(\w+)`", row.group(1).split("(")[0])
+    listed = re.findall(r"`([\w.]+)`", re.sub(r"\(.*?\)", "", row.group(1)))
     assert listed == [spec.name for spec in POTENTIALS[name].parameters]
 
 

@@ -1,0 +1,117 @@
+"""Files of potentials that other programs use, told by the end of their names, each read by a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from md_sensitivity.errors import InputError
+from md_sensitivity.files import quotation, shown
+from md_sensitivity.forcefields.data import TypeTuple
+from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.lammps_sw import parse_sw
+from md_sensitivity.potentials.base import Form
+from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
+from md_sensitivity.registry import Registry
+
+
+class SourceText(NamedTuple):
+    """One file: its text, and where it is."""
+
+    text: str
+    path: Path
+
+    @property
+    def where(self) -> str:
+        """The file as messages name it."""
+        return shown(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PotentialFile:
+    """What the files of one potential say.
+
+    Attributes:
+        form: functional form.
+        units: name after `UNITS:`, in lower case; "" where there is none.
+        entries: type tuple → parameter → value, or values of a series, in the order of the file.
+        options: values of the form's options.
+    """
+
+    form: Form
+    units: str = ""
+    entries: Mapping[TypeTuple, Mapping[str, Any]]
+    options: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PotentialFormat:
+    """A kind of potential file.
+
+    Attributes:
+        suffix: end of the name, in lower case.
+        style: the style that TOML names it with.
+        several: whether several files make one potential.
+        parse: files → content; raises InputError with file, line and reason.
+    """
+
+    name: str
+    description: str
+    suffix: str
+    style: str
+    several: bool = False
+    parse: Callable[[tuple[SourceText, ...]], PotentialFile]
+
+
+def _parse_sw(files: tuple[SourceText, ...]) -> PotentialFile:
+    content = parse_sw(files[0].text, files[0].where)
+    return PotentialFile(form=STILLINGER_WEBER, units=content.units, entries=content.entries)
+
+
+POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
+    "potential file",
+    (
+        PotentialFormat(
+            name="lammps-sw",
+            description="LAMMPS Stillinger-Weber potential file",
+            suffix=".sw",
+            style="stillinger_weber",
+            parse=_parse_sw,
+        ),
+    ),
+)
+
+
+def format_of(path: Path) -> PotentialFormat | None:
+    """The kind of a potential file; None where its name tells none."""
+    name = path.name.lower()
+    found = [kind for kind in POTENTIAL_FILES.values() if name.endswith(kind.suffix)]
+    return max(found, key=lambda kind: len(kind.suffix), default=None)
+
+
+def read_potential_files(paths: tuple[Path, ...], form: Form) -> PotentialFile:
+    """Content of the files of one potential of a given style.
+
+    Raises:
+        InputError: where a file is not one of that style, or cannot be read.
+    """
+    kinds = {format_of(path) for path in paths}
+    own = [kind for kind in POTENTIAL_FILES.values() if kind.style == form.name]
+    if not own:
+        raise InputError(f"{form.name} is not read from a file")
+    kind = next(iter(kinds))
+    if len(kinds) > 1 or kind not in own:
+        raise InputError(f"files of {form.name} end with {' or '.join(kind.suffix for kind in own)}")
+    return read_as(kind, paths)
+
+
+def read_as(kind: PotentialFormat, paths: tuple[Path, ...]) -> PotentialFile:
+    """Content of files of one kind, which make one potential."""
+    if len(paths) > 1 and not kind.several:
+        raise InputError(f"a potential of {kind.suffix} files is one file, not {len(paths)}")
+    content = kind.parse(tuple(SourceText(read_text(path).text, path) for path in paths))
+    if content.units not in ("", "metal", "real"):
+        raise InputError(f"{shown(paths[0])}: units {quotation(content.units)} of the file's first line are neither metal nor real")
+    return content
