@@ -108,35 +108,29 @@ def _types(key: str, form: Form, where: str) -> TypeTuple:
 def _given(
     form: Form, types: TypeTuple, entry: Mapping[str, Any], where: str, *, partial: bool
 ) -> Iterator[tuple[ParameterSpec, Any]]:
-    """The parameters that an entry gives, or has defaults for; those that speak of as many types are given together or not at all."""
+    """The parameters that an entry gives, or has defaults for; those of one function of as many types are given together or not at all."""
     found = 0
-    by_types: dict[int, list[ParameterSpec]] = {}
+    wanted: list[str] = []
+    groups: dict[tuple[int, str], list[ParameterSpec]] = {}
     for spec in form.parameters:
-        by_types.setdefault(types_of(spec, form), []).append(spec)
-    for count, specs in by_types.items():
+        groups.setdefault((types_of(spec, form), spec.name.rpartition(".")[0]), []).append(spec)
+    for (count, _), specs in groups.items():
         applies = count == len(types) or (len(types) == 1 and count == 2)  # `Ar` is short for `Ar-Ar`
         named = [spec.name for spec in specs if spec.name in entry]
-        if not applies:
-            if named:
-                raise InputError(f"{where}: {', '.join(named)} of {form.name} speak of {count} type{'s' if count > 1 else ''}")
-            continue
         missing = [spec.name for spec in specs if spec.name not in entry and spec.default is None]
-        alone = len(by_types) == 1 or count == len(types)
-        if missing and not partial and (named or (alone and not _others(form, types, entry))):
+        if named and not applies:
+            raise InputError(f"{where}: {', '.join(named)} of {form.name} speak of {count} type{'s' if count > 1 else ''}")
+        if named and missing and not partial:
             raise InputError(f"{where}: misses {', '.join(missing)}")
+        wanted += missing if applies else []
         if missing and not named:
             continue
-        for spec in specs:
+        for spec in specs if applies else ():
             if spec.name in entry or not (partial or spec.default is None):
                 found += 1
                 yield spec, entry.get(spec.name, spec.default)
     if not found and not partial:
-        raise InputError(f"{where}: gives no parameter")
-
-
-def _others(form: Form, types: TypeTuple, entry: Mapping[str, Any]) -> bool:
-    """Whether an entry of one type gives parameters of pairs."""
-    return any(spec.name in entry and types_of(spec, form) != len(types) for spec in form.parameters)
+        raise InputError(f"{where}: misses {', '.join(wanted)}")
 
 
 def _once(seen: dict[tuple[str, TypeTuple], str], spec: ParameterSpec, types: TypeTuple, key: str, form: Form, where: str) -> None:

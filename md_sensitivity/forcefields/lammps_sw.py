@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import TypeTuple
+from md_sensitivity.forcefields.lammps_words import units_of
 
 _COLUMNS = ("epsilon", "sigma", "a", "lambda", "gamma", "costheta0", "A", "B", "p", "q", "tol")
 _WORDS = 3 + len(_COLUMNS)
@@ -34,7 +34,6 @@ def parse_sw(text: str, source: str) -> TripletFile:
         InputError: where an entry is incomplete, no number, given twice, or uses `tol` > 0, which shortens the range in a way
             that depends on the other parameters and is not represented here.
     """
-    units = re.search(r"UNITS:\s*(\S+)", text.split("\n", 1)[0])
     words: list[tuple[str, int]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         words += [(word, number) for word in line.split("#", 1)[0].split()]
@@ -61,7 +60,7 @@ def parse_sw(text: str, source: str) -> TripletFile:
         if tol != 0.0:
             raise InputError(f"{where}: tol of {shortened(' '.join(types))} is not 0; a shortened range is not supported, set it to 0.0")
         entries[types] = values
-    return TripletFile(units=units.group(1).lower() if units else "", entries=entries)
+    return TripletFile(units=units_of(text), entries=entries)
 
 
 def _number(word: str, where: str) -> float:

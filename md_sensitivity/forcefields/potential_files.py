@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +12,10 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shown
 from md_sensitivity.forcefields.data import TypeTuple
 from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.lammps_eam import parse_funcfl, parse_setfl
 from md_sensitivity.forcefields.lammps_sw import parse_sw
-from md_sensitivity.potentials.base import Form
+from md_sensitivity.potentials.base import EmbeddedForm, Form
+from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.registry import Registry
 
@@ -70,6 +73,16 @@ def _parse_sw(files: tuple[SourceText, ...]) -> PotentialFile:
     return PotentialFile(form=STILLINGER_WEBER, units=content.units, entries=content.entries)
 
 
+def _parse_funcfl(files: tuple[SourceText, ...]) -> PotentialFile:
+    content = parse_funcfl({file.where: file.text for file in files})
+    return PotentialFile(form=EAM_FUNCFL, units=content.units, entries=content.entries, options=content.options)
+
+
+def _parse_setfl(files: tuple[SourceText, ...], *, form: EmbeddedForm) -> PotentialFile:
+    content = parse_setfl(files[0].text, files[0].where, of_pairs=form is EAM_FS)
+    return PotentialFile(form=form, units=content.units, entries=content.entries, options=content.options)
+
+
 POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
     "potential file",
     (
@@ -79,6 +92,28 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             suffix=".sw",
             style="stillinger_weber",
             parse=_parse_sw,
+        ),
+        PotentialFormat(
+            name="lammps-eam",
+            description="LAMMPS EAM tables of an element (funcfl)",
+            suffix=".eam",
+            style="eam",
+            several=True,
+            parse=_parse_funcfl,
+        ),
+        PotentialFormat(
+            name="lammps-eam-alloy",
+            description="LAMMPS EAM tables of several elements (setfl)",
+            suffix=".eam.alloy",
+            style="eam",
+            parse=partial(_parse_setfl, form=EAM),
+        ),
+        PotentialFormat(
+            name="lammps-eam-fs",
+            description="LAMMPS EAM tables of Finnis-Sinclair kind",
+            suffix=".eam.fs",
+            style="eam",
+            parse=partial(_parse_setfl, form=EAM_FS),
         ),
     ),
 )

@@ -2,6 +2,7 @@
 
 from md_sensitivity.potentials.base import Form
 from md_sensitivity.potentials.buckingham import BUCKINGHAM
+from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
 from md_sensitivity.potentials.gupta import GUPTA
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
 from md_sensitivity.potentials.morse import MORSE
@@ -11,5 +12,17 @@ from md_sensitivity.potentials.sutton_chen import SUTTON_CHEN
 from md_sensitivity.registry import Registry
 
 POTENTIALS: Registry[Form] = Registry(
-    "potential", (LENNARD_JONES, MORSE, BUCKINGHAM, SOFT_SPHERE, GUPTA, SUTTON_CHEN, STILLINGER_WEBER)
+    "potential",
+    (
+        LENNARD_JONES,
+        MORSE,
+        BUCKINGHAM,
+        SOFT_SPHERE,
+        GUPTA,
+        SUTTON_CHEN,
+        EAM,
+        EAM_FS,
+        EAM_FUNCFL,
+        STILLINGER_WEBER,
+    ),
 )
