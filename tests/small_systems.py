@@ -39,6 +39,40 @@ def _sutton_chen() -> str:
     return _pairs("sutton_chen", values) + strengths
 
 
+_DRHO = 13.7
+
+
+def _embedded_tables(style: str) -> str:
+    """Tables of smooth functions with few knots, so that no pair of the systems is near one."""
+    r, rho = 1.064 * np.arange(6), _DRHO * np.arange(8)
+    ends = np.where(r < 5.4, (1.0 - r / 5.4) ** 3, 0.0)
+
+    def knots(values: np.ndarray) -> str:
+        return repr([float(value) for value in values])
+
+    def curve(scale: float, decay: float) -> np.ndarray:
+        return scale * np.exp(-decay * (r - 2.6)) * ends
+
+    lines = ["[[potential]]", f'style = "{style}"', "nrho = 8", f"drho = {_DRHO!r}", "nr = 6", "dr = 1.064", "cutoff = 5.3"]
+    for name, depth, give in (("A", 0.9, 9.0), ("B", 1.1, 11.0)):
+        lines += [f"[potential.parameters.{name}]", f'"embedding.knot" = {knots(-depth * np.sqrt(rho) + 0.02 * rho)}']
+        lines += [f'"embedding.scale" = {1.0 + 0.1 * depth}']
+        if style != "eam_fs":
+            lines += [f'"density.knot" = {knots(curve(give, 0.9))}', f'"density.scale" = {1.0 - 0.1 * depth}']
+        if style == "eam_funcfl":
+            lines += [f'"charge.knot" = {knots(curve(1.5 * depth, 0.7))}']
+    for place, types in enumerate(("A-A", "A-B", "B-B", "B-A")):
+        lines.append(f"[potential.parameters.{types}]")
+        if style == "eam_fs":
+            lines += [f'"density.knot" = {knots(curve(9.0 + place, 0.9 + 0.1 * place))}', f'"density.scale" = {1.0 - 0.02 * place}']
+        if types != "B-A":
+            lines += [] if style == "eam_funcfl" else [f'"pair.knot" = {knots(r * curve(2.0 + 0.3 * place, 1.4))}']
+            lines += [f'"pair.scale" = {1.0 + 0.05 * place}']
+        elif style != "eam_fs":
+            lines.pop()
+    return "\n".join(lines) + "\n"
+
+
 def _stillinger_weber() -> str:
     lines = ["[[potential]]", 'style = "stillinger_weber"']
     base = {"epsilon": 2.1, "sigma": 2.0, "a": 1.85, "lambda": 21.0, "gamma": 1.2, "costheta0": -0.333, "A": 7.05, "B": 0.602}
@@ -60,6 +94,9 @@ FORCE_FIELDS = {
         "gupta", {"A": (0.2, 0.18, 0.15), "xi": (1.3, 1.2, 1.1), "p": (9.0, 9.5, 10.0), "q": (2.9, 3.1, 3.3), "r0": (2.6, 2.55, 2.5)}
     ),
     "sutton_chen": _sutton_chen(),
+    "eam": _embedded_tables("eam"),
+    "eam_fs": _embedded_tables("eam_fs"),
+    "eam_funcfl": _embedded_tables("eam_funcfl"),
     "stillinger_weber": _stillinger_weber(),
 }
 """Potential → native TOML for the types A and B."""

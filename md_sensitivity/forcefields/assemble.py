@@ -52,6 +52,8 @@ def options_of(form: Form, given: Mapping[str, Any], known: Options, where: str)
         found[option.name] = number_of(value, f"{where}: {option.name}", at_least=option.lower)
         if found[option.name] > option.upper:
             raise InputError(f"{where}: {option.name} = {found[option.name]:g} must be at most {option.upper:g}")
+        if option.whole and found[option.name] != int(found[option.name]):
+            raise InputError(f"{where}: {option.name} = {found[option.name]:g} must be a whole number")
     return found
 
 
@@ -123,7 +125,7 @@ def _given(
         if named and missing and not partial:
             raise InputError(f"{where}: misses {', '.join(missing)}")
         wanted += missing if applies else []
-        if missing and not named:
+        if not named and (missing or count != len(types)):
             continue
         for spec in specs if applies else ():
             if spec.name in entry or not (partial or spec.default is None):

@@ -63,13 +63,14 @@ class ParameterRow:
 
 
 def join_types(types: Sequence[str]) -> str:
-    """Types as one word, which `split_types` takes apart again."""
-    return ("~" if any("-" in name for name in types) else "-").join(types)
+    """Types as one word, which `split_types` takes apart again; a single type with a hyphen has a tilde before it."""
+    hyphens = any("-" in name for name in types)
+    return "~" + types[0] if hyphens and len(types) == 1 else ("~" if hyphens else "-").join(types)
 
 
 def split_types(word: str) -> TypeTuple:
     """The type tuple that a key such as `Si-Si-Si` or `C-sp3~O` names."""
-    return tuple(word.split("~" if "~" in word else "-"))
+    return (word[1:],) if word[:1] == "~" and "~" not in word[1:] else tuple(word.split("~" if "~" in word else "-"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,8 @@ class ParameterTable:
     def unravel(self, vector: np.ndarray) -> Parameters:
         """The tree of a vector; inverse of `ravel`. Of several vectors, shape=(k, p), the leaves have a leading axis, too."""
         values = np.asarray(vector, dtype=np.float64)
+        if values.shape[-1] != len(self.rows):
+            raise ValueError(f"{values.shape[-1]} values for {len(self.rows)} parameters")
         tree: Parameters = {}
         for (label, leaf), positions in self._places.items():
             tree.setdefault(label, {})[leaf] = values[..., positions]

@@ -136,6 +136,7 @@ class OptionSpec:
         default: None where it must be given.
         energy, length: dimension, as exponents of energy and length; forms see eV and Å.
         lower, upper: bounds, in any unit.
+        whole: whether it is a whole number.
     """
 
     name: str
@@ -144,6 +145,7 @@ class OptionSpec:
     upper: float = float("inf")
     energy: float = 0.0
     length: float = 0.0
+    whole: bool = False
     description: str
 
 

@@ -96,15 +96,17 @@ def _knots(name: str, types: int, grid: str, what: str, *, ordered: bool = False
 
 
 _OPTIONS = (
-    OptionSpec(name="nrho", default=None, lower=5, description="number of knots of embedding functions"),
-    OptionSpec(name="drho", default=None, lower=0, description="their distance, in the file's own unit of density"),
-    OptionSpec(name="nr", default=None, lower=5, description="number of knots of functions of distance"),
-    OptionSpec(name="dr", default=None, lower=0, length=1, description="their distance"),
-    OptionSpec(name="cutoff", default=None, lower=0, length=1, description="distance at which interactions end"),
+    OptionSpec(name="nrho", default=None, lower=5, whole=True, description="number of knots of embedding functions"),
+    OptionSpec(name="drho", default=None, lower=1e-12, description="their distance, in the file's own unit of density"),
+    OptionSpec(name="nr", default=None, lower=5, whole=True, description="number of knots of functions of distance"),
+    OptionSpec(name="dr", default=None, lower=1e-12, length=1, description="their distance"),
+    OptionSpec(name="cutoff", default=None, lower=1e-12, length=1, description="distance at which interactions end"),
 )
 
 
-def _form(name: str, description: str, parameters: tuple[ParameterSpec, ...], *, of_pairs: bool = False, charges: bool = False) -> EmbeddedForm:
+def _form(
+    name: str, description: str, parameters: tuple[ParameterSpec, ...], *, of_pairs: bool = False, charges: bool = False
+) -> EmbeddedForm:
     embedded = (_scale("embedding", 1, "the embedding energy F(ρ)"), _knots("embedding", 1, "nrho", "F(ρ)", energy=1))
     return EmbeddedForm(
         name=name,

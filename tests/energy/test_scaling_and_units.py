@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jax
@@ -11,11 +12,16 @@ from small_systems import FORCE_FIELDS, build, close, cluster, crystal, force_fi
 
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.potentials import POTENTIALS
+from md_sensitivity.potentials.base import default_label
 from md_sensitivity.units import GROMACS, LAMMPS_METAL, METAL, REAL, REDUCED, UNIT_SYSTEMS, UnitSystem
 
 # Independent of md_sensitivity.units: CODATA 2018 (exact), as pint or scipy.constants have them.
 KILOJOULE_PER_MOLE_IN_EV = 0.010364269656262174
 EV_PER_CUBIC_ANGSTROM_IN_GPA = 160.21766339999997
+
+
+def label_of(potential: str) -> str:
+    return default_label(POTENTIALS[potential])
 
 
 def rescaled(field: ForceField, energy: float, length: float) -> Any:
@@ -34,36 +40,53 @@ def test_energies_scale_as_the_declared_energy_exponents_say(potential: str) -> 
     doubled = rescaled(force_field(FORCE_FIELDS[potential]), 2.0, 1.0)
     assert close(value(energy, x, doubled), 2 * value(energy, x, theta), 1e-13)
     # Euler: Σ eᵢ θᵢ ∂E/∂θᵢ = E
-    slopes = theta_gradient(energy, x, theta)[potential]
+    slopes = theta_gradient(energy, x, theta)[label_of(potential)]
     exponents = {spec.name: spec.energy for spec in POTENTIALS[potential].parameters}
-    euler = sum(exponents[name] * float(np.vdot(theta[potential][name], slopes[name])) for name in slopes)
+    euler = sum(exponents[name] * float(np.vdot(theta[label_of(potential)][name], slopes[name])) for name in slopes)
     assert euler == pytest.approx(float(value(energy, x, theta)), rel=1e-12)
 
 
 @pytest.mark.parametrize("potential", POTENTIALS)
 def test_energies_scale_as_the_declared_length_exponents_say(potential: str) -> None:
     # In free space and without a cutoff nothing else has a length.
-    text = "\n".join(line for line in FORCE_FIELDS[potential].splitlines() if not line.startswith(("cutoff", "switch_from")))
+    options = {option.name: option.length for option in POTENTIALS[potential].options}
+    text = "\n".join(
+        line for line in FORCE_FIELDS[potential].splitlines() if line.split(" = ")[0] not in {"cutoff", "switch_from"} - set(options)
+    )
     energy, x, theta = build(text, cluster())
     factor = 1.01
     grown = rescaled(force_field(text), 1.0, factor)
+    lengths = {name: factor**length for name, length in options.items() if length}
+    if lengths:
+        # Lengths that are no parameters grow, too.
+        other, _, _ = build(with_options(text, lengths), cluster())
+        assert close(value(other, factor * x, grown), value(energy, x, theta), 1e-12)
+        return
     assert close(value(energy, factor * x, grown), value(energy, x, theta), 1e-12)
-    slopes = theta_gradient(energy, x, theta)[potential]
+    slopes = theta_gradient(energy, x, theta)[label_of(potential)]
     exponents = {spec.name: spec.length for spec in POTENTIALS[potential].parameters}
-    euler = sum(exponents[name] * float(np.vdot(theta[potential][name], slopes[name])) for name in slopes)
+    euler = sum(exponents[name] * float(np.vdot(theta[label_of(potential)][name], slopes[name])) for name in slopes)
     assert euler == pytest.approx(-float(np.vdot(x, gradient(energy, x, theta))), rel=1e-11)
+
+
+def with_options(text: str, factors: dict[str, float]) -> str:
+    """The same text with some options multiplied."""
+    lines = (line.partition(" = ") for line in text.splitlines())
+    return "\n".join(f"{name} = {float(number) * factors[name]!r}" if name in factors else name + eq + number for name, eq, number in lines)
 
 
 def converted(potential: str, units: UnitSystem) -> str:
     """The same physics written in other units."""
     lines = []
-    specs = {spec.name: spec for spec in POTENTIALS[potential].parameters}
+    form = POTENTIALS[potential]
+    known = {spec.name: units.factor(spec.energy, spec.length) for spec in form.parameters}
+    known |= {option.name: units.factor(option.energy, option.length) for option in form.options}
+    known |= {"switch_from": units.length, "cutoff": units.length}
     for line in FORCE_FIELDS[potential].splitlines():
         name, _, number = line.partition(" = ")
-        if name in specs:
-            line = f"{name} = {float(number) / units.factor(specs[name].energy, specs[name].length)!r}"
-        elif name in ("cutoff", "switch_from"):
-            line = f"{name} = {float(number) / units.length!r}"
+        if name.strip('"') in known:
+            values = np.array(json.loads(number)) / known[name.strip('"')]
+            line = f"{name} = {values.tolist()!r}"
         lines.append(line)
     return f'units = "{units.name}"\n' + "\n".join(lines)
 
@@ -75,7 +98,7 @@ def test_the_same_physics_in_other_units_has_the_same_energy_and_derivatives(pot
     other, _, written = build(converted(potential, units), crystal())
     assert close(value(metal, x, theta), value(other, x, written), 1e-12)
     assert close(gradient(metal, x, theta), gradient(other, x, written), 1e-11)
-    by_metal, by_other = (theta_gradient(energy, x, t)[potential] for energy, t in ((metal, theta), (other, written)))
+    by_metal, by_other = (theta_gradient(energy, x, t)[label_of(potential)] for energy, t in ((metal, theta), (other, written)))
     for spec in POTENTIALS[potential].parameters:
         assert close(by_other[spec.name], by_metal[spec.name] * units.factor(spec.energy, spec.length), 1e-11), spec.name
 

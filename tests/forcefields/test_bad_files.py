@@ -119,10 +119,15 @@ def test_the_corpus_is_bad_for_its_reasons_alone() -> None:
 def test_every_parameter_is_held_to_its_physical_bounds(potential: str) -> None:
     form = POTENTIALS[potential]
     inside = {spec.name: 1.5 if spec.lower >= 0 else 0.5 for spec in form.parameters}
-    types = "-".join("A" * form.order)
+    options = {option.name: max(option.lower, 1.0) for option in form.options}
+    settings = "\n".join(f"{name} = {v!r}" for name, v in options.items())
+    counts = {spec.name: None if spec.count is None else spec.count(options) for spec in form.parameters}
+    # `A` is short for `A-A`, so that it names parameters of pairs and of types.
+    types = "A" if form.order == 2 else "-".join("A" * form.order)
 
     def text(values: dict[str, float]) -> str:
-        return term(potential, "", "\n".join(f"{name} = {v!r}" for name, v in values.items()), types)
+        lines = (f'"{name}" = {v if counts[name] is None else [v] * counts[name]!r}' for name, v in values.items())
+        return term(potential, settings, "\n".join(lines), types)
 
     force_field(text(inside))
     for spec in form.parameters:

@@ -17,6 +17,7 @@ from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields import ForceField, acting_rows, native_toml, parse_native, read_force_field, species_of
 from md_sensitivity.forcefields.data import join_types, split_types
 from md_sensitivity.potentials import POTENTIALS
+from md_sensitivity.potentials.base import ParameterSpec, types_of
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.system import build_system, energy_function
@@ -68,7 +69,7 @@ def test_a_name_with_glob_characters_is_matched_as_itself() -> None:
 TYPE = st.text("abcXYZ0189_-*+'\"\\é", min_size=1, max_size=5)
 
 
-@given(types=st.lists(TYPE.filter(lambda name: name.strip("-") == name and "--" not in name), min_size=2, max_size=3))
+@given(types=st.lists(TYPE.filter(lambda name: name.strip("-") == name and "--" not in name), min_size=1, max_size=3))
 def test_joined_types_come_apart_again(types: list[str]) -> None:
     word = join_types(types)
     assert ("~" in word) == any("-" in name for name in types)
@@ -89,6 +90,20 @@ def test_types_with_a_hyphen_are_joined_by_a_tilde() -> None:
 # Values.
 
 
+@st.composite
+def entry(draw: st.DrawFn, spec: ParameterSpec, options: dict[str, float]) -> str:
+    """A parameter, or a series, in its long form."""
+    v = draw(st.floats(0.01, 0.99)) if spec.upper == 1 else draw(st.floats(1.001, 1e3))
+    if spec.option:
+        return repr(v)
+    std = draw(st.one_of(st.just(""), st.floats(1e-3, 1e3).map(lambda x: f", std = {x!r}")))
+    ends = draw(st.sampled_from(["", f"[{v!r}, inf]", f"[-inf, {v * 1.5!r}]", f"[{v!r}, {v!r}]"]))
+    bounds = ends and f", bounds = {ends}"
+    fixed = draw(st.sampled_from(["", ", fixed = true", ", fixed = false"]))
+    size = None if spec.count is None else spec.count(options)
+    return f"{{ value = {v if size is None else [v] * size!r}{std}{bounds}{fixed} }}"
+
+
 def random_fields() -> st.SearchStrategy[str]:
     value = st.floats(1e-3, 1e3)
     number = value.map(repr)
@@ -103,17 +118,18 @@ def random_fields() -> st.SearchStrategy[str]:
                 lines.append(f'mixing = "{draw(st.sampled_from(list(MIXING_RULES)))}"')
             if form.order == 2 and form.natural_range is None and draw(st.booleans()):
                 lines += [f"cutoff = {draw(number)}", f'truncation = "{draw(st.sampled_from(list(TRUNCATIONS)))}"']
-            lines += [f"{option.name} = {draw(st.floats(option.lower, 9.0))!r}" for option in form.options]
-            tuples = st.tuples(*[st.sampled_from(["A", "B-x", "Ç"])] * form.order).map(lambda names: tuple(sorted(names)))
-            for types in draw(st.sets(tuples, min_size=1)):
-                lines.append(f'[potential.parameters."{join_types(types)}"]')
-                for spec in form.parameters:
-                    v = draw(st.floats(0.01, 0.99)) if spec.upper == 1 else draw(st.floats(1.001, 1e3))
-                    std = draw(st.one_of(st.just(""), value.map(lambda x: f", std = {x!r}")))
-                    ends = draw(st.sampled_from(["", f"[{v!r}, inf]", f"[-inf, {v * 1.5!r}]", f"[{v!r}, {v!r}]"]))
-                    bounds = ends and f", bounds = {ends}"
-                    fixed = draw(st.sampled_from(["", ", fixed = true"]))
-                    lines.append(f"{spec.name} = {{ value = {v!r}{std}{bounds}{fixed} }}")
+            options = {}
+            for option in form.options:
+                ends = max(option.lower, -9.0), min(option.upper, 9.0)
+                options[option.name] = draw(st.integers(*map(int, ends))) if option.whole else draw(st.floats(*ends))
+            lines += [f"{option} = {number!r}" for option, number in options.items()]
+            for order in sorted({types_of(spec, form) for spec in form.parameters}):
+                tuples = st.tuples(*[st.sampled_from(["A", "B-x", "Ç"])] * order).map(lambda names: tuple(sorted(names)))
+                for types in draw(st.sets(tuples, min_size=1)):
+                    lines.append(f'[potential.parameters."{join_types(types)}"]')
+                    for spec in form.parameters:
+                        if types_of(spec, form) == order:
+                            lines.append(f'"{spec.name}" = {draw(entry(spec, options))}')
         return "\n".join(lines)
 
     return draw()
@@ -143,9 +159,11 @@ def test_ravel_and_unravel_are_inverse_and_in_the_order_of_the_names(name: str) 
     tree = field.table.unravel(other)
     assert np.array_equal(field.table.ravel(tree), other)
     for value, row in zip(other, field.table.rows, strict=True):
-        assert tree[row.label][row.parameter][row.index] == value
-        types = next(term for term in field.terms if term.label == row.label).rows[row.parameter][row.index]
-        assert types == row.types
+        label, leaf = row.place
+        assert tree[label][leaf][row.index] == value
+        term = next(term for term in field.terms if term.label == label)
+        count = term.spec(row).count
+        assert term.rows[leaf][row.index // (1 if count is None else count(term.options))] == row.types
     changed = field.with_parameters(tree)
     assert [row.value for row in changed.table.rows] == other.tolist() and changed.table.names == field.table.names
     assert np.array_equal(field.table.ravel(field.parameters), vector)  # the old one is as it was
