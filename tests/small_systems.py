@@ -39,6 +39,20 @@ def _sutton_chen() -> str:
     return _pairs("sutton_chen", values) + strengths
 
 
+def _zhou() -> str:
+    """Numbers like copper's and nickel's, with each branch of F within reach."""
+    values = {
+        "re": (2.6, 2.5), "fe": (1.6, 2.0), "rhoe": (16.0, 21.0), "rhos": (15.5, 20.0), "alpha": (7.7, 8.3), "beta": (4.1, 4.4),
+        "A": (0.33, 0.43), "B": (0.47, 0.63), "kappa": (0.34, 0.44), "lambda": (0.87, 0.82), "Fn0": (-2.2, -2.7), "Fn1": (-0.2, -0.3),
+        "Fn2": (0.59, 0.44), "Fn3": (-2.0, -2.1), "F0": (-2.2, -2.7), "F1": (0.05, 0.02), "F2": (0.68, 0.84), "F3": (0.64, -0.1),
+        "eta": (0.51, 0.56), "Fe": (-2.2, -2.7),
+    }  # fmt: skip
+    lines = ["[[potential]]", 'style = "eam_zhou"', PAIR_SETTINGS]
+    for place, name in enumerate("AB"):
+        lines += [f"[potential.parameters.{name}]", *(f"{key} = {of_types[place]!r}" for key, of_types in values.items())]
+    return "\n".join(lines) + "\n"
+
+
 _DRHO = 13.7
 
 
@@ -94,6 +108,15 @@ FORCE_FIELDS = {
         "gupta", {"A": (0.2, 0.18, 0.15), "xi": (1.3, 1.2, 1.1), "p": (9.0, 9.5, 10.0), "q": (2.9, 3.1, 3.3), "r0": (2.6, 2.55, 2.5)}
     ),
     "sutton_chen": _sutton_chen(),
+    "finnis_sinclair": _pairs(
+        "finnis_sinclair",
+        {
+            "A": (1.9, 1.7, 1.5), "d": (4.4, 4.6, 4.5), "beta": (0.2, 0.0, -0.1), "c": (4.1, 4.2, 3.9), "c0": (8.0, 7.0, 6.0),
+            "c1": (-3.0, -2.5, -2.0), "c2": (0.4, 0.3, 0.25),
+        },
+        "",
+    ),
+    "eam_zhou": _zhou(),
     "eam": _embedded_tables("eam"),
     "eam_fs": _embedded_tables("eam_fs"),
     "eam_funcfl": _embedded_tables("eam_funcfl"),

@@ -3,6 +3,8 @@
 from md_sensitivity.potentials.base import Form
 from md_sensitivity.potentials.buckingham import BUCKINGHAM
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
+from md_sensitivity.potentials.eam_zhou import EAM_ZHOU
+from md_sensitivity.potentials.finnis_sinclair import FINNIS_SINCLAIR
 from md_sensitivity.potentials.gupta import GUPTA
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
 from md_sensitivity.potentials.morse import MORSE
@@ -20,6 +22,8 @@ POTENTIALS: Registry[Form] = Registry(
         SOFT_SPHERE,
         GUPTA,
         SUTTON_CHEN,
+        FINNIS_SINCLAIR,
+        EAM_ZHOU,
         EAM,
         EAM_FS,
         EAM_FUNCFL,

@@ -48,7 +48,9 @@ def ends_of(potential: str) -> dict[str, float]:
         theta = build(FORCE_FIELDS[potential], structure(np.zeros((1, 3)), "A"))[2]["stillinger_weber"]
         reach = float(theta["a"][0] * theta["sigma"][0])
         return {"range": reach, "just inside": reach - 1e-9, "numerical end": reach - 2e-3 * float(theta["sigma"][0])}
-    if potential.startswith("eam"):
+    if potential == "finnis_sinclair":
+        return {"range of the density": 4.4, "range of the pair energy": 4.1, "just inside": 4.4 - 1e-9}
+    if potential.startswith("eam") and potential != "eam_zhou":
         return {"cutoff": 5.3, "just inside": np.nextafter(5.3, 0), "just outside": np.nextafter(5.3, 6), "knot": 3 * 1.064}
     return {"cutoff": 5.3, "switch_from": 4.2, "just inside": np.nextafter(5.3, 0), "just outside": np.nextafter(5.3, 6)}
 

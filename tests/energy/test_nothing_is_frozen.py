@@ -63,6 +63,7 @@ def test_an_energy_is_nan_once_an_atom_left_the_skin_and_updating_cures_it(poten
 
 WIDER: dict[str, Callable[[dict[str, jax.Array], float], dict[str, jax.Array]]] = {
     "soft_sphere": lambda p, factor: {**p, "sigma": p["sigma"] * factor},
+    "finnis_sinclair": lambda p, factor: {**p, "c": p["c"] * factor, "d": p["d"] * factor},
     "stillinger_weber": lambda p, factor: {**p, "a": p["a"] * factor},
 }
 
