@@ -54,8 +54,8 @@ STYLES = {
 }
 """LAMMPS's own styles, by form and truncation."""
 ORDER = {
-    "lennard_jones": ("epsilon", "sigma"), "morse": ("D", "alpha", "r0"), "buckingham": ("A", "rho", "C"), "mie": ("epsilon", "sigma", "n", "m"),
-    "yukawa": ("A",), "born_mayer_huggins": ("A", "rho", "sigma", "C", "D"), "zbl": ("Z1", "Z2"),
+    "lennard_jones": ("epsilon", "sigma"), "morse": ("D", "alpha", "r0"), "buckingham": ("A", "rho", "C"),
+    "mie": ("epsilon", "sigma", "n", "m"), "yukawa": ("A",), "born_mayer_huggins": ("A", "rho", "sigma", "C", "D"), "zbl": ("Z1", "Z2"),
 }  # fmt: skip
 """The numbers of a `pair_coeff` line."""
 OWN_TRUNCATION = {"soft_sphere": "none", "zbl": "own", "coulomb_dsf": "force-shift", "coulomb_wolf": "shift"}
