@@ -23,6 +23,7 @@ sys.path.insert(0, str(ORACLES))
 
 import numpy as np  # noqa: E402
 from cases import Relaxed, Static, relaxed_cases, static_cases  # noqa: E402
+from cases_pairs import relaxed_pairs, static_pairs  # noqa: E402
 from contacts import center_rattlers, kink_margin, kinks, rattlers  # noqa: E402
 from lammps_derivatives import (  # noqa: E402
     Derivative,
@@ -108,7 +109,7 @@ def make_static(case: Static) -> None:
     cells = int(np.prod(counts))
     large = Evaluation(energy=other.energy / cells, forces=other.forces[: len(value.forces)], virial=other.virial / cells)
     species = list(dict.fromkeys(case.system.types))
-    twice = "lepton" in str(case.model.commands(species, "", True))
+    twice = any("lepton" in str(case.model.commands(species, "", other)) for other in (True, False))
     document = {
         "made_by": VERSION,
         "commands": commands(case.system, case.model),
@@ -141,7 +142,7 @@ def gradient_differences(case: Static, value: Evaluation) -> dict[str, float]:
     strain = np.tril(random.normal(size=(3, 3)))
     strain[np.tril(~np.outer(system.pbc, system.pbc), -1)] = 0.0  # a free axis stays upright
 
-    def slope(moved: Callable[[float], System], step: float = 1e-3) -> float:
+    def slope(moved: Callable[[float], System], step: float = 2e-4) -> float:
         energies = [evaluate(moved(factor * step), case.model).energy for factor in (1, -1, 2, -2)]
         return (8 * (energies[0] - energies[1]) - (energies[2] - energies[3])) / (12 * step)
 
@@ -324,10 +325,10 @@ def main(chosen: list[str]) -> None:
     inputs = ROOT / "inputs"
     interstitial = read_structure(inputs / "silicon_interstitial" / "structure.extxyz")
     vacancy = read_structure(inputs / "argon_vacancy" / "structure.extxyz")
-    for case in static_cases():
+    for case in [*static_cases(), *static_pairs()]:
         if not chosen or "static" in chosen or case.name in chosen:
             make_static(case)
-    for relaxed in relaxed_cases(interstitial, vacancy):
+    for relaxed in [*relaxed_cases(interstitial, vacancy), *relaxed_pairs()]:
         if not chosen or "relaxed" in chosen or relaxed.name in chosen:
             make_relaxed(relaxed)
 

@@ -193,12 +193,14 @@ class PairModel:
         return [float(radius) for radius in ends if radius is not None]
 
     def constant(self, types: tuple[str, ...], expressions: bool) -> float:
-        """The self-energy of damped charges, -C q^2 (erfc(alpha rc)/(2 rc) + alpha/sqrt(pi)): Fennell and Gezelter 2006,
-        doi:10.1063/1.2206581, and Wolf et al. 1999, doi:10.1063/1.478738; LAMMPS's own styles have it."""
+        """The self-energy of damped charges: C q^2 times half the limit of (phi - 1/r) at r = 0, with the shift of phi in it, as LAMMPS's
+        own styles have it. Wolf et al. 1999, doi:10.1063/1.478738; Fennell and Gezelter 2006, doi:10.1063/1.2206581."""
         if self.style not in CHARGED or expressions:
             return 0.0
         alpha, cut = float(self.options["alpha"]), float(self.cutoff or 0.0)
         shift = float(erfc(alpha * cut)) / (2 * cut) + alpha / np.pi**0.5
+        if self.style == "coulomb_dsf":
+            shift += float(erfc(alpha * cut)) / (2 * cut) + alpha / np.pi**0.5 * float(np.exp(-((alpha * cut) ** 2)))
         return -COULOMB * shift * sum(self.parameters[kind]["q"] ** 2 for kind in types)
 
 
