@@ -23,6 +23,7 @@ sys.path.insert(0, str(ORACLES))
 
 import numpy as np  # noqa: E402
 from cases import Relaxed, Static, relaxed_cases, static_cases  # noqa: E402
+from cases_files import static_files  # noqa: E402
 from cases_pairs import relaxed_pairs, static_pairs  # noqa: E402
 from contacts import center_rattlers, kink_margin, kinks, rattlers  # noqa: E402
 from lammps_derivatives import (  # noqa: E402
@@ -325,7 +326,7 @@ def main(chosen: list[str]) -> None:
     inputs = ROOT / "inputs"
     interstitial = read_structure(inputs / "silicon_interstitial" / "structure.extxyz")
     vacancy = read_structure(inputs / "argon_vacancy" / "structure.extxyz")
-    for case in [*static_cases(), *static_pairs()]:
+    for case in [*static_cases(), *static_pairs(), *static_files()]:
         if not chosen or "static" in chosen or case.name in chosen:
             make_static(case)
     for relaxed in [*relaxed_cases(interstitial, vacancy), *relaxed_pairs()]:
