@@ -24,6 +24,7 @@ sys.path.insert(0, str(ORACLES))
 import numpy as np  # noqa: E402
 from cases import Relaxed, Static, relaxed_cases, static_cases  # noqa: E402
 from cases_files import static_files  # noqa: E402
+from cases_files_relaxed import relaxed_files  # noqa: E402
 from cases_pairs import relaxed_pairs, static_pairs  # noqa: E402
 from contacts import center_rattlers, kink_margin, kinks, rattlers  # noqa: E402
 from lammps_derivatives import (  # noqa: E402
@@ -199,6 +200,7 @@ def make_relaxed(case: Relaxed) -> None:
     minimum = settle(case, engine, start)
     nonzero = np.sort(minimum.eigenvalues)[minimum.zero_modes :]
     assert nonzero[0] > 0 and abs(minimum.eigenvalues[: minimum.zero_modes]).max() < 1e-3 * nonzero[0], "not a minimum"
+    assert minimum.max_force < 1e-9, "not converged"
     print(f"{case.name}: E {minimum.evaluation.energy!r} |F| {minimum.max_force:.1e} lowest {nonzero[0]:.6g} zero {minimum.zero_modes}")
     rows, found = [], []
     for names in case.all_columns():
@@ -248,8 +250,24 @@ def formation(case: Relaxed, folder: Path, minimum: Minimum, found: list[Derivat
     }
 
 
-ENERGY_EXPONENTS = {"epsilon": 1, "D": 1, "A": 1, "C": 1}
-LENGTH_EXPONENTS = {"sigma": 1, "r0": 1, "rho": 1, "alpha": -1, "C": 6}
+ENERGY_EXPONENTS: dict[str, dict[str, float]] = {
+    "lennard_jones": {"epsilon": 1},
+    "morse": {"D": 1},
+    "buckingham": {"A": 1, "C": 1},
+    "soft_sphere": {"epsilon": 1},
+    "mie": {"epsilon": 1},
+    "inverse_power": {"epsilon": 1},
+    "born_mayer_huggins": {"A": 1, "C": 1, "D": 1},
+    "coulomb_dsf": {"q": 0.5},
+    "stillinger_weber": {"epsilon": 1},
+    "tersoff": {"A": 1, "B": 1},
+    "tersoff_mod": {"A": 1, "B": 1},
+    "vashishta": {"H": 1, "D": 1, "W": 1, "B": 1, "Zi": 0.5, "Zj": 0.5},
+    "edip": {"A": 1, "lambda": 1},
+    "eam": {"embedding.scale": 1, "pair.scale": 1},
+}
+"""Powers of energy in the parameters of a form: multiplying all of them scales the energy and moves nothing."""
+LENGTH_EXPONENTS = {"buckingham": {"rho": 1, "C": 6}}
 
 
 def identities(case: Relaxed, minimum: Minimum, found: list[Derivative]) -> dict[str, float | None]:
@@ -257,21 +275,23 @@ def identities(case: Relaxed, minimum: Minimum, found: list[Derivative]) -> dict
 
     Energy scaling: sum of e theta dX/dtheta = 0. Length scaling (free, no cutoff): sum of d theta dX/dtheta = X - centroid.
     """
-    exponents = ENERGY_EXPONENTS if case.model.style != "stillinger_weber" else {"epsilon": 1}
-
-    def scaled(table: dict[str, int]) -> Array:
+    def scaled(table: dict[str, dict[str, float]]) -> Array:
         total = np.zeros_like(minimum.positions)
         for names, value in zip(case.all_columns(), found, strict=True):
             if len(names) == 1 and any(set(names) < set(other) for other in case.all_columns()):
                 continue  # its pair is a column of its own
-            total += table.get(names[0].split(".")[-1], 0) * case.model.value(names[0]) * value.positions
+            style, _, key = names[0].split(".", 2)
+            total += table.get(style, {}).get(key, 0) * case.model.value(names[0]) * value.positions
         return total
 
+    every = {name for names in case.all_columns() for name in names}
+    energies = [name for name in case.model.names() if name.split(".", 2)[2] in ENERGY_EXPONENTS.get(name.split(".")[0], {})]
+    complete = bool(energies) and all(name in every or case.model.value(name) == 0.0 for name in energies)
     centered = minimum.positions - minimum.positions.mean(axis=0)
-    free = not any(case.system.pbc) and case.model.cutoff is None
+    free = case.model.style in LENGTH_EXPONENTS and not any(case.system.pbc) and case.model.reach() == 0.0
     return {
         "translation": max(float(abs(value.positions.sum(axis=0)).max()) for value in found),
-        "energy_scaling": float(abs(scaled(exponents)).max()),
+        "energy_scaling": float(abs(scaled(ENERGY_EXPONENTS)).max()) if complete else None,
         "length_scaling": float(abs(scaled(LENGTH_EXPONENTS) - centered).max()) if free else None,
     }
 
@@ -329,7 +349,7 @@ def main(chosen: list[str]) -> None:
     for case in [*static_cases(), *static_pairs(), *static_files()]:
         if not chosen or "static" in chosen or case.name in chosen:
             make_static(case)
-    for relaxed in [*relaxed_cases(interstitial, vacancy), *relaxed_pairs()]:
+    for relaxed in [*relaxed_cases(interstitial, vacancy), *relaxed_pairs(), *relaxed_files()]:
         if not chosen or "relaxed" in chosen or relaxed.name in chosen:
             make_relaxed(relaxed)
 

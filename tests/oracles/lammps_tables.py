@@ -79,14 +79,15 @@ class TableModel:
         return max(ranges.get(self.style, lambda row: row["R"] + row["D"])(row) for row in self.parameters.values())
 
     def radii(self, first: str, second: str) -> list[float]:
-        """Both ends of Tersoff's taper, for the pair and for every angle at `first`; Vashishta's cutoff."""
-        found = []
+        """Both ends of Tersoff's taper, for the pair and for every angle at `first`; Vashishta's cutoff; the distance from which EDIP
+        counts a neighbor in full, where third derivatives jump."""
+        found, ends = [], {"vashishta": "rc", "edip": "cutoffC"}
         for types, row in self.parameters.items():
             center, neighbor, other = types.split("-")
             if center == first and other == second and self.style in ("tersoff", "tersoff_mod"):
                 found += [row["R"] - row["D"], row["R"] + row["D"]]
-            if (center, neighbor, other) == (first, second, second) and self.style == "vashishta":
-                found.append(row["rc"])
+            if (center, neighbor, other) == (first, second, second) and self.style in ends:
+                found.append(row[ends[self.style]])
         return found
 
     def constant(self, types: tuple[str, ...], expressions: bool) -> float:
