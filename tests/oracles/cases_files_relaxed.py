@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from cases import DIAMOND, FCC, Relaxed, crystal, repeated
 from cases_files import BCC, SHEAR, TANTALUM, TUNGSTEN_BERYLLIUM, funcfl, setfl, snap, table
+from lammps_eam import EamModel
 from lammps_engine import System
 from lammps_tables import TableModel, pair_columns, triplet_columns
 
@@ -114,5 +115,70 @@ def relaxed_tables() -> list[Relaxed]:
     ]  # fmt: skip
 
 
+def relaxed_embedded() -> list[Relaxed]:
+    """Steps are small: second derivatives of LAMMPS's splines jump at every knot."""
+    copper = perfect(FCC, (2, 2, 2), 3.615, "Cu")
+    aluminum = perfect(FCC, (2, 2, 2), 4.05, "Al")
+    alloy = crystal(repeated(FCC, (2, 1, 1)), 3.58 * np.diag([2.0, 1.0, 1.0]) @ SHEAR, "Cu Ni Ni Cu Cu", 0.0, 0)
+    mixed = setfl("CuNi.eam.alloy")
+    return [
+        Relaxed(
+            name="eam_funcfl_copper_vacancy", system=without(copper, 0), model=funcfl("Cu"), perfect=copper, decimals=4,
+            hessian_step=1e-5, relative=1e-5, about="vacancy in 32-site copper, Cu_u3.eam",
+        ),
+        Relaxed(
+            name="eam_alloy_copper_nickel", system=without(alloy, 0), model=mixed, columns=scales(mixed) + KNOTS, decimals=4,
+            hessian_step=1e-5, relative=1e-5, about="vacancy in 8-site sheared copper-nickel, CuNi.eam.alloy; cell below the cutoff",
+        ),
+        Relaxed(
+            name="eam_alloy_copper_vacancy", system=without(copper, 0), model=setfl("Cu_mishin1.eam.alloy"), perfect=copper, decimals=4,
+            hessian_step=1e-5, relative=1e-4, about="vacancy in 32-site copper, Cu_mishin1.eam.alloy",
+        ),
+        Relaxed(
+            name="eam_fs_aluminum_vacancy", system=without(aluminum, 0), model=setfl("Al_mm.eam.fs"), perfect=aluminum, decimals=4,
+            hessian_step=1e-5, relative=1e-4, about="vacancy in 32-site aluminum, Al_mm.eam.fs",
+        ),
+    ]  # fmt: skip
+
+
+def scales(model: EamModel) -> Columns:
+    return tuple((name,) for name in model.names())
+
+
+KNOTS: Columns = (
+    ("eam.Cu.embedding.knot165",), ("eam.Ni.embedding.knot157",), ("eam.Cu.density.knot185",), ("eam.Ni.density.knot183",),
+    ("eam.Cu-Cu.pair.knot183",), ("eam.Cu-Ni.pair.knot193",), ("eam.Ni-Ni.pair.knot182",),
+)  # fmt: skip
+"""Knots next to the densities and distances of the minimum of eam_alloy_copper_nickel."""
+
+
+def relaxed_snaps() -> list[Relaxed]:
+    """A handful of coefficients: the first, the last and some between, and what the density of neighbors is made with."""
+    tantalum = perfect(BCC, (2, 2, 2), 3.316, "Ta")
+    alloy = crystal(repeated(BCC, (2, 1, 1)), 3.25 * np.diag([2.0, 1.0, 1.0]) @ SHEAR, "W W Be W", 0.04, 1)
+    copper = crystal(repeated(FCC, (2, 1, 1)), 3.6 * np.diag([2.0, 1.0, 1.0]) @ SHEAR, "Cu", 0.0, 0)
+    return [
+        Relaxed(
+            name="snap_zbl_tantalum_vacancy", system=without(tantalum, 0), model=TANTALUM, perfect=tantalum, decimals=4,
+            columns=(*betas("Ta", 0, 1, 2, 7, 19, 30), ("zbl.Ta.Z",)), hessian_step=5e-4,
+            about="vacancy in 16-site tantalum, Ta06A with ZBL; cell below the cutoff",
+        ),
+        Relaxed(
+            name="snap_zbl_tungsten_beryllium", system=alloy, model=TUNGSTEN_BERYLLIUM, decimals=4, relative=1e-5,
+            columns=(*betas("W", 0, 1, 5, 20, 55), *betas("Be", 1, 3, 40), ("snap.W.radius",), ("snap.Be.weight",), ("zbl.Be.Z",)),
+            hessian_step=3e-5, about="4 atoms in a sheared cell, WBe with ZBL",
+        ),
+        Relaxed(
+            name="snap_quadratic_copper", system=without(copper, 0), model=snap("Cu_Zuo_JPCA2020.quadratic"), decimals=4, relative=1e-4,
+            columns=betas("Cu", 0, 1, 4, 17, 30, 31, 32, 77, 250, 495), hessian_step=2e-4,
+            about="vacancy in 8-site sheared copper, quadratic SNAP",
+        ),
+    ]  # fmt: skip
+
+
+def betas(kind: str, *numbers: int) -> Columns:
+    return tuple((f"snap.{kind}.beta{number}",) for number in numbers)
+
+
 def relaxed_files() -> list[Relaxed]:
-    return relaxed_tables()
+    return [*relaxed_tables(), *relaxed_embedded(), *relaxed_snaps()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from cases import Relaxed, Static, crystal, noble
+from cases import Relaxed, Static, crystal, noble, repeated
 from lammps_engine import Overlay, System
 from lammps_pairs import PairModel
 
@@ -112,4 +112,31 @@ def _charged() -> list[Static]:
 
 
 def relaxed_pairs() -> list[Relaxed]:
-    return []
+    gas, carbide = noble("Ar Kr Ar Kr", a=5.6)["triclinic"], noble("Si C C Si", a=3.0)["triclinic"]
+    gas = replace(gas, types=("Ar", "Kr", "Kr", "Ar"))
+    fractions = repeated(ROCK_SALT, (2, 1, 1))[[k for k in range(16) if k not in (0, 13)]]
+    salt = crystal(fractions, 5.6 * np.array([[2.02, 0, 0], [0.12, 0.98, 0], [-0.1, 0.07, 1.0]]), "Na", 0.1, 22)
+    salt = replace(salt, types=("Na",) * 3 + ("Cl",) * 4 + ("Na",) * 4 + ("Cl",) * 3)
+    nuclei = PairModel(style="zbl", parameters={"Si": {"Z": 14.0}, "C": {"Z": 6.0}}, options={"inner": 2.2, "outer": 3.1})
+
+    def smooth(style: str, parameters: dict[str, dict[str, float]]) -> PairModel:
+        return PairModel(style=style, parameters=parameters, cutoff=7.5, truncation="switch", switch_from=6.0)
+
+    return [
+        Relaxed(
+            name="mie_cluster", system=noble("Ar Kr Kr", a=5.6)["cluster"], model=PairModel(style="mie", parameters=MIE_PAIRS), decimals=3,
+            relative=2e-4, hessian_step=1e-3, about="7 atoms, two species, free, no cutoff; 6 zero modes",
+        ),
+        Relaxed(
+            name="inverse_power_binary", system=gas, model=smooth("inverse_power", INVERSE_PAIRS), decimals=3, relative=1e-4,
+            hessian_step=5e-4, about="4 atoms, two species, triclinic cell smaller than the cutoff, C2 switch",
+        ),
+        Relaxed(
+            name="zbl_binary", system=carbide, model=nuclei, decimals=4, relative=2e-5, hessian_step=1e-4,
+            about="4 nuclei pressed together in a triclinic cell smaller than the cutoff",
+        ),
+        Relaxed(
+            name="born_plus_coulomb_salt", system=salt, model=Overlay(parts=(born(), damped())), decimals=4, relative=1e-4,
+            hessian_step=3e-4, about="sodium chloride without one pair of ions, 14 atoms, cell smaller than the cutoff; DSF charges",
+        ),
+    ]  # fmt: skip

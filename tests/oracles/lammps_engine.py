@@ -219,6 +219,7 @@ class Engine:
         """Give LAMMPS other parameter values (or another potential)."""
         if model.weight != 1.0:
             model = Overlay(parts=(model,))
+        self.lmp.command("pair_style none")  # LAMMPS reads a funcfl file once for each name
         for line in model.commands(self.species, self.folder.name, self.expressions):
             self.lmp.command(line)
         self.constant = model.constant(self.system.types, self.expressions)
