@@ -7,7 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from lammps_engine import Array, Model, System
+from lammps_engine import Array, Model, Overlay, System
+from lammps_pairs import PairModel
+from lammps_tables import TableModel
 
 SILICON = {
     "epsilon": 2.1683, "sigma": 2.0951, "a": 1.80, "lambda": 21.0, "gamma": 1.20, "costheta0": -0.333333333333,
@@ -15,10 +17,10 @@ SILICON = {
 }  # fmt: skip
 """Stillinger and Weber 1985, doi:10.1103/PhysRevB.31.5262, in the numbers of LAMMPS's Si.sw."""
 
-SW_SILICON = Model(style="stillinger_weber", parameters={"Si-Si-Si": SILICON}, file="Si.sw")
+SW_SILICON = TableModel(style="stillinger_weber", parameters={"Si-Si-Si": SILICON}, file="Si.sw")
 
 
-def _gallium_nitride() -> Model:
+def _gallium_nitride() -> TableModel:
     """Bere and Serra 2006, doi:10.1080/14786430600640486, in the numbers of LAMMPS's GaN.sw, but every entry of its own: the
     three-body entries that LAMMPS never asks for a radial number are zero there as well."""
     shared = {"gamma": 1.2, "costheta0": -0.333333333333, "A": 7.917, "B": 0.72, "p": 4.0, "q": 0.0, "tol": 0.0}
@@ -27,7 +29,7 @@ def _gallium_nitride() -> Model:
         return {"epsilon": epsilon, "sigma": sigma, "a": a, "lambda": 32.5} | shared
 
     angle = {name: 0.0 for name in SILICON} | {"epsilon": 1.6136914, "lambda": 32.5, "costheta0": -0.333333333333}
-    return Model(
+    return TableModel(
         style="stillinger_weber",
         file="GaN.sw",
         parameters={
@@ -108,35 +110,35 @@ def _recut(fractions: Array, cell: Array, sharp: Array, types: str, seed: int) -
 
 @dataclass(frozen=True, kw_only=True)
 class Static:
-    """Energy, forces and virial at one configuration; energies of several models add up."""
+    """Energy, forces and virial at one configuration."""
 
     name: str
     system: System
-    models: tuple[Model, ...]
+    model: Model
 
 
 def static_cases() -> list[Static]:
     return [*_lennard_jones(), *_binary(), *_morse_and_buckingham(), *_soft_spheres(), *_stillinger_weber()]
 
 
-def _lj(truncation: str, **more: object) -> Model:
+def _lj(truncation: str, **more: object) -> PairModel:
     options = {"cutoff": 8.5, "truncation": truncation, "parameters": ARGON, "mixing": "lorentz-berthelot"} | more
     if truncation == "switch":
         options.setdefault("switch_from", 7.5)
-    return Model(style="lennard_jones", **options)  # type: ignore[arg-type]
+    return PairModel(style="lennard_jones", **options)  # type: ignore[arg-type]
 
 
 def _lennard_jones() -> list[Static]:
     systems = noble()
     chosen = {"none": "orthogonal", "shift": "orthogonal_one_cell", "force-shift": "triclinic", "switch": "two_atoms"}
-    cases = [Static(name=f"lj_{key.replace('-', '_')}_{where}", system=systems[where], models=(_lj(key),)) for key, where in chosen.items()]
+    cases = [Static(name=f"lj_{key.replace('-', '_')}_{where}", system=systems[where], model=_lj(key)) for key, where in chosen.items()]
     for where in systems:
         if where != "orthogonal":
-            cases.append(Static(name=f"lj_force_shift_{where}", system=systems[where], models=(_lj("force-shift"),)))
+            cases.append(Static(name=f"lj_force_shift_{where}", system=systems[where], model=_lj("force-shift")))
     for where in ("one_atom", "slab", "two_atoms_sharp", "triclinic"):
-        cases.append(Static(name=f"lj_switch_{where}", system=systems[where], models=(_lj("switch"),)))
-    free = Model(style="lennard_jones", parameters=ARGON, mixing="lorentz-berthelot")
-    cases.append(Static(name="lj_no_cutoff_cluster", system=systems["cluster"], models=(free,)))
+        cases.append(Static(name=f"lj_switch_{where}", system=systems[where], model=_lj("switch")))
+    free = PairModel(style="lennard_jones", parameters=ARGON, mixing="lorentz-berthelot")
+    cases.append(Static(name="lj_no_cutoff_cluster", system=systems["cluster"], model=free))
     return list({case.name: case for case in cases}.values())
 
 
@@ -147,19 +149,19 @@ def _binary() -> list[Static]:
         for truncation, where in (("shift", "triclinic"), ("force-shift", "slab"), ("switch", "orthogonal_one_cell")):
             model = _lj(truncation, parameters=ARGON_KRYPTON, mixing=mixing)
             name = f"lj_binary_{mixing.replace('-', '_')}_{truncation.replace('-', '_')}_{where}"
-            cases.append(Static(name=name, system=systems[where], models=(model,)))
+            cases.append(Static(name=name, system=systems[where], model=model))
     for truncation, where in (("none", "two_atoms"), ("force-shift", "triclinic")):
         model = _lj(truncation, parameters=ARGON_KRYPTON_PAIRS, mixing=None)
         name = f"lj_binary_pairs_{truncation.replace('-', '_')}_{where}"
-        cases.append(Static(name=name, system=replace(systems[where], types=_first_types(systems[where], "Ar Kr")), models=(model,)))
+        cases.append(Static(name=name, system=replace(systems[where], types=_first_types(systems[where], "Ar Kr")), model=model))
     both = (
         _lj("switch", parameters=ARGON_KRYPTON),
-        Model(
+        PairModel(
             style="morse", cutoff=6.0, truncation="shift", mixing=None,
             parameters={pair: {"D": 0.004, "alpha": 1.5, "r0": 3.9 + 0.1 * k} for k, pair in enumerate(("Ar-Ar", "Ar-Kr", "Kr-Kr"))},
         ),
     )  # fmt: skip
-    cases.append(Static(name="lj_plus_morse_triclinic", system=systems["triclinic"], models=both))
+    cases.append(Static(name="lj_plus_morse_triclinic", system=systems["triclinic"], model=Overlay(parts=both)))
     return cases
 
 
@@ -176,15 +178,15 @@ def _morse_and_buckingham() -> list[Static]:
         ("force-shift", "two_atoms_sharp"), ("switch", "slab"),
     ):  # fmt: skip
         start = 5.5 if truncation == "switch" else None
-        model = Model(style="morse", parameters=MORSE_PAIRS, cutoff=6.5, truncation=truncation, switch_from=start)
-        cases.append(Static(name=f"morse_{truncation.replace('-', '_')}_{where}", system=metals[where], models=(model,)))
+        model = PairModel(style="morse", parameters=MORSE_PAIRS, cutoff=6.5, truncation=truncation, switch_from=start)
+        cases.append(Static(name=f"morse_{truncation.replace('-', '_')}_{where}", system=metals[where], model=model))
     oxides = noble("Mg O", a=4.3)
     for truncation, where in (
         ("none", "orthogonal"), ("shift", "two_atoms"), ("force-shift", "triclinic"), ("switch", "triclinic"), ("switch", "one_atom"),
     ):  # fmt: skip
         start = 6.0 if truncation == "switch" else None
-        model = Model(style="buckingham", parameters=BUCKINGHAM_PAIRS, cutoff=7.0, truncation=truncation, switch_from=start)
-        cases.append(Static(name=f"buckingham_{truncation.replace('-', '_')}_{where}", system=oxides[where], models=(model,)))
+        model = PairModel(style="buckingham", parameters=BUCKINGHAM_PAIRS, cutoff=7.0, truncation=truncation, switch_from=start)
+        cases.append(Static(name=f"buckingham_{truncation.replace('-', '_')}_{where}", system=oxides[where], model=model))
     return cases
 
 
@@ -199,8 +201,9 @@ def discs(count: int, fraction: float, seed: int, relative_tilt: float = 0.0) ->
     return System(positions=points @ cell, types=types, cell=cell, pbc=(True, True, False), symbols=("X",) * count, dimension=2)
 
 
-def soft_model(exponent: float | None, parameters: dict[str, dict[str, float]] = UNEQUAL_DISCS) -> Model:
-    return Model(style="soft_sphere", parameters=parameters, mixing="arithmetic", exponent=exponent, units="reduced")
+def soft_model(exponent: float | None, parameters: dict[str, dict[str, float]] = UNEQUAL_DISCS) -> PairModel:
+    options = {} if exponent is None else {"exponent": exponent}
+    return PairModel(style="soft_sphere", parameters=parameters, mixing="arithmetic", options=options, units="reduced")
 
 
 def _soft_spheres() -> list[Static]:
@@ -208,11 +211,11 @@ def _soft_spheres() -> list[Static]:
     solid = crystal(np.array([[0.1, 0.2, 0.3], [0.6, 0.5, 0.8]]), cell, "A B", 0.05, 9)
     solid = replace(solid, symbols=("X",) * 2)
     return [
-        Static(name="soft_sphere_discs", system=discs(32, 1.0, 10), models=(soft_model(None),)),
-        Static(name="soft_sphere_discs_tilted", system=discs(16, 1.4, 11, 0.3), models=(soft_model(None),)),
-        Static(name="soft_sphere_small_cell", system=solid, models=(soft_model(None),)),
-        Static(name="soft_sphere_exponent_2_5", system=solid, models=(soft_model(2.5),)),
-        Static(name="soft_sphere_discs_exponent_3", system=discs(8, 1.2, 12), models=(soft_model(3.0),)),
+        Static(name="soft_sphere_discs", system=discs(32, 1.0, 10), model=soft_model(None)),
+        Static(name="soft_sphere_discs_tilted", system=discs(16, 1.4, 11, 0.3), model=soft_model(None)),
+        Static(name="soft_sphere_small_cell", system=solid, model=soft_model(None)),
+        Static(name="soft_sphere_exponent_2_5", system=solid, model=soft_model(2.5)),
+        Static(name="soft_sphere_discs_exponent_3", system=discs(8, 1.2, 12), model=soft_model(3.0)),
     ]
 
 
@@ -234,9 +237,9 @@ def _stillinger_weber() -> list[Static]:
         "slab": crystal(DIAMOND, a * np.array([[1.0, 0, 0], [0.2, 0.95, 0], [0, 0, 1.0]]), "Si", 0.15, 16, pbc=(True, True, False)),
         "cluster": crystal(DIAMOND, a * np.eye(3), "Si", 0.2, 17, pbc=(False,) * 3),
     }  # fmt: skip
-    cases = [Static(name=f"sw_{where}", system=system, models=(SW_SILICON,)) for where, system in cells.items()]
-    cases.append(Static(name="sw_other_values_two_atoms", system=cells["two_atoms"], models=(other,)))
-    cases.append(Static(name="sw_gallium_nitride_triclinic", system=nitride, models=(SW_GALLIUM_NITRIDE,)))
+    cases = [Static(name=f"sw_{where}", system=system, model=SW_SILICON) for where, system in cells.items()]
+    cases.append(Static(name="sw_other_values_two_atoms", system=cells["two_atoms"], model=other))
+    cases.append(Static(name="sw_gallium_nitride_triclinic", system=nitride, model=SW_GALLIUM_NITRIDE))
     return cases
 
 
@@ -252,6 +255,7 @@ class Relaxed:
         columns: parameters differentiated; names in one tuple move together.
         relative: step of the differences, relative to the value (absolute where that is zero).
         hessian_step: step of the force differences that make the Hessian.
+        perfect: the crystal without the defect, where a formation energy is asked for; no force acts in it, by symmetry.
     """
 
     name: str
@@ -262,6 +266,7 @@ class Relaxed:
     relative: float = 1e-3
     hessian_step: float = 2e-3
     decimals: int | None = 2
+    perfect: System | None = None
 
     def all_columns(self) -> tuple[tuple[str, ...], ...]:
         return self.columns or tuple((name,) for name in self.model.names())
@@ -299,7 +304,7 @@ def relaxed_cases(interstitial: System, vacancy: System) -> list[Relaxed]:
         ),
         Relaxed(
             name="morse_binary", system=metal, relative=5e-4, hessian_step=1e-3,
-            model=Model(style="morse", parameters=MORSE_PAIRS, cutoff=6.2, truncation="force-shift"),
+            model=PairModel(style="morse", parameters=MORSE_PAIRS, cutoff=6.2, truncation="force-shift"),
             about="8 atoms, two species, triclinic cell smaller than the cutoff, force-shift (morse/smooth/linear)",
         ),
         Relaxed(
@@ -312,7 +317,7 @@ def relaxed_cases(interstitial: System, vacancy: System) -> list[Relaxed]:
         ),
         Relaxed(
             name="buckingham_cluster", system=cluster, hessian_step=1e-3, relative=5e-4,
-            model=Model(style="buckingham", parameters=BUCKINGHAM_NOBLE),
+            model=PairModel(style="buckingham", parameters=BUCKINGHAM_NOBLE),
             about="7 atoms, two species, free, no cutoff; 6 zero modes",
         ),
         Relaxed(

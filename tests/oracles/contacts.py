@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from lammps_derivatives import Derivative
-from lammps_engine import Array, Model, System, mixed
-
-
-def longest_range(model: Model) -> float:
-    if model.style == "stillinger_weber":
-        return max(row["a"] * row["sigma"] for row in model.parameters.values())
-    if model.style == "soft_sphere":
-        return max(row["sigma"] for row in model.parameters.values())
-    return model.cutoff or 0.0
+from lammps_engine import Array, Model, System
+from lammps_pairs import PairModel, mixed
 
 
 def pair_distances(system: System, positions: Array, reach: float) -> tuple[Array, Array, Array, Array]:
@@ -34,39 +27,38 @@ def _heights(system: System) -> Array:
     return 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
 
 
-def kinks(system: System, model: Model, positions: Array) -> tuple[Array, Array, Array, Array]:
-    """Pairs i, j, unit vectors and signed distance of each near pair to the radius where its energy is not smooth."""
-    if model.style == "stillinger_weber" or (model.style != "soft_sphere" and model.cutoff is None):
-        return np.zeros(0, int), np.zeros(0, int), np.zeros((0, 3)), np.zeros(0)
-    i, j, units, lengths = pair_distances(system, positions, longest_range(model) + 0.3)
-    if model.style == "soft_sphere":
-        kinds = system.types
-        radii = np.array([[mixed(model, a, b)["sigma"] for b in kinds] for a in kinds])[i, j]
-        return i, j, units, lengths - radii
-    gap = lengths - model.cutoff
-    if model.switch_from is not None:
-        inner = lengths - model.switch_from
-        gap = np.where(abs(inner) < abs(gap), inner, gap)
-    return i, j, units, gap
+def kinks(system: System, model: Model, positions: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """Pairs i, j, unit vectors, signed distance of each near pair to the nearest radius where its energy is not smooth, and the
+    number of that radius in the model's list."""
+    i, j, units, lengths = pair_distances(system, positions, model.reach() + 0.3)
+    kinds = system.types
+    tables = {(a, b): np.array(model.radii(a, b)) for a in set(kinds) for b in set(kinds)}
+    if not any(len(radii) for radii in tables.values()):
+        return np.zeros(0, int), np.zeros(0, int), np.zeros((0, 3)), np.zeros(0), np.zeros(0, int)
+    gaps = [length - tables[kinds[a], kinds[b]] for a, b, length in zip(i, j, lengths, strict=True)]
+    which = np.array([int(np.argmin(abs(gap))) for gap in gaps], dtype=int)
+    return i, j, units, np.array([gap[index] for gap, index in zip(gaps, which, strict=True)]), which
 
 
 def kink_margin(system: System, model: Model, positions: Array, names: tuple[str, ...], value: Derivative) -> float | None:
     """By how many steps of the differences the nearest kink is away, to first order."""
-    i, j, units, gap = kinks(system, model, positions)
+    i, j, units, gap, which = kinks(system, model, positions)
     if not len(gap):
         return None
     speed = np.einsum("ec,ec->e", units, value.positions[j] - value.positions[i])
-    if model.style == "soft_sphere":
-        _, types, key = names[0].split(".")
-        kinds = np.array(system.types)
-        speed -= 0.5 * ((kinds[i] == types) * 1.0 + (kinds[j] == types)) * (key == "sigma")
+    base, kinds = model.value(names[0]), system.types
+    less, more = model, model
+    for name in names:
+        less, more = less.with_value(name, base - value.step), more.with_value(name, base + value.step)
+    radii = {(a, b): (np.array(more.radii(a, b)) - less.radii(a, b)) / (2 * value.step) for a in set(kinds) for b in set(kinds)}
+    speed -= [radii[kinds[a], kinds[b]][index] for a, b, index in zip(i, j, which, strict=True)]
     steps = float(min(abs(gap) / np.maximum(abs(speed) * value.step, 1e-30)))
     return steps if steps < 1e6 else None
 
 
-def rattlers(system: System, model: Model, positions: Array) -> Array:
+def rattlers(system: System, model: PairModel, positions: Array) -> Array:
     """Discs with fewer than three contacts, found recursively."""
-    i, j, _, lengths = pair_distances(system, positions, longest_range(model))
+    i, j, _, lengths = pair_distances(system, positions, model.reach())
     kinds = system.types
     touching = lengths < np.array([mixed(model, kinds[a], kinds[b])["sigma"] for a, b in zip(i, j, strict=True)])
     loose = np.zeros(len(positions), bool)
@@ -78,7 +70,7 @@ def rattlers(system: System, model: Model, positions: Array) -> Array:
         loose = now
 
 
-def center_rattlers(system: System, model: Model, positions: Array) -> Array:
+def center_rattlers(system: System, model: PairModel, positions: Array) -> Array:
     """Move each rattler to where its nearest contact is farthest, so that it touches nothing."""
     positions = positions.copy()
     random = np.random.default_rng(0)
@@ -87,7 +79,7 @@ def center_rattlers(system: System, model: Model, positions: Array) -> Array:
     def clearance(index: int, point: Array) -> float:
         trial = positions.copy()
         trial[index] = point
-        i, j, _, lengths = pair_distances(system, trial, longest_range(model) + 0.3)
+        i, j, _, lengths = pair_distances(system, trial, model.reach() + 0.3)
         mine = i == index
         radii = [mixed(model, kinds[index], kinds[other])["sigma"] for other in j[mine]]
         return float(min(lengths[mine] - radii, default=0.3))

