@@ -20,7 +20,7 @@ from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.system import build_system, energy_function
-from md_sensitivity.units import LAMMPS_METAL, METAL, REAL, UNIT_SYSTEMS
+from md_sensitivity.units import LAMMPS_METAL, LAMMPS_REAL, METAL, UNIT_SYSTEMS
 
 SI = "Si Si Si 2.1683 2.0951 1.80 21.0 1.20 -0.3333333 7.049556277 0.6022245584 4.0 0.0 0.0\n"
 
@@ -186,7 +186,7 @@ def test_a_stillinger_weber_file_is_read_with_lammps_constants(tmp_path: Path) -
     assert field.table.names[0] == "stillinger_weber.Si-Si-Si.epsilon" and field.table.rows[3].value == 21.0
     assert not any(row.parameter == "tol" for row in field.table.rows) and len(field.table) == 10
     path.write_text("# UNITS: real\n" + SI)
-    assert read_force_field(path).units == REAL
+    assert read_force_field(path).units == LAMMPS_REAL
 
 
 def test_radial_zeros_of_mixed_triples_are_accepted_and_used_nowhere(tmp_path: Path) -> None:
