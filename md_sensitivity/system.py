@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from md_sensitivity.binding import require_parameters, row_tables, where_of
+from md_sensitivity.collapse import bottomless, deepest
 from md_sensitivity.energy import Bonds, Frame, require_double_precision
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.feasibility import require_feasible_range, require_planar
@@ -189,6 +190,21 @@ class EnergyFunction:
         if not any(has_kinks(term) and not endless(term) for term in self.system.terms):
             return ()  # without a program for nothing
         return _gaps(self.system, x, theta)
+
+    def fallen(self, x: jax.Array, theta: Theta) -> str:
+        """Which two atoms are, at a concrete x, behind the maximum of a pair energy that falls to −∞ there; "" where none are."""
+        if not any(bottomless(term) for term in self.system.terms) or not np.all(np.isfinite(np.asarray(x))):
+            return ""
+        fresh = self if self.roomy(x, theta) else self.updated(x, theta)
+        pair = deepest(fresh.system.terms, fresh.system.kinds, x, theta)
+        if not float(pair.distance) < float(pair.wall):
+            return ""
+        unit = self.system.units.inner_symbols()[1]
+        first, second = (f"{atom} ({self.system.species[self.system.kinds[atom]]})" for atom in (int(pair.first), int(pair.second)))
+        return (
+            f"atoms {first} and {second} are {float(pair.distance):.4g} {unit} apart, and below {float(pair.wall):.4g} {unit} the energy "
+            "of this pair falls to −∞"
+        )
 
     def assembled(self, x: jax.Array, theta: Theta) -> StoredHessian | None:
         """H at x as stored blocks, where all terms are pair potentials or, in `narrowed` energies, have few neighbors."""

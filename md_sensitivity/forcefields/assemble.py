@@ -11,7 +11,7 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term, TypeTuple, join_types, split_types
-from md_sensitivity.potentials.base import Form, ManyBodyForm, Options, ParameterSpec, default_label, types_of
+from md_sensitivity.potentials.base import Form, ManyBodyForm, Options, PairForm, ParameterSpec, default_label, types_of
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UnitSystem
 
@@ -69,6 +69,8 @@ def assembled_term(
     Raises:
         InputError: with place and reason.
     """
+    if units.reduced and isinstance(form, PairForm) and form.absolute:
+        raise InputError(f"{source}: potential {label!r}: {form.name} holds lengths of nature and has no reduced units")
     specs = {spec.name: spec for spec in form.parameters}
     mixed = settings.get("mixing", "none") != "none"
     options = settings.get("options", {})

@@ -103,8 +103,10 @@ def random_fields() -> st.SearchStrategy[str]:
                 lines.append(f'mixing = "{draw(st.sampled_from(list(MIXING_RULES)))}"')
             if form.order == 2 and form.natural_range is None and draw(st.booleans()):
                 lines += [f"cutoff = {draw(number)}", f'truncation = "{draw(st.sampled_from(list(TRUNCATIONS)))}"']
-            lines += [f"{option.name} = {draw(st.floats(option.lower, 9.0))!r}" for option in form.options]
-            tuples = st.tuples(*[st.sampled_from(["A", "B-x", "Ç"])] * form.order).map(lambda names: tuple(sorted(names)))
+            # One option may have to be less than another.
+            lines += [f"{o.name} = {draw(st.floats(max(o.lower, 1.0), 4.0)) + (0.0 if o.below else 5.0)!r}" for o in form.options]
+            order = max(types_of(spec, form) for spec in form.parameters)
+            tuples = st.tuples(*[st.sampled_from(["A", "B-x", "Ç"])] * order).map(lambda names: tuple(sorted(names)))
             for types in draw(st.sets(tuples, min_size=1)):
                 lines.append(f'[potential.parameters."{join_types(types)}"]')
                 for spec in form.parameters:
