@@ -200,7 +200,7 @@ class EnergyFunction:
         if not float(pair.distance) < float(pair.wall):
             return ""
         unit = self.system.units.inner_symbols()[1]
-        first, second = (f"{atom} ({self.system.species[self.system.kinds[atom]]})" for atom in (int(pair.first), int(pair.second)))
+        first, second = (f"{atom} ({self.system.species[self.system.kinds[atom]]})" for atom in sorted((int(pair.first), int(pair.second))))
         return (
             f"atoms {first} and {second} are {float(pair.distance):.4g} {unit} apart, and below {float(pair.wall):.4g} {unit} the energy "
             "of this pair falls to −∞"

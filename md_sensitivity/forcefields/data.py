@@ -63,12 +63,16 @@ class ParameterRow:
 
 
 def join_types(types: Sequence[str]) -> str:
-    """Types as one word, which `split_types` takes apart again."""
+    """Types as one word, which `split_types` takes apart again; a single type with a hyphen ends with `~`."""
+    if len(types) == 1:
+        return f"{types[0]}~" if "-" in types[0] else types[0]
     return ("~" if any("-" in name for name in types) else "-").join(types)
 
 
 def split_types(word: str) -> TypeTuple:
-    """The type tuple that a key such as `Si-Si-Si` or `C-sp3~O` names."""
+    """The type tuple that a key such as `Si-Si-Si`, `C-sp3~O` or `C-sp3~` names."""
+    if word.count("~") == 1 and word.endswith("~"):
+        return (word[:-1],)
     return tuple(word.split("~" if "~" in word else "-"))
 
 
