@@ -17,7 +17,7 @@ from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields import ForceField, acting_rows, native_toml, parse_native, read_force_field, species_of
 from md_sensitivity.forcefields.data import join_types, split_types
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.potentials.base import types_of
+from md_sensitivity.potentials.base import ParameterSpec, types_of
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.system import build_system, energy_function
@@ -90,15 +90,26 @@ def test_types_with_a_hyphen_are_joined_by_a_tilde() -> None:
 # Values.
 
 
+@st.composite
+def entry(draw: st.DrawFn, spec: ParameterSpec) -> str:
+    """A line that gives a parameter in its long form."""
+    v = draw(st.floats(0.01, 0.99)) if spec.upper == 1 else draw(st.floats(1.001, 1e3)) + 1e3 * bool(spec.unlike)
+    std = draw(st.one_of(st.just(""), st.floats(1e-3, 1e3).map(lambda x: f", std = {x!r}")))
+    ends = draw(st.sampled_from(["", f"[{v!r}, inf]", f"[-inf, {v * 1.5!r}]", f"[{v!r}, {v!r}]"]))
+    bounds = ends and f", bounds = {ends}"
+    fixed = draw(st.sampled_from(["", ", fixed = true"]))
+    return f"{spec.name} = {{ value = {v!r}{std}{bounds}{fixed} }}"
+
+
 def random_fields() -> st.SearchStrategy[str]:
-    value = st.floats(1e-3, 1e3)
-    number = value.map(repr)
+    number = st.floats(1e-3, 1e3).map(repr)
+    written = [name for name, form in POTENTIALS.items() if not any(spec.count or spec.option for spec in form.parameters)]
 
     @st.composite
     def draw(draw: st.DrawFn) -> str:
         units = draw(st.sampled_from(list(UNIT_SYSTEMS)))
         lines = [f'units = "{units}"', 'reference = "doi:\\"x\\" \\\\ \\u007f é"']
-        styles = [name for name in POTENTIALS if (units, name) != ("reduced", "zbl")]
+        styles = [name for name in written if (units, name) != ("reduced", "zbl")]
         for n, style in enumerate(draw(st.lists(st.sampled_from(styles), min_size=1, max_size=3))):
             form = POTENTIALS[style]
             lines += ["[[potential]]", f'style = "{style}"', f'name = "p{n}"']
@@ -108,17 +119,12 @@ def random_fields() -> st.SearchStrategy[str]:
                 lines += [f"cutoff = {draw(number)}", f'truncation = "{draw(st.sampled_from(list(TRUNCATIONS)))}"']
             # One option may have to be less than another.
             lines += [f"{o.name} = {draw(st.floats(max(o.lower, 1.0), 4.0)) + (0.0 if o.below else 5.0)!r}" for o in form.options]
-            order = types_of(form.parameters[0], form)
-            tuples = st.tuples(*[st.sampled_from(["A", "B-x", "Ç"])] * order).map(lambda names: tuple(sorted(names)))
-            for types in draw(st.sets(tuples, min_size=1)):
-                lines.append(f'[potential.parameters."{join_types(types)}"]')
-                for spec in form.parameters:
-                    v = draw(st.floats(0.01, 0.99)) if spec.upper == 1 else draw(st.floats(1.001, 1e3)) + 1e3 * bool(spec.unlike)
-                    std = draw(st.one_of(st.just(""), value.map(lambda x: f", std = {x!r}")))
-                    ends = draw(st.sampled_from(["", f"[{v!r}, inf]", f"[-inf, {v * 1.5!r}]", f"[{v!r}, {v!r}]"]))
-                    bounds = ends and f", bounds = {ends}"
-                    fixed = draw(st.sampled_from(["", ", fixed = true"]))
-                    lines.append(f"{spec.name} = {{ value = {v!r}{std}{bounds}{fixed} }}")
+            for order in {types_of(spec, form) for spec in form.parameters}:
+                specs = [spec for spec in form.parameters if types_of(spec, form) == order]
+                tuples = st.tuples(*[st.sampled_from(["A", "B-x", "Ç"])] * order).map(lambda names: tuple(sorted(names)))
+                for types in draw(st.sets(tuples, min_size=1)):
+                    lines.append(f'[potential.parameters."{join_types(types)}"]')
+                    lines += [draw(entry(spec)) for spec in specs]
         return "\n".join(lines)
 
     return draw()
