@@ -125,6 +125,9 @@ class Energy(Protocol):
     def kink_gaps(self, x: PyTree, theta: PyTree) -> tuple[jax.Array, ...]:
         """Distances of pairs from where the curvature of their energy jumps, negative inside [Å]; empty where it never does."""
 
+    def fallen(self, x: PyTree, theta: PyTree) -> str:
+        """Which atoms have, at a concrete x, fallen to where the energy has no lower bound, for a message; "" where none has."""
+
     def assembled(self, x: PyTree, theta: PyTree) -> Assembled | None:
         """H at x, stored in a form that multiplies faster than derivatives of E do; None where there is none."""
 
@@ -179,6 +182,9 @@ class PlainEnergy:
 
     def kink_gaps(self, x: PyTree, theta: PyTree) -> tuple[jax.Array, ...]:
         return ()
+
+    def fallen(self, x: PyTree, theta: PyTree) -> str:
+        return ""
 
     def assembled(self, x: PyTree, theta: PyTree) -> Assembled | None:
         return None

@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from md_sensitivity.binding import require_parameters, row_tables, where_of
+from md_sensitivity.collapse import bottomless, deepest
 from md_sensitivity.energy import Bonds, Frame, require_double_precision
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.feasibility import require_feasible_range, require_planar
@@ -30,7 +31,7 @@ from md_sensitivity.interactions import (
     total_energy,
 )
 from md_sensitivity.neighbors import build_table, complete_cell, on_device, padded_size
-from md_sensitivity.potentials.base import ManyBodyForm, natural_end
+from md_sensitivity.potentials.base import COULOMB, ManyBodyForm, PairForm, natural_end
 from md_sensitivity.sharding import memories, mesh_of
 from md_sensitivity.stored import StoredHessian, storable, stored_hessian
 from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, narrowed, shared_by, with_neighbors, without_contacts
@@ -190,6 +191,21 @@ class EnergyFunction:
             return ()  # without a program for nothing
         return _gaps(self.system, x, theta)
 
+    def fallen(self, x: jax.Array, theta: Theta) -> str:
+        """Which two atoms are, at a concrete x, behind the maximum of a pair energy that falls to −∞ there; "" where none are."""
+        if not any(bottomless(term) for term in self.system.terms) or not np.all(np.isfinite(np.asarray(x))):
+            return ""
+        fresh = self if self.roomy(x, theta) else self.updated(x, theta)
+        pair = deepest(fresh.system.terms, fresh.system.kinds, x, theta)
+        if not float(pair.distance) < float(pair.wall):
+            return ""
+        unit = self.system.units.inner_symbols()[1]
+        first, second = (f"{atom} ({self.system.species[self.system.kinds[atom]]})" for atom in sorted((int(pair.first), int(pair.second))))
+        return (
+            f"atoms {first} and {second} are {float(pair.distance):.4g} {unit} apart, and below {float(pair.wall):.4g} {unit} the energy "
+            "of this pair falls to −∞"
+        )
+
     def assembled(self, x: jax.Array, theta: Theta) -> StoredHessian | None:
         """H at x as stored blocks, where all terms are pair potentials or, in `narrowed` energies, have few neighbors."""
         if not storable(self.system.terms):
@@ -331,12 +347,13 @@ def _bind(term: Term, force_field: ForceField, structure: Structure, system: Sys
     needs_reverse = isinstance(term.form, ManyBodyForm)
     units, specs = force_field.units, {spec.name: spec for spec in term.form.parameters}
     inner = {option.name: units.factor(option.energy, option.length) for option in term.form.options}
+    electric = isinstance(term.form, PairForm) and term.form.electric
     bound = BoundTerm(
         form=term.form,
         label=term.label,
         truncation=term.truncation,
         mixing=term.mixing,
-        options=tuple((name, value * inner[name]) for name, value in term.options.items()),
+        options=tuple((name, value * inner[name]) for name, value in term.options.items()) + ((COULOMB, units.coulomb),) * electric,
         rows=rows,  # type: ignore[arg-type]
         own=own,  # type: ignore[arg-type]
         scale={

@@ -6,6 +6,7 @@ LAMMPS file are to agree with LAMMPS (docs/reference.md).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 ELEMENTARY_CHARGE = 1.602176634e-19
@@ -20,6 +21,14 @@ GPA_PER_EV_PER_CUBIC_ANGSTROM = 160.2176634
 """One eV/Å³ in GPa."""
 LAMMPS_METAL_GPA = 160.21765
 """LAMMPS's `nktv2p` for `units metal`, in GPa per eV/Å³."""
+VACUUM_PERMITTIVITY = 8.8541878128e-12
+"""[F/m], CODATA 2018, doi:10.1103/RevModPhys.93.025010."""
+COULOMB = 1e10 * ELEMENTARY_CHARGE / (4.0 * math.pi * VACUUM_PERMITTIVITY)
+"""e²/(4πε₀) [eV·Å]."""
+LAMMPS_METAL_COULOMB = 14.399645
+"""LAMMPS's `qqr2e` for `units metal` [eV·Å]."""
+LAMMPS_REAL_COULOMB = 332.06371
+"""LAMMPS's `qqr2e` for `units real` [kcal/mol·Å]."""
 NEWTON_PER_METER = 16.02176634
 """One eV/Å² in N/m: the unit of a two-dimensional pressure."""
 
@@ -35,6 +44,7 @@ class UnitSystem:
         energy_symbol, length_symbol: what reports print.
         reduced: whether the numbers are in reduced units; then nothing is converted.
         pressure: one energy per cubed inner length unit in the pressure unit of reports.
+        coulomb: energy of two charges of e at an inner length unit [eV·Å]; 1 in reduced units.
     """
 
     name: str
@@ -44,6 +54,7 @@ class UnitSystem:
     length_symbol: str
     reduced: bool = False
     pressure: float = GPA_PER_EV_PER_CUBIC_ANGSTROM
+    coulomb: float = COULOMB
 
     def factor(self, energy: float, length: float) -> float:
         """Multiplier that takes a number of dimension energy^a length^b from this system to eV and Å."""
@@ -77,10 +88,26 @@ METAL = UnitSystem(name="metal", energy=1.0, length=1.0, energy_symbol="eV", len
 REAL = UnitSystem(name="real", energy=KILOCALORIE_PER_MOLE, length=1.0, energy_symbol="kcal/mol", length_symbol="Å")
 GROMACS = UnitSystem(name="gromacs", energy=KILOJOULE_PER_MOLE, length=10.0, energy_symbol="kJ/mol", length_symbol="nm")
 REDUCED = UnitSystem(
-    name="reduced", energy=1.0, length=1.0, energy_symbol="", length_symbol="", reduced=True, pressure=1.0
+    name="reduced", energy=1.0, length=1.0, energy_symbol="", length_symbol="", reduced=True, pressure=1.0, coulomb=1.0
 )
 LAMMPS_METAL = UnitSystem(
-    name="metal", energy=1.0, length=1.0, energy_symbol="eV", length_symbol="Å", pressure=LAMMPS_METAL_GPA
+    name="metal",
+    energy=1.0,
+    length=1.0,
+    energy_symbol="eV",
+    length_symbol="Å",
+    pressure=LAMMPS_METAL_GPA,
+    coulomb=LAMMPS_METAL_COULOMB,
+)
+LAMMPS_REAL = UnitSystem(
+    name="real",
+    energy=KILOCALORIE_PER_MOLE,
+    length=1.0,
+    energy_symbol="kcal/mol",
+    length_symbol="Å",
+    coulomb=LAMMPS_REAL_COULOMB * KILOCALORIE_PER_MOLE,
 )
 
+LAMMPS_UNIT_SYSTEMS = {"metal": LAMMPS_METAL, "real": LAMMPS_REAL, "lj": REDUCED}
+"""Unit systems of LAMMPS's own files, with its constants, by the name of its `units` command."""
 UNIT_SYSTEMS = {system.name: system for system in (METAL, REAL, GROMACS, REDUCED)}

@@ -33,6 +33,12 @@ def _pairs(style: str, values: Mapping[str, tuple[float, float, float]], setting
     return "\n".join(lines) + "\n"
 
 
+def _atoms(style: str, name: str, values: tuple[float, float], settings: str) -> str:
+    """TOML of a pair potential with one parameter, of single types."""
+    tables = "".join(f"[potential.parameters.{types}]\n{name} = {value!r}\n" for types, value in zip("AB", values, strict=True))
+    return f'[[potential]]\nstyle = "{style}"\n{settings}\n{tables}'
+
+
 def _sutton_chen() -> str:
     values = {"epsilon": (0.02, 0.025, 0.03), "a": (3.6, 3.5, 3.4), "n": (8.5, 9.0, 9.5), "m": (5.5, 6.0, 6.5)}
     strengths = "".join(f"[potential.parameters.{name}]\nc = {c}\n" for name, c in (("A", 28.0), ("B", 32.0)))
@@ -103,6 +109,18 @@ FORCE_FIELDS = {
     "lennard_jones": _pairs("lennard_jones", {"sigma": (2.3, 2.25, 2.1), "epsilon": (0.4, 0.3, 0.5)}, PAIR_SETTINGS),
     "morse": _pairs("morse", {"D": (0.4, 0.5, 0.3), "alpha": (1.3, 1.5, 1.4), "r0": (2.6, 2.5, 2.7)}, PAIR_SETTINGS),
     "buckingham": _pairs("buckingham", {"A": (900.0, 800.0, 700.0), "rho": (0.31, 0.3, 0.32), "C": (20.0, 25.0, 15.0)}, PAIR_SETTINGS),
+    "mie": _pairs(
+        "mie", {"epsilon": (0.4, 0.3, 0.5), "sigma": (2.3, 2.25, 2.1), "n": (11.0, 12.5, 9.5), "m": (6.0, 5.5, 6.5)}
+    ),
+    "born_mayer_huggins": _pairs(
+        "born_mayer_huggins",
+        {"A": (0.8, 0.7, 0.6), "rho": (0.31, 0.3, 0.32), "sigma": (2.2, 2.1, 2.0), "C": (20.0, 25.0, 15.0), "D": (9.0, -8.0, 7.0)},
+    ),
+    "yukawa": _pairs("yukawa", {"A": (4.0, -3.0, 5.0), "kappa": (0.3, 0.4, 0.5)}),
+    "inverse_power": _pairs("inverse_power", {"epsilon": (0.4, 0.3, 0.5), "sigma": (2.3, 2.25, 2.1), "n": (6.0, 7.5, 9.0)}),
+    "zbl": _atoms("zbl", "Z", (13.0, 8.0), "inner = 2.9\nouter = 4.2"),
+    "coulomb_dsf": _atoms("coulomb_dsf", "q", (1.2, -0.9), "alpha = 0.25\ncutoff = 5.3"),
+    "coulomb_wolf": _atoms("coulomb_wolf", "q", (1.2, -0.9), "alpha = 0.25\ncutoff = 5.3"),
     "soft_sphere": _pairs("soft_sphere", {"sigma": (3.1, 3.0, 2.9), "epsilon": (1.5, 1.2, 1.0)}, "exponent = 2.5"),
     "gupta": _pairs(
         "gupta", {"A": (0.2, 0.18, 0.15), "xi": (1.3, 1.2, 1.1), "p": (9.0, 9.5, 10.0), "q": (2.9, 3.1, 3.3), "r0": (2.6, 2.55, 2.5)}

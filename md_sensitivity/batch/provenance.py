@@ -100,7 +100,8 @@ def constants(force_field: ForceField) -> dict[str, float]:
     if force_field.units.reduced:
         return fixed
     system = force_field.units
-    return fixed | {"energy_unit_eV": system.energy, "length_unit_A": system.length, "pressure_GPa_per_eV_per_A3": system.pressure}
+    sizes = {"energy_unit_eV": system.energy, "length_unit_A": system.length}
+    return fixed | sizes | {"pressure_GPa_per_eV_per_A3": system.pressure, "coulomb_eV_A": system.coulomb}
 
 
 def force_field_info(force_field: ForceField) -> dict[str, Any]:

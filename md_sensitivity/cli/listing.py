@@ -40,7 +40,8 @@ def _potentials() -> list[Section]:
 
 def _parameter(spec: Any) -> str:
     """A parameter with its dimension, such as `epsilon [energy]`."""
-    parts = [_power(word, exponent) for word, exponent in (("energy", spec.energy), ("length", spec.length)) if exponent]
+    dimensions = (("energy", spec.energy), ("length", spec.length), ("charge", spec.charge))
+    parts = [_power(word, exponent) for word, exponent in dimensions if exponent]
     return f"{spec.name} [{' '.join(parts) or '1'}]"
 
 

@@ -17,7 +17,7 @@ from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, Potentia
 from md_sensitivity.forcefields.typing import acting_rows, species_of
 from md_sensitivity.forcefields.write import native_toml
 from md_sensitivity.registry import Registry
-from md_sensitivity.units import LAMMPS_METAL, UNIT_SYSTEMS
+from md_sensitivity.units import LAMMPS_UNIT_SYSTEMS
 
 __all__ = [
     "FORCE_FIELD_FORMATS",
@@ -51,7 +51,7 @@ def _read_native(text: str, path: Path) -> ForceField:
 def _read_potential_file(kind: PotentialFormat, text: str, path: Path) -> ForceField:
     del text  # a file may have others beside it
     content = read_as(kind, (path,))
-    units = UNIT_SYSTEMS["real"] if content.units == "real" else LAMMPS_METAL
+    units = LAMMPS_UNIT_SYSTEMS[content.units or "metal"]
     return force_field_of(content.form, content.entries, content.options, units, name=printable(path.stem), source=shown(path))
 
 

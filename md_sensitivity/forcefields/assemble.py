@@ -11,7 +11,7 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term, TypeTuple, join_types, split_types
-from md_sensitivity.potentials.base import Form, ManyBodyForm, Options, ParameterSpec, default_label, types_of
+from md_sensitivity.potentials.base import Form, ManyBodyForm, Options, PairForm, ParameterSpec, default_label, types_of
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UnitSystem
 
@@ -49,11 +49,17 @@ def options_of(form: Form, given: Mapping[str, Any], known: Options, where: str)
         value = given.get(option.name, known.get(option.name, option.default))
         if value is None:
             raise InputError(f"{where}: {form.name} needs {option.name} = ... ({option.description})")
-        found[option.name] = number_of(value, f"{where}: {option.name}", at_least=option.lower)
+        above = option.lower if option.open_lower else None
+        found[option.name] = number_of(value, f"{where}: {option.name}", at_least=option.lower, above=above)
         if found[option.name] > option.upper:
             raise InputError(f"{where}: {option.name} = {found[option.name]:g} must be at most {option.upper:g}")
         if option.whole and found[option.name] != int(found[option.name]):
             raise InputError(f"{where}: {option.name} = {found[option.name]:g} must be a whole number")
+    for option in form.options:
+        if option.below and not found[option.name] < found[option.below]:
+            raise InputError(
+                f"{where}: {option.name} = {found[option.name]:g} must be less than {option.below} = {found[option.below]:g}"
+            )
     return found
 
 
@@ -65,6 +71,8 @@ def assembled_term(
     Raises:
         InputError: with place and reason.
     """
+    if units.reduced and isinstance(form, PairForm) and form.absolute:
+        raise InputError(f"{source}: potential {label!r}: {form.name} holds lengths of nature and has no reduced units")
     specs = {spec.name: spec for spec in form.parameters}
     mixed = settings.get("mixing", "none") != "none"
     options = settings.get("options", {})
@@ -76,6 +84,7 @@ def assembled_term(
         where = f"{source}: potential {label!r}: parameters.{shortened(key)}"
         types = _types(key, form, where)
         require_known(entry, specs, where)
+        own: dict[str, float] = {}
         for spec, given in _given(form, types, entry, where, partial=mixed and len(types) == 2):
             _once(seen, spec, types, key, form, where)
             place = f"{where}.{spec.name}"
@@ -85,7 +94,9 @@ def assembled_term(
                 size = None if spec.count is None else spec.count(options)
                 start = len(tuples[spec.name]) * (size or 1)
                 rows += _rows(given, spec, units, size, start=start, label=label, types=types, where=place)
+                own[spec.name] = rows[-1].value
             tuples[spec.name].append(types)
+        _require_unlike(form, own, where)
     term = Term(
         form=form,
         label=label,
@@ -94,6 +105,13 @@ def assembled_term(
         **settings,
     )
     return term, rows
+
+
+def _require_unlike(form: Form, values: Mapping[str, float], where: str) -> None:
+    """Refuses two parameters of one entry that are equal and may not be."""
+    for spec in form.parameters:
+        if spec.unlike in values and values.get(spec.name) == values[spec.unlike]:
+            raise InputError(f"{where}: {spec.name} and {spec.unlike} are both {values[spec.name]:g}; {form.name} needs two numbers")
 
 
 def _types(key: str, form: Form, where: str) -> TypeTuple:

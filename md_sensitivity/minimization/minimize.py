@@ -103,6 +103,8 @@ def minimize(
 
     function = as_energy(energy, rigid=rigid)
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), x)
+    if function.fallen(start, theta):
+        max_steps = 0  # nothing that follows could be a minimum; `_status` says why
     task = _Task(
         energy=function,
         start=start,
@@ -322,6 +324,11 @@ def _judged(
 
 def _status(task: _Task, point: _Point, max_force: float, found: Spectrum | None) -> tuple[str, str]:
     state = point.state
+    if fallen := point.energy.fallen(point.x, task.theta):
+        return FAILED, (
+            f"{fallen}: the potential has no lower bound there, and this structure no equilibrium; move these atoms apart, check the "
+            "units of the force field, or add a repulsion such as zbl"
+        )
     if not np.isfinite(float(state.energy)) or not np.isfinite(max_force):
         return FAILED, (
             f"the energy is not finite after {int(state.steps)} steps: atoms overlap, or the potential has no lower bound for this "

@@ -21,6 +21,8 @@ Coefficients = Mapping[str, jax.Array]
 """Parameter name → values, one for each edge, or one for each tuple of types."""
 Options = Mapping[str, float]
 """Values of a form's own options, which are not differentiable."""
+COULOMB = "coulomb"
+"""Name among the options of an electric form under which it finds e²/(4πε₀)."""
 
 
 class Edges(NamedTuple):
@@ -85,6 +87,7 @@ class ParameterSpec:
         default: value where a file gives none; None where it must be given.
         fixed: whether it is left out of an analysis unless chosen by name.
         option: a number of an entry that is not differentiable; it is no part of θ, and reaches the form among the coefficients.
+        unlike: name of a parameter of the same types that it must differ from; "" for none.
         description: one phrase.
     """
 
@@ -103,6 +106,7 @@ class ParameterSpec:
     default: float | None = None
     fixed: bool = False
     option: bool = False
+    unlike: str = ""
     description: str = ""
 
     def admits(self, value: float) -> bool:
@@ -135,7 +139,8 @@ class OptionSpec:
     Attributes:
         default: None where it must be given.
         energy, length: dimension, as exponents of energy and length; forms see eV and Å.
-        lower, upper: bounds, in any unit.
+        lower, upper: bounds, in any unit; the lower one is excluded where `open_lower` says so.
+        below: name of another option that it must be less than; "" for none.
         whole: whether it is a whole number.
     """
 
@@ -143,6 +148,8 @@ class OptionSpec:
     default: float | None
     lower: float = float("-inf")
     upper: float = float("inf")
+    open_lower: bool = False
+    below: str = ""
     energy: float = 0.0
     length: float = 0.0
     whole: bool = False
@@ -162,6 +169,9 @@ class PairForm:
         self_energy: (parameters, options) → energy of an atom of each type by itself, shape=(s,) [eV]; None where there is none.
         mixable: whether mixing rules for σ and ε apply.
         contact: whether it is purely repulsive and of finite range, so that an atom with few contacts is a rattler.
+        electric: whether its options hold `COULOMB`, e²/(4πε₀) [eV·Å], which the unit system of the file gives.
+        absolute: whether it holds a length or an energy of nature, which reduced units have not.
+        bottomless: whether φ may fall to −∞ at small distances, behind a maximum.
     """
 
     name: str
@@ -177,6 +187,9 @@ class PairForm:
     self_energy: Callable[[Coefficients, Options], jax.Array] | None = None
     mixable: bool = False
     contact: bool = False
+    electric: bool = False
+    absolute: bool = False
+    bottomless: bool = False
 
     @property
     def order(self) -> int:

@@ -25,4 +25,5 @@ BUCKINGHAM = PairForm(
     ),
     energy=energy,
     strength=lambda p: p["A"] + p["C"],
+    bottomless=True,
 )

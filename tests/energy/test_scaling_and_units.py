@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from small_systems import FORCE_FIELDS, build, close, cluster, crystal, force_field, gradient, structure, theta_gradient, value
 
+from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.potentials.base import default_label
-from md_sensitivity.units import GROMACS, LAMMPS_METAL, METAL, REAL, REDUCED, UNIT_SYSTEMS, UnitSystem
+from md_sensitivity.potentials.base import PairForm, default_label
+from md_sensitivity.units import GROMACS, LAMMPS_METAL, LAMMPS_REAL, METAL, REAL, REDUCED, UNIT_SYSTEMS, UnitSystem
 
 # Independent of md_sensitivity.units: CODATA 2018 (exact), as pint or scipy.constants have them.
 KILOJOULE_PER_MOLE_IN_EV = 0.010364269656262174
@@ -24,69 +25,84 @@ def label_of(potential: str) -> str:
     return default_label(POTENTIALS[potential])
 
 
+RELATIVE = [name for name, form in POTENTIALS.items() if not (isinstance(form, PairForm) and form.absolute)]
+"""Forms without lengths or energies of nature."""
+
+
+def exponents_of(potential: str, dimension: str) -> dict[str, float]:
+    """Parameter → exponent of energy or length; the square of a charge is an energy times a length."""
+    return {spec.name: getattr(spec, dimension) + 0.5 * spec.charge for spec in POTENTIALS[potential].parameters}
+
+
 def rescaled(field: ForceField, energy: float, length: float) -> Any:
     """θ with each parameter multiplied by energy^a length^b of its declared dimension."""
     tree = {}
     for term in field.terms:
-        specs = {spec.name: spec for spec in term.form.parameters}
+        a, b = (exponents_of(term.form.name, dimension) for dimension in ("energy", "length"))
         values = field.parameters[term.label]
-        tree[term.label] = {name: v * energy ** specs[name].energy * length ** specs[name].length for name, v in values.items()}
+        tree[term.label] = {name: v * energy ** a[name] * length ** b[name] for name, v in values.items()}
     return tree
 
 
-@pytest.mark.parametrize("potential", POTENTIALS)
+@pytest.mark.parametrize("potential", RELATIVE)
 def test_energies_scale_as_the_declared_energy_exponents_say(potential: str) -> None:
     energy, x, theta = build(FORCE_FIELDS[potential], crystal())
     doubled = rescaled(force_field(FORCE_FIELDS[potential]), 2.0, 1.0)
     assert close(value(energy, x, doubled), 2 * value(energy, x, theta), 1e-13)
     # Euler: Σ eᵢ θᵢ ∂E/∂θᵢ = E
     slopes = theta_gradient(energy, x, theta)[label_of(potential)]
-    exponents = {spec.name: spec.energy for spec in POTENTIALS[potential].parameters}
+    exponents = exponents_of(potential, "energy")
     euler = sum(exponents[name] * float(np.vdot(theta[label_of(potential)][name], slopes[name])) for name in slopes)
     assert euler == pytest.approx(float(value(energy, x, theta)), rel=1e-12)
 
 
-@pytest.mark.parametrize("potential", POTENTIALS)
+def with_lengths(potential: str, factor: float) -> str:
+    """Its text without a cutoff, if it may have none, and with its own options multiplied by factor^b of their dimension."""
+    form = POTENTIALS[potential]
+    options = {option.name: option.length for option in form.options}
+    lines = []
+    for line in FORCE_FIELDS[potential].splitlines():
+        name, _, number = line.partition(" = ")
+        if name in options:
+            lines.append(f"{name} = {float(number) * factor ** options[name]!r}")
+        elif not line.startswith(("cutoff", "switch_from")):
+            lines.append(line)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("potential", RELATIVE)
 def test_energies_scale_as_the_declared_length_exponents_say(potential: str) -> None:
     # In free space and without a cutoff nothing else has a length.
-    options = {option.name: option.length for option in POTENTIALS[potential].options}
-    text = "\n".join(
-        line for line in FORCE_FIELDS[potential].splitlines() if line.split(" = ")[0] not in {"cutoff", "switch_from"} - set(options)
-    )
-    energy, x, theta = build(text, cluster())
     factor = 1.01
+    text = with_lengths(potential, 1.0)
+    energy, x, theta = build(text, cluster())
+    wider, _, _ = build(with_lengths(potential, factor), cluster())
     grown = rescaled(force_field(text), 1.0, factor)
-    lengths = {name: factor**length for name, length in options.items() if length}
-    if lengths:
-        # Lengths that are no parameters grow, too.
-        other, _, _ = build(with_options(text, lengths), cluster())
-        assert close(value(other, factor * x, grown), value(energy, x, theta), 1e-12)
-        return
-    assert close(value(energy, factor * x, grown), value(energy, x, theta), 1e-12)
+    assert close(value(wider.updated(factor * x, grown), factor * x, grown), value(energy, x, theta), 1e-12)
+    if any(option.length for option in POTENTIALS[potential].options):
+        return  # then θ and x do not hold all lengths
     slopes = theta_gradient(energy, x, theta)[label_of(potential)]
-    exponents = {spec.name: spec.length for spec in POTENTIALS[potential].parameters}
+    exponents = exponents_of(potential, "length")
     euler = sum(exponents[name] * float(np.vdot(theta[label_of(potential)][name], slopes[name])) for name in slopes)
     assert euler == pytest.approx(-float(np.vdot(x, gradient(energy, x, theta))), rel=1e-11)
 
 
-def with_options(text: str, factors: dict[str, float]) -> str:
-    """The same text with some options multiplied."""
-    lines = (line.partition(" = ") for line in text.splitlines())
-    return "\n".join(f"{name} = {float(number) * factors[name]!r}" if name in factors else name + eq + number for name, eq, number in lines)
+def factor_of(spec: Any, units: UnitSystem) -> float:
+    """A number in other units → that in metal units. Reduced charges are those of which the square is an energy times a length."""
+    return units.factor(spec.energy, spec.length) * (units.coulomb / METAL.coulomb) ** (0.5 * getattr(spec, "charge", 0.0))
 
 
 def converted(potential: str, units: UnitSystem) -> str:
     """The same physics written in other units."""
     lines = []
-    form = POTENTIALS[potential]
-    known = {spec.name: units.factor(spec.energy, spec.length) for spec in form.parameters}
-    known |= {option.name: units.factor(option.energy, option.length) for option in form.options}
-    known |= {"switch_from": units.length, "cutoff": units.length}
+    specs = {spec.name: spec for spec in (*POTENTIALS[potential].parameters, *POTENTIALS[potential].options)}
     for line in FORCE_FIELDS[potential].splitlines():
         name, _, number = line.partition(" = ")
-        if name.strip('"') in known:
-            values = np.array(json.loads(number)) / known[name.strip('"')]
+        if name.strip('"') in specs:
+            values = np.array(json.loads(number)) / factor_of(specs[name.strip('"')], units)
             line = f"{name} = {values.tolist()!r}"
+        elif name in ("cutoff", "switch_from"):
+            line = f"{name} = {float(number) / units.length!r}"
         lines.append(line)
     return f'units = "{units.name}"\n' + "\n".join(lines)
 
@@ -94,13 +110,17 @@ def converted(potential: str, units: UnitSystem) -> str:
 @pytest.mark.parametrize("potential", POTENTIALS)
 @pytest.mark.parametrize("units", [REAL, GROMACS, REDUCED], ids=lambda units: units.name)
 def test_the_same_physics_in_other_units_has_the_same_energy_and_derivatives(potential: str, units: UnitSystem) -> None:
+    if units.reduced and potential not in RELATIVE:
+        with pytest.raises(InputError, match="no reduced units"):
+            build(converted(potential, units), crystal())
+        return
     metal, x, theta = build(FORCE_FIELDS[potential], crystal())
     other, _, written = build(converted(potential, units), crystal())
     assert close(value(metal, x, theta), value(other, x, written), 1e-12)
     assert close(gradient(metal, x, theta), gradient(other, x, written), 1e-11)
     by_metal, by_other = (theta_gradient(energy, x, t)[label_of(potential)] for energy, t in ((metal, theta), (other, written)))
     for spec in POTENTIALS[potential].parameters:
-        assert close(by_other[spec.name], by_metal[spec.name] * units.factor(spec.energy, spec.length), 1e-11), spec.name
+        assert close(by_other[spec.name], by_metal[spec.name] * factor_of(spec, units), 1e-11), spec.name
 
 
 def test_unit_systems_are_their_definitions() -> None:
@@ -109,6 +129,10 @@ def test_unit_systems_are_their_definitions() -> None:
     assert GROMACS.energy == pytest.approx(KILOJOULE_PER_MOLE_IN_EV, rel=1e-14)
     assert REAL.energy == pytest.approx(4.184 * KILOJOULE_PER_MOLE_IN_EV, rel=1e-14)
     assert METAL.pressure == pytest.approx(EV_PER_CUBIC_ANGSTROM_IN_GPA, rel=1e-14)
+    # CODATA 2018; LAMMPS has fewer digits.
+    assert METAL.coulomb == REAL.coulomb == GROMACS.coulomb == pytest.approx(14.3996454784, rel=1e-11)
+    assert (LAMMPS_METAL.coulomb, REDUCED.coulomb) == (14.399645, 1.0)
+    assert LAMMPS_REAL.coulomb / REAL.energy == pytest.approx(332.06371, rel=1e-14)
     assert LAMMPS_METAL.pressure == pytest.approx(METAL.pressure, rel=1e-7) and LAMMPS_METAL.pressure != METAL.pressure
 
 

@@ -20,6 +20,10 @@ VALUES = {
     "lennard_jones": {"sigma": 3.4, "epsilon": 0.3},
     "morse": {"D": 0.3, "alpha": 1.1, "r0": 3.6},
     "buckingham": {"A": 900.0, "rho": 0.35, "C": 60.0},
+    "mie": {"epsilon": 0.3, "sigma": 3.4, "n": 9.5, "m": 5.0},
+    "born_mayer_huggins": {"A": 0.2, "rho": 0.35, "sigma": 2.9, "C": 60.0, "D": -90.0},
+    "yukawa": {"A": 7.0, "kappa": 0.4},
+    "inverse_power": {"epsilon": 0.3, "sigma": 3.4, "n": 6.5},
 }
 CUT = [name for name, form in POTENTIALS.items() if isinstance(form, PairForm) and form.natural_range is None]
 
@@ -31,6 +35,15 @@ def closed_form(potential: str, r: float) -> float:
         return 4 * p["epsilon"] * ((p["sigma"] / r) ** 12 - (p["sigma"] / r) ** 6)
     if potential == "morse":
         return p["D"] * ((1 - np.exp(-p["alpha"] * (r - p["r0"]))) ** 2 - 1)
+    if potential == "mie":
+        n, m = p["n"], p["m"]
+        return n / (n - m) * (n / m) ** (m / (n - m)) * p["epsilon"] * ((p["sigma"] / r) ** n - (p["sigma"] / r) ** m)
+    if potential == "born_mayer_huggins":
+        return p["A"] * np.exp((p["sigma"] - r) / p["rho"]) - p["C"] / r**6 + p["D"] / r**8
+    if potential == "yukawa":
+        return p["A"] / r * np.exp(-p["kappa"] * r)
+    if potential == "inverse_power":
+        return p["epsilon"] * (p["sigma"] / r) ** p["n"]
     return p["A"] * np.exp(-r / p["rho"]) - p["C"] / r**6
 
 

@@ -42,6 +42,13 @@ BAD: dict[str, tuple[str, str]] = {
     "an unknown key of a potential": (HEAD + "cut_off = 3\n" + BODY, "unknown key 'cut_off', did you mean 'cutoff'"),
     "an option of another form": (HEAD + "exponent = 2\n" + BODY, "unknown key 'exponent'"),
     "an option below its bound": (term("soft_sphere", "exponent = 1.5", "sigma = 1\nepsilon = 1"), "exponent = 1.5 must be at least 2"),
+    "an option that must be positive": (term("coulomb_dsf", "alpha = 0.2\ncutoff = 0", "q = 1", "A"), "cutoff = 0 must be greater than 0"),
+    "an option that is missing": (term("coulomb_wolf", "cutoff = 5", "q = 1", "A"), "coulomb_wolf needs alpha = "),
+    "options in the wrong order": (term("zbl", "inner = 3\nouter = 3", "Z = 1", "A"), "inner = 3 must be less than outer = 3"),
+    "nuclei in reduced units": ('units = "reduced"\n' + term("zbl", "inner = 2\nouter = 3", "Z = 1", "A"), "zbl .* no reduced units"),
+    "charges of pairs": (term("coulomb_dsf", "alpha = 0.2\ncutoff = 5", "q = 1"), "types of coulomb_dsf are written like Ar"),
+    "a truncation of charges": (term("coulomb_dsf", "alpha = 0.2\ncutoff = 5\ntruncation = 'switch'", "q = 1", "A"), "takes no truncation"),
+    "equal exponents": (term("mie", "", "epsilon = 1\nsigma = 1\nn = 6\nm = 6"), "n and m are both 6"),
     "no parameters": (HEAD, "has no parameters"),
     "parameters that are no tables": (HEAD + "parameters = 3\n", "must be tables"),
     "parameters one level too high": (HEAD + "[potential.parameters]\nsigma = 3.4\n", "must be tables"),
@@ -118,8 +125,8 @@ def test_the_corpus_is_bad_for_its_reasons_alone() -> None:
 @pytest.mark.parametrize("potential", POTENTIALS)
 def test_every_parameter_is_held_to_its_physical_bounds(potential: str) -> None:
     form = POTENTIALS[potential]
-    inside = {spec.name: 1.5 if spec.lower >= 0 else 0.5 for spec in form.parameters}
-    options = {option.name: max(option.lower, 1.0) for option in form.options}
+    inside = {spec.name: (1.5 if spec.lower >= 0 else 0.5) + bool(spec.unlike) for spec in form.parameters}
+    options = {option.name: max(option.lower, 4.0 if option.below else 5.0) for option in form.options}
     settings = "\n".join(f"{name} = {v!r}" for name, v in options.items())
     counts = {spec.name: None if spec.count is None else spec.count(options) for spec in form.parameters}
     # `A` is short for `A-A`, so that it names parameters of pairs and of types.

@@ -21,7 +21,7 @@ from md_sensitivity.potentials.base import ParameterSpec, types_of
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.system import build_system, energy_function
-from md_sensitivity.units import LAMMPS_METAL, METAL, REAL, UNIT_SYSTEMS
+from md_sensitivity.units import LAMMPS_METAL, LAMMPS_REAL, METAL, UNIT_SYSTEMS
 
 SI = "Si Si Si 2.1683 2.0951 1.80 21.0 1.20 -0.3333333 7.049556277 0.6022245584 4.0 0.0 0.0\n"
 
@@ -92,26 +92,28 @@ def test_types_with_a_hyphen_are_joined_by_a_tilde() -> None:
 
 @st.composite
 def entry(draw: st.DrawFn, spec: ParameterSpec, options: dict[str, float]) -> str:
-    """A parameter, or a series, in its long form."""
-    v = draw(st.floats(0.01, 0.99)) if spec.upper == 1 else draw(st.floats(1.001, 1e3))
+    """A line that gives a parameter, or a series, in its long form."""
+    v = draw(st.floats(0.01, 0.99)) if spec.upper == 1 else draw(st.floats(1.001, 1e3)) + 1e3 * bool(spec.unlike)
     if spec.option:
-        return repr(v)
+        return f'"{spec.name}" = {v!r}'
     std = draw(st.one_of(st.just(""), st.floats(1e-3, 1e3).map(lambda x: f", std = {x!r}")))
     ends = draw(st.sampled_from(["", f"[{v!r}, inf]", f"[-inf, {v * 1.5!r}]", f"[{v!r}, {v!r}]"]))
     bounds = ends and f", bounds = {ends}"
     fixed = draw(st.sampled_from(["", ", fixed = true", ", fixed = false"]))
     size = None if spec.count is None else spec.count(options)
-    return f"{{ value = {v if size is None else [v] * size!r}{std}{bounds}{fixed} }}"
+    return f'"{spec.name}" = {{ value = {v if size is None else [v] * size!r}{std}{bounds}{fixed} }}'
 
 
 def random_fields() -> st.SearchStrategy[str]:
-    value = st.floats(1e-3, 1e3)
-    number = value.map(repr)
+    number = st.floats(1e-3, 1e3).map(repr)
+    written = [name for name, form in POTENTIALS.items() if not any(spec.count or spec.option for spec in form.parameters)]
 
     @st.composite
     def draw(draw: st.DrawFn) -> str:
-        lines = [f'units = "{draw(st.sampled_from(list(UNIT_SYSTEMS)))}"', 'reference = "doi:\\"x\\" \\\\ \\u007f é"']
-        for n, style in enumerate(draw(st.lists(st.sampled_from(list(POTENTIALS)), min_size=1, max_size=3))):
+        units = draw(st.sampled_from(list(UNIT_SYSTEMS)))
+        lines = [f'units = "{units}"', 'reference = "doi:\\"x\\" \\\\ \\u007f é"']
+        styles = [name for name in written if (units, name) != ("reduced", "zbl")]
+        for n, style in enumerate(draw(st.lists(st.sampled_from(styles), min_size=1, max_size=3))):
             form = POTENTIALS[style]
             lines += ["[[potential]]", f'style = "{style}"', f'name = "p{n}"']
             if form.mixable and draw(st.booleans()):
@@ -120,16 +122,16 @@ def random_fields() -> st.SearchStrategy[str]:
                 lines += [f"cutoff = {draw(number)}", f'truncation = "{draw(st.sampled_from(list(TRUNCATIONS)))}"']
             options = {}
             for option in form.options:
-                ends = max(option.lower, -9.0), min(option.upper, 9.0)
-                options[option.name] = draw(st.integers(*map(int, ends))) if option.whole else draw(st.floats(*ends))
+                # One option may have to be less than another.
+                ends = (max(option.lower, 1.0), 4.0) if option.below else (max(option.lower, 5.0), min(option.upper, 9.0))
+                options[option.name] = draw(st.integers(*map(int, ends)) if option.whole else st.floats(*ends))
             lines += [f"{option} = {number!r}" for option, number in options.items()]
             for order in sorted({types_of(spec, form) for spec in form.parameters}):
+                specs = [spec for spec in form.parameters if types_of(spec, form) == order]
                 tuples = st.tuples(*[st.sampled_from(["A", "B-x", "Ç"])] * order).map(lambda names: tuple(sorted(names)))
                 for types in draw(st.sets(tuples, min_size=1)):
                     lines.append(f'[potential.parameters."{join_types(types)}"]')
-                    for spec in form.parameters:
-                        if types_of(spec, form) == order:
-                            lines.append(f'"{spec.name}" = {draw(entry(spec, options))}')
+                    lines += [draw(entry(spec, options)) for spec in specs]
         return "\n".join(lines)
 
     return draw()
@@ -204,7 +206,7 @@ def test_a_stillinger_weber_file_is_read_with_lammps_constants(tmp_path: Path) -
     assert field.table.names[0] == "stillinger_weber.Si-Si-Si.epsilon" and field.table.rows[3].value == 21.0
     assert not any(row.parameter == "tol" for row in field.table.rows) and len(field.table) == 10
     path.write_text("# UNITS: real\n" + SI)
-    assert read_force_field(path).units == REAL
+    assert read_force_field(path).units == LAMMPS_REAL
 
 
 def test_radial_zeros_of_mixed_triples_are_accepted_and_used_nowhere(tmp_path: Path) -> None:

@@ -9,11 +9,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
+from scipy.special import erfc
 from small_systems import build, gradient, structure
 
+from md_sensitivity.collapse import walls as distances_of_maxima
 from md_sensitivity.errors import ComputationError, NotAMinimumError
 from md_sensitivity.minimization import MINIMIZERS, Equilibrium, minimize
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, NOT_A_MINIMUM, UNCONVERGED
+from md_sensitivity.units import COULOMB
 
 LJ = 'units = "reduced"\n[[potential]]\nstyle = "lennard_jones"\n[potential.parameters.A]\nsigma = 1.0\nepsilon = 1.0\n'
 BUCKINGHAM = '[[potential]]\nstyle = "buckingham"\n[potential.parameters.A]\nA = 900.0\nrho = 0.3\nC = 20.0\n'
@@ -52,6 +56,57 @@ def test_a_buckingham_collapse_is_no_minimum(minimizer: str) -> None:
     assert found.status == FAILED, (found.status, found.value, found.max_force)
     with pytest.raises(ComputationError, match="no lower bound"):
         minimize(energy, x, theta, minimizer=minimizer, max_steps=3000)
+
+
+OPPOSITE = (
+    '[[potential]]\nstyle = "coulomb_dsf"\nalpha = 0.2\ncutoff = 8.0\n'
+    "[potential.parameters.A]\nq = 1.0\n[potential.parameters.B]\nq = -1.0\n"
+)
+STRONG = '[[potential]]\nstyle = "zbl"\ninner = 1.0\nouter = 2.0\n[potential.parameters.A]\nZ = 14\n'
+
+
+def maximum(more: float) -> float:
+    """Where A e^(−r/ρ) − C/r⁶ + more/r of BUCKINGHAM has its maximum."""
+    slope = lambda r: -900.0 / 0.3 * np.exp(-r / 0.3) + 120.0 / r**7 - more / r**2  # noqa: E731
+    return float(scipy.optimize.brentq(slope, 0.3, 1.5))
+
+
+@pytest.mark.parametrize("distance", [0.2, 1.02, 1.04, 2.0])
+def test_atoms_behind_the_maximum_of_their_energy_are_named_before_anything_is_done(distance: float) -> None:
+    energy, x, theta = build(BUCKINGHAM, structure(np.array([[0.0, 0, 0], [4.0, 0, 0], [4.0 + distance, 0, 0]]), "AAA"))
+    found = minimize(energy, x, theta, throw=False)
+    wall = maximum(0.0)
+    assert 1.02 < wall < 1.04
+    if distance > wall:
+        assert found.status == MINIMUM
+    else:
+        assert (found.status, found.steps) == (FAILED, 0)
+        assert f"atoms 1 (A) and 2 (A) are {distance:.4g} Å apart, and below {wall:.4g} Å" in found.message
+
+
+def test_a_pair_through_a_periodic_boundary_is_named_too() -> None:
+    positions = np.array([[0.1, 0, 0], [3.0, 3.0, 3.0], [5.5, 0, 0]])
+    energy, x, theta = build(BUCKINGHAM.replace("[potential.p", "cutoff = 2.9\n[potential.p"), structure(positions, "AAA", 6.0 * np.eye(3)))
+    assert "atoms 0 (A) and 2 (A) are 0.6 Å apart" in energy.fallen(x, theta)
+    assert energy.fallen(x.at[2, 0].set(4.0), theta) == ""
+
+
+def test_what_counts_is_the_sum_of_all_pair_energies() -> None:
+    text = BUCKINGHAM.replace("parameters.A", "parameters.A-B")
+    text += "".join(f"[potential.parameters.{k}-{k}]\nA = 0.0\nrho = 0.3\nC = 0.0\n" for k in "AB")
+    pair = structure(np.array([[0.0, 0, 0], [2.5, 0, 0]]), "AB")
+    energy, _, theta = build(text + OPPOSITE, pair)
+    walls = np.asarray(distances_of_maxima(energy.system.terms, theta))
+    # Charges of one sign repel at any distance, and those that attract each other move the maximum outwards.
+    end, alpha = 8.0, 0.2
+    shift = -COULOMB * (erfc(alpha * end) / end**2 + 2 * alpha / np.sqrt(np.pi) * np.exp(-((alpha * end) ** 2)) / end)
+    damped = lambda r: COULOMB * (erfc(alpha * r) / r**2 + 2 * alpha / np.sqrt(np.pi) * np.exp(-((alpha * r) ** 2)) / r)  # noqa: E731
+    slope = lambda r: -3000.0 * np.exp(-r / 0.3) + 120.0 / r**7 + damped(r) + shift  # noqa: E731
+    assert walls[0, 0] == walls[1, 1] == 0.0
+    assert walls[0, 1] == walls[1, 0] == pytest.approx(scipy.optimize.brentq(slope, 0.9, 1.5), rel=1e-4)
+    # A strong repulsion moves it inwards.
+    energy, _, theta = build(BUCKINGHAM + STRONG, structure(np.array([[0.0, 0, 0], [2.5, 0, 0]]), "AA"))
+    assert 0 < float(distances_of_maxima(energy.system.terms, theta)[0, 0]) < 0.9 * maximum(0.0)
 
 
 @pytest.mark.parametrize("minimizer", MINIMIZERS)

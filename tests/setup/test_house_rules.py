@@ -21,7 +21,7 @@ ORDER = (
     ("structures",),
     ("potentials",),
     ("forcefields",),
-    ("system", "binding", "neighbors", "energy", "blocks", "kernels", "interactions", "stored", "tables", "footprint", "feasibility"),
+    ("system", "binding", "collapse", "neighbors", "energy", "blocks", "kernels", "interactions", "stored", "tables", "footprint", "feasibility"),
     ("curvature",),
     ("minimization",),
     ("implicit",),
