@@ -182,23 +182,68 @@ def pair_strain(term: BoundTerm, table: Any, rows: Block, space: Space) -> jax.A
     return 0.5 * jnp.stack([jnp.sum(part) for part in over_rows(sums, term, table, rows, space)]).reshape(3, 3)
 
 
+def _densities(term: BoundTerm, table: EmbeddedTables, block: Block, space: Space) -> tuple[jax.Array, jax.Array]:
+    """Σ φ and ρ of some rows, shape=(b,) each."""
+    form = term.form
+    assert isinstance(form, EmbeddedForm)
+    inside, square = _acting(term, block, _norm2(vectors(block, space)[0]))
+    phi, density = _embedded_functions(term, form, table, block, space, swapped=False)
+    d = distance_of(square)
+    total, rho = sum_entries(jnp.where(inside, phi(d), 0.0), jnp.where(inside, density(d), 0.0))
+    return total, rho
+
+
+def _embedding(term: BoundTerm, table: EmbeddedTables, block: Block) -> Callable[[jax.Array], jax.Array]:
+    """F of some rows; zero, with its derivatives, where a row is no atom."""
+    form = term.form
+    assert isinstance(form, EmbeddedForm)
+    local = {name: take(values, block.kind) for name, values in table.atoms.items()} | dict(table.shared)
+    atom = block.own < term.atoms
+    return lambda rho: jnp.where(atom, form.embedding(rho, local, dict(term.options)), 0.0)
+
+
 def embedded_energy(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> tuple[jax.Array, jax.Array]:
     """Energy of each row of an embedded form, and ∂F/∂ρ, shape=(rows,) each [eV]."""
 
-    def sums(block: Block, shared: Shared) -> tuple[jax.Array, ...]:
+    def both(block: Block, shared: Shared) -> tuple[jax.Array, jax.Array]:
+        term, table, space = shared
+        total, rho = _densities(term, table, block, space)
+        energy, slope = taylor_at(_embedding(term, table, block), rho)
+        return energy + 0.5 * total, slope
+
+    return over_rows(both, term, table, rows, space)
+
+
+def embedded_curvature(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> jax.Array:
+    """∂²F/∂ρ² of each row, shape=(rows,) [eV]."""
+
+    def second(block: Block, shared: Shared) -> jax.Array:
+        term, table, space = shared
+        embedding = _embedding(term, table, block)
+        _, rho = _densities(term, table, block, space)
+        return taylor_at(lambda rho: taylor_at(embedding, rho)[1], rho)[1]
+
+    return over_rows(second, term, table, rows, space)
+
+
+def density_gradients(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> tuple[Columns, Columns]:
+    """∂ρ/∂r of each edge, at its center and at its neighbor, three arrays of shape=(rows, e) each [1/Å]; zero where nothing acts."""
+
+    def of(block: Block, shared: Shared) -> tuple[Columns, Columns]:
         term, table, space = shared
         form = term.form
         assert isinstance(form, EmbeddedForm)
-        inside, square = _acting(term, block, _norm2(vectors(block, space)[0]))
-        phi, density = _embedded_functions(term, form, table, block, space, swapped=False)
-        d = distance_of(square)
-        total, rho = sum_entries(jnp.where(inside, phi(d), 0.0), jnp.where(inside, density(d), 0.0))
-        local = {name: take(values, block.kind) for name, values in table.atoms.items()} | dict(table.shared)
-        energy, slope = taylor_at(lambda rho: form.embedding(rho, local, dict(term.options)), rho)
-        atom = block.own < term.atoms
-        return jnp.where(atom, energy + 0.5 * total, 0.0), jnp.where(atom, slope, 0.0)
+        d, _ = vectors(block, space)
+        inside, square = _acting(term, block, _norm2(d))
+        found = []
+        for swapped in (False, True):
+            _, density = _embedded_functions(term, form, table, block, space, swapped=swapped)
+            half = taylor_at(lambda s, density=density: density(distance_of(s)), square)[1]  # type: ignore[misc]
+            slope = jnp.where(inside, 2.0 * half, 0.0)
+            found.append((slope * d[0], slope * d[1], slope * d[2]))
+        return found[0], found[1]
 
-    return over_rows(sums, term, table, rows, space)
+    return over_rows(of, term, table, rows, space)
 
 
 def weighted(term: BoundTerm, weight: jax.Array, rows: Block, space: Space) -> tuple[Block, Space]:

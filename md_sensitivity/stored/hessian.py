@@ -10,16 +10,18 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from md_sensitivity.interactions import BoundTerm
-from md_sensitivity.potentials.base import ManyBodyForm, PairForm
+from md_sensitivity.blocks import laid_out
+from md_sensitivity.interactions import BoundTerm, tables
+from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm, PairForm
 from md_sensitivity.sharding import gathered
+from md_sensitivity.stored.densities import DensityBlocks, embedded_blocks
 from md_sensitivity.stored.environments import WIDEST, EnvironmentBlocks, environment_blocks
 from md_sensitivity.stored.pairs import PairBlocks, pair_blocks
 from md_sensitivity.voigt import PLACES
 
 
 @partial(
-    jax.tree_util.register_dataclass, data_fields=["pairs", "environments", "diagonal", "free"], meta_fields=["size", "mesh"]
+    jax.tree_util.register_dataclass, data_fields=["pairs", "densities", "environments", "diagonal", "free"], meta_fields=["size", "mesh"]
 )
 @dataclass(frozen=True, kw_only=True)
 class StoredHessian:
@@ -28,7 +30,8 @@ class StoredHessian:
     Vectors are packed as shape=(p, 3 · rows), all x first, because each component is read by itself.
 
     Attributes:
-        pairs: blocks of each pair potential.
+        pairs: blocks of each pair potential, and of each embedded form.
+        densities: the rest of each embedded form.
         environments: blocks of each many-body potential.
         diagonal: H_ii of the pair potentials, six arrays of shape=(rows,) [eV/Å²]; empty where there are none.
         free: 1 where a coordinate may move, shape=(3, rows).
@@ -37,6 +40,7 @@ class StoredHessian:
     """
 
     pairs: tuple[PairBlocks, ...]
+    densities: tuple[DensityBlocks, ...]
     environments: tuple[EnvironmentBlocks, ...]
     diagonal: tuple[jax.Array, ...]
     free: jax.Array
@@ -61,6 +65,8 @@ class StoredHessian:
         total = jnp.stack([sum(d[place] * v[:, c] for c, place in enumerate(row)) for row in PLACES], axis=1) if d else jnp.zeros_like(v)
         for term in self.pairs:
             total = total - term.neighbor_sums(v, self.mesh)
+        for densities in self.densities:
+            total = total + densities.product(v, self.mesh)
         for environments in self.environments:
             total = total + environments.product(v)
         return (total * self.free).reshape(packed.shape)
@@ -74,7 +80,8 @@ class StoredHessian:
         Returns:
             For each term the rows i and j and S, xx yy zz yz xz xy, symmetric, shape=(s, k) each [eV/Å²]; zeros fill up.
         """
-        return (*(term.springs(rows) for term in self.pairs), *(term.springs(rows) for term in self.environments))
+        stored: tuple[PairBlocks | DensityBlocks | EnvironmentBlocks, ...] = (*self.pairs, *self.densities, *self.environments)
+        return tuple(term.springs(rows) for term in stored)
 
     def lowered(self) -> StoredHessian:
         """The same in single precision."""
@@ -82,24 +89,30 @@ class StoredHessian:
 
 
 def storable(terms: tuple[BoundTerm, ...]) -> bool:
-    """Whether all terms are pair potentials, or many-body potentials with few neighbors in tables that hold no others."""
-    return bool(terms) and all(_storable(term) for term in terms)
-
-
-def _storable(term: BoundTerm) -> bool:
-    few = term.neighbors.index.shape[1] <= WIDEST
-    return isinstance(term.form, PairForm) or (isinstance(term.form, ManyBodyForm) and few)
+    """Whether all terms are pair or embedded potentials, or many-body potentials with few neighbors in tables that hold no others."""
+    return bool(terms) and all(not isinstance(term.form, ManyBodyForm) or term.neighbors.index.shape[1] <= WIDEST for term in terms)
 
 
 def stored_hessian(terms: tuple[BoundTerm, ...], kinds: jax.Array, free: jax.Array, x: jax.Array, theta: Any) -> StoredHessian:
     """H of a system of `storable` terms at positions x, shape=(n, 3) [Å]."""
     rows, mesh = terms[0].neighbors.index.shape[0], terms[0].neighbors.mesh
-    pairs = tuple(pair_blocks(term, kinds, x, theta) for term in terms if isinstance(term.form, PairForm))
-    environments = tuple(environment_blocks(term, kinds, x, theta) for term in terms if not isinstance(term.form, PairForm))
+    pairs: list[PairBlocks] = []
+    densities: list[DensityBlocks] = []
+    environments: list[EnvironmentBlocks] = []
+    for term in terms:
+        if isinstance(term.form, PairForm):
+            pairs.append(pair_blocks(term, tables(term, theta), *laid_out(term.neighbors, kinds, x, None)))
+        elif isinstance(term.form, EmbeddedForm):
+            both = embedded_blocks(term, kinds, x, theta)
+            pairs.append(both[0])
+            densities.append(both[1])
+        else:
+            environments.append(environment_blocks(term, kinds, x, theta))
     diagonals = [term.diagonal() for term in pairs]
     return StoredHessian(
-        pairs=pairs,
-        environments=environments,
+        pairs=tuple(pairs),
+        densities=tuple(densities),
+        environments=tuple(environments),
         diagonal=gathered(mesh, tuple(sum(parts) for parts in zip(*diagonals, strict=True))) if pairs else (),
         free=jnp.pad(free.T, ((0, 0), (0, rows - len(x)))),
         size=len(x),

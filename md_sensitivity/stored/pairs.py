@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from md_sensitivity.blocks import Block, Space, by_blocks, laid_out, take, vectors
-from md_sensitivity.interactions import BoundTerm, tables
+from md_sensitivity.blocks import Block, Space, by_blocks, take, vectors
+from md_sensitivity.interactions import BoundTerm
 from md_sensitivity.kernels import Shared, over_rows, pair_energies
-from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.reduction import sum_entries
 from md_sensitivity.sharding import gathered
 from md_sensitivity.voigt import PLACES
@@ -67,11 +66,13 @@ def _neighbor_sums(block: tuple[jax.Array, tuple[jax.Array, ...]], there: jax.Ar
     return tuple(found)
 
 
-def pair_blocks(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Any) -> PairBlocks:
-    """Blocks of a pair potential at positions x, shape=(n, 3) [Å]."""
-    assert isinstance(term.form, PairForm)
-    table = tables(term, theta)
-    rows, space = laid_out(term.neighbors, kinds, x, None)
+def pair_blocks(term: BoundTerm, table: Any, rows: Block, space: Space) -> PairBlocks:
+    """Blocks of a pair potential, or of the pair potential that an embedded form is to first order in its densities.
+
+    Args:
+        table: what the form reads of θ.
+        rows, space: laid out at the positions; of an embedded form with weights.
+    """
 
     def curvatures(block: Block, shared: Shared) -> tuple[jax.Array, jax.Array]:
         """2φ′ and 4φ″ of each edge."""
