@@ -52,7 +52,7 @@ def ends_of(potential: str) -> dict[str, float]:
         reach = float(theta["a"][0] * theta["sigma"][0])
         return {"range": reach, "just inside": reach - 1e-9, "numerical end": reach - 2e-3 * float(theta["sigma"][0])}
     if potential == "finnis_sinclair":
-        return {"range of the density": 4.4, "range of the pair energy": 4.1, "just inside": 4.4 - 1e-9}
+        return {"range of the density": 4.256, "range of the pair energy": 4.031, "just inside": 4.256 - 1e-9}
     if potential.startswith("eam") and potential != "eam_zhou":
         return {"cutoff": 5.3, "just inside": np.nextafter(5.3, 0), "just outside": np.nextafter(5.3, 6), "knot": 3 * 1.064}
     return {"cutoff": 5.3, "switch_from": 4.2, "just inside": np.nextafter(5.3, 0), "just outside": np.nextafter(5.3, 6)}
