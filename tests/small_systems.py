@@ -120,7 +120,7 @@ FORCE_FIELDS = {
     "inverse_power": _pairs("inverse_power", {"epsilon": (0.4, 0.3, 0.5), "sigma": (2.3, 2.25, 2.1), "n": (6.0, 7.5, 9.0)}),
     "zbl": _atoms("zbl", "Z", (13.0, 8.0), "inner = 2.9\nouter = 4.2"),
     "coulomb_dsf": _atoms("coulomb_dsf", "q", (1.2, -0.9), "alpha = 0.25\ncutoff = 5.3"),
-    "coulomb_wolf": _atoms("coulomb_wolf", "q", (1.2, -0.9), "alpha = 0.25\ncutoff = 5.3"),
+    "coulomb_wolf": _atoms("coulomb_wolf", "q", (1.2, -0.9), "alpha = 0.4\ncutoff = 5.6"),
     "soft_sphere": _pairs("soft_sphere", {"sigma": (3.1, 3.0, 2.9), "epsilon": (1.5, 1.2, 1.0)}, "exponent = 2.5"),
     "gupta": _pairs(
         "gupta", {"A": (0.2, 0.18, 0.15), "xi": (1.3, 1.2, 1.1), "p": (9.0, 9.5, 10.0), "q": (2.9, 3.1, 3.3), "r0": (2.6, 2.55, 2.5)}
@@ -141,6 +141,17 @@ FORCE_FIELDS = {
     "stillinger_weber": _stillinger_weber(),
 }
 """Potential → native TOML for the types A and B."""
+
+
+GLUE = _pairs("morse", {"D": (0.9, 1.0, 0.8), "alpha": (1.3, 1.5, 1.4), "r0": (2.6, 2.5, 2.7)}, f'name = "glue"\n{PAIR_SETTINGS}')
+"""What holds atoms together whose own potential does not."""
+LOOSE = ("yukawa", "zbl", "inverse_power", "coulomb_dsf", "coulomb_wolf")
+"""Potentials that hold nothing together."""
+
+
+def held(potential: str) -> str:
+    """A force field with the potential that has minima."""
+    return FORCE_FIELDS[potential] + (GLUE if potential in LOOSE else "")
 
 
 def mixed(mixing: str, truncation: str = "switch", more: str = "") -> str:
