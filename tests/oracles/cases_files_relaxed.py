@@ -124,19 +124,19 @@ def relaxed_embedded() -> list[Relaxed]:
     return [
         Relaxed(
             name="eam_funcfl_copper_vacancy", system=without(copper, 0), model=funcfl("Cu"), perfect=copper, decimals=4,
-            hessian_step=1e-5, relative=1e-5, about="vacancy in 32-site copper, Cu_u3.eam",
+            hessian_step=2e-6, relative=1e-4, about="vacancy in 32-site copper, Cu_u3.eam",
         ),
         Relaxed(
             name="eam_alloy_copper_nickel", system=without(alloy, 0), model=mixed, columns=scales(mixed) + KNOTS, decimals=4,
-            hessian_step=1e-5, relative=1e-5, about="vacancy in 8-site sheared copper-nickel, CuNi.eam.alloy; cell below the cutoff",
+            hessian_step=2e-6, relative=1e-5, about="vacancy in 8-site sheared copper-nickel, CuNi.eam.alloy; cell below the cutoff",
         ),
         Relaxed(
             name="eam_alloy_copper_vacancy", system=without(copper, 0), model=setfl("Cu_mishin1.eam.alloy"), perfect=copper, decimals=4,
-            hessian_step=1e-5, relative=1e-4, about="vacancy in 32-site copper, Cu_mishin1.eam.alloy",
+            hessian_step=2e-6, relative=5e-4, about="vacancy in 32-site copper, Cu_mishin1.eam.alloy",
         ),
         Relaxed(
             name="eam_fs_aluminum_vacancy", system=without(aluminum, 0), model=setfl("Al_mm.eam.fs"), perfect=aluminum, decimals=4,
-            hessian_step=1e-5, relative=1e-4, about="vacancy in 32-site aluminum, Al_mm.eam.fs",
+            hessian_step=2e-6, relative=1e-4, about="vacancy in 32-site aluminum, Al_mm.eam.fs",
         ),
     ]  # fmt: skip
 
