@@ -1,9 +1,10 @@
 """Tabulated EAM in LAMMPS: files of the forms funcfl (`eam`), setfl (`eam/alloy`) and its Finnis-Sinclair kind (`eam/fs`), rewritten
 with scaled functions and changed knots.
 
-Parameters, as in the native format: `eam.Cu.embedding.scale`, `eam.Cu.density.scale`, `eam.Cu-Cu.pair.scale`, and `.knot<k>` in place
-of `.scale`: the k-th number of the table as it stands in the file (r phi for the pair of a setfl file), k from 0. The densities of
-eam/fs have two types, in the order of the file: first the element whose block it is.
+Parameters, as in the native format: `eam.Cu.embedding.scale`, `eam.Cu.density.scale`, `eam.Ni-Cu.pair.scale`, and `.knot<k>` in place
+of `.scale`: the k-th number of the table as it stands in the file (r phi for the pair of a setfl file), k from 0. Pairs are in the order
+of the file's elements. The densities of eam/fs have two types: the atom that feels it, and the neighbor that gives it. A funcfl file has
+`eam.Cu.pair.scale` and `eam.Cu.charge.knot<k>`.
 """
 
 from __future__ import annotations
@@ -55,14 +56,12 @@ class EamModel:
         return next(index for index, part in enumerate(self.parts) if key in part.tables)
 
     def value(self, name: str) -> float:
-        _, types, function, what = name.split(".")
-        key = types, function
+        key, what = _key(name)
         part = self.parts[self._part(key)]
         return self.scales.get(key, 1.0) if what == "scale" else float(part.tables[key][int(what.removeprefix("knot"))])
 
     def with_value(self, name: str, value: float) -> EamModel:
-        _, types, function, what = name.split(".")
-        key = types, function
+        key, what = _key(name)
         place = self._part(key)
         if what == "scale":
             return replace(self, scales=self.scales | {key: value})
@@ -79,12 +78,10 @@ class EamModel:
     def text(self, part: Part) -> str:
         """A file, 17 digits."""
         kinds = list(part.elements)
-        blocks = {
-            kind: [key for key in part.tables if key[1] != "pair" and key[0].split("-")[0] == kind] for kind in kinds
-        }
+        blocks = {kind: [key for key in part.tables if key[1] != "pair" and key[0].split("-")[-1] == kind] for kind in kinds}
         if self.kind == "funcfl":
             (line,) = part.elements.values()
-            order = [(kinds[0], "embedding"), (f"{kinds[0]}-{kinds[0]}", "pair"), (kinds[0], "density")]
+            order = [(kinds[0], "embedding"), (kinds[0], "pair"), (kinds[0], "density")]
             return "\n".join(["-", line, part.grid, *(_numbers(self.scaled(part, key)) for key in order)]) + "\n"
         lines = ["-", "-", "-", f"{len(kinds)} {' '.join(kinds)}", part.grid]
         for kind, line in part.elements.items():
@@ -121,6 +118,12 @@ class EamModel:
         return 0.0
 
 
+def _key(name: str) -> tuple[tuple[str, str], str]:
+    """(types, function), and which of its parameters."""
+    _, types, function, what = name.split(".")
+    return (types, "pair" if function == "charge" else function), what
+
+
 def _numbers(values: Array) -> str:
     return "\n".join(map(repr, values.tolist()))
 
@@ -133,7 +136,7 @@ def read_funcfl(path: Path, name: str, kind: str) -> Part:
     sizes = np.cumsum([nrho, nr, nr]).astype(int)
     assert sizes[-1] == len(numbers), path
     embedding, charge, density = np.split(numbers, sizes[:-1])
-    tables = {(kind, "embedding"): embedding, (kind, "density"): density, (f"{kind}-{kind}", "pair"): charge}
+    tables = {(kind, "embedding"): embedding, (kind, "density"): density, (kind, "pair"): charge}
     return Part(file=name, grid=grid, cutoff=cutoff, elements={kind: line}, tables=tables)
 
 
@@ -160,8 +163,8 @@ def read_setfl(path: Path, name: str, finnis_sinclair: bool = False) -> Part:
         place += 1
         tables[kind, "embedding"] = take(nrho)
         for other in kinds if finnis_sinclair else [""]:
-            tables[f"{kind}-{other}".rstrip("-"), "density"] = take(nr)
+            tables[f"{other}-{kind}".lstrip("-"), "density"] = take(nr)
     for i, first in enumerate(kinds):
         for second in kinds[: i + 1]:
-            tables[f"{first}-{second}", "pair"] = take(nr)
+            tables[f"{second}-{first}", "pair"] = take(nr)
     return Part(file=name, grid=grid, cutoff=cutoff, elements=elements, tables=tables)
