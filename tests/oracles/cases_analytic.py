@@ -82,7 +82,7 @@ def chosen(style: str, names: str) -> tuple[tuple[str, ...], ...]:
 def relaxed_analytic() -> list[Relaxed]:
     cluster = crystal(np.concatenate([FCC, FCC[:3] + UNIT_X]), 4.08 * np.eye(3), "Au Ag Ag", 0.2, 51, pbc=(False,) * 3)
     alloy = crystal(repeated(FCC, (2, 1, 1))[1:], 3.9 * np.diag([2.0, 1.0, 1.0]) @ SHEAR, "Cu Au Au Cu", 0.04, 52)
-    metal = crystal(repeated(BCC, (2, 2, 1))[1:], 2.9 * np.diag([2.0, 2.0, 1.0]) @ SHEAR, "Fe V V Fe V", 0.03, 1)
+    metal = crystal(repeated(BCC, (2, 2, 1))[1:], 2.95 * np.diag([2.0, 2.0, 1.0]) @ SHEAR, "V Fe", 0.02, 1)
     coarse = {"knots": 16000}
     return [
         Relaxed(
@@ -91,7 +91,7 @@ def relaxed_analytic() -> list[Relaxed]:
             about="7 atoms, two species, free, no cutoff; 6 zero modes; tables of eam/fs",
         ),
         Relaxed(
-            name="sutton_chen_alloy", system=alloy, model=sutton_chen(**coarse), decimals=4, hessian_step=3e-3,
+            name="sutton_chen_alloy", system=alloy, model=sutton_chen(**coarse), decimals=4, hessian_step=1e-3, relative=3e-4,
             columns=chosen("sutton_chen", "Cu-Cu.epsilon Cu-Au.a Cu-Au.n Au-Au.m Au.c"),
             about="vacancy in 8-site sheared copper-gold, C2 switch; tables of eam/fs",
         ),
@@ -102,7 +102,7 @@ def relaxed_analytic() -> list[Relaxed]:
         ),
         Relaxed(
             name="eam_zhou_alloy", system=replace(alloy, types=("Cu", "Ag", "Ag", "Cu", "Cu", "Ag", "Ag")), decimals=4,
-            model=replace(ZHOU_METALS, **coarse), hessian_step=3e-3,
+            model=replace(ZHOU_METALS, **coarse), hessian_step=1e-3, relative=3e-4,
             columns=chosen("eam_zhou", "Cu.re Cu.alpha Cu.fe Ag.B Ag.lambda Ag.rhoe Cu.F2"),
             about="vacancy in 8-site sheared copper-silver, C2 switch; tables of eam/fs",
         ),
