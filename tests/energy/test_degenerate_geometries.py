@@ -46,7 +46,7 @@ def ends_of(potential: str) -> dict[str, float]:
     if potential == "soft_sphere":
         return {"contact": 3.1}
     if potential == "zbl":
-        return {"outer": 4.2, "inner": 2.9, "just inside": np.nextafter(4.2, 0), "just outside": np.nextafter(4.2, 6)}
+        return {"outer": 4.5, "inner": 2.9, "just inside": np.nextafter(4.5, 0), "just outside": np.nextafter(4.5, 6)}
     if potential == "stillinger_weber":
         theta = build(FORCE_FIELDS[potential], structure(np.zeros((1, 3)), "A"))[2]["stillinger_weber"]
         reach = float(theta["a"][0] * theta["sigma"][0])
