@@ -131,7 +131,8 @@ def _parse_coefficients(text: str, source: str) -> dict[TypeTuple, dict[str, Any
         missing = elements * (size + 1) - len(body)
         raise InputError(f"{source}: ends {missing} lines too early for {elements} elements with {size} coefficients each")
     if len(body) > elements * (size + 1):
-        raise InputError(f"{body[elements * (size + 1)].where}: nothing is expected after {elements} elements with {size} coefficients each")
+        line = body[elements * (size + 1)]
+        raise InputError(f"{line.where}: nothing is expected after {elements} elements with {size} coefficients each")
     entries: dict[TypeTuple, dict[str, Any]] = {}
     for start in range(0, len(body), size + 1):
         words, where = body[start]

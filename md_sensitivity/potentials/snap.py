@@ -10,7 +10,7 @@ import numpy as np
 
 from md_sensitivity.potentials.base import Coefficients, Edges, ManyBodyForm, Options, OptionSpec, ParameterSpec
 from md_sensitivity.potentials.bispectrum import Component, components, integrals, weighted_sum
-from md_sensitivity.potentials.hypersphere import Point, expansion, sums
+from md_sensitivity.potentials.hypersphere import Point, expansion, moments
 
 
 def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
@@ -22,9 +22,9 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
     space = expansion(int(options["twojmax"]))
     of, own = _components(options), _own(edges, p, options)
     parts = [
-        jnp.asarray(matrix) @ (moments[place] + own[element] * pole[:, None])
-        for element, moments in enumerate(_moments(edges, p, options))
-        for place, matrix, pole in zip(space.places, space.matrices, space.pole, strict=True)
+        part + own[element] * pole[:, None]
+        for element, given in enumerate(_moments(edges, p, options))
+        for part, pole in zip(space.parts(given), space.pole, strict=True)
     ]
     beta = _of_center(p["beta"], edges)
     linear = beta[1 : len(of) + 1]
@@ -40,13 +40,13 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
 
 
 def _moments(edges: Edges, p: Coefficients, options: Options) -> list[jax.Array]:
-    """Sums over the neighbors of each element (of all, where elements are not told apart), shape=(functions, n) each."""
+    """Sums over the neighbors of each element (of all, where elements are not told apart), shape=(n, products) each."""
     point, weight = _on_sphere(edges, p, options)
     degree = int(options["twojmax"])
     if not options["chemflag"]:
-        return [sums(point, weight, degree)]
+        return [moments(point, weight, degree)]
     element = p["element"][edges.neighbor]
-    return [sums(point, jnp.where(element == k, weight, 0.0), degree) for k in range(_elements(options))]
+    return [moments(point, jnp.where(element == k, weight, 0.0), degree) for k in range(_elements(options))]
 
 
 def _on_sphere(edges: Edges, p: Coefficients, options: Options) -> tuple[Point, jax.Array]:
@@ -145,7 +145,7 @@ SNAP = ManyBodyForm(
         ParameterSpec(name="radius", length=1, lower=0, open_lower=True, fixed=True, description="radius that makes the range"),
         ParameterSpec(name="weight", fixed=True, description="weight as a neighbor"),
         ParameterSpec(
-            name="beta", energy=1, count=count, description="coefficients: the constant, the linear ones, the upper triangle of quadratic ones"
+            name="beta", energy=1, count=count, description="coefficients: constant, linear, upper triangle of quadratic"
         ),
         ParameterSpec(name="element", lower=0, default=0, option=True, description="place among the elements of chemflag, from 0"),
         ParameterSpec(name="sinner", length=1, default=0, option=True, description="center of the inner switch"),
@@ -154,7 +154,7 @@ SNAP = ManyBodyForm(
     options=(
         OptionSpec(name="twojmax", default=None, lower=0, upper=16, whole=True, description="twice the largest j of the bispectrum"),
         OptionSpec(name="rcutfac", default=None, lower=0, description="range as a multiple of the sum of two radii"),
-        OptionSpec(name="rfac0", default=0.99363, lower=0, upper=1, description="how far around the hypersphere the range is, in units of π"),
+        OptionSpec(name="rfac0", default=0.99363, lower=0, upper=1, description="angle on the hypersphere at the range, in units of π"),
         OptionSpec(name="rmin0", default=0.0, length=1, description="distance that is the pole of the hypersphere"),
         _flag("switchflag", 1, "whether weights go to zero at the range"),
         _flag("bzeroflag", 1, "whether the bispectrum of an atom alone is subtracted"),
