@@ -147,7 +147,7 @@ SNAP = ManyBodyForm(
         ParameterSpec(
             name="beta", energy=1, count=count, description="coefficients: constant, linear, upper triangle of quadratic"
         ),
-        ParameterSpec(name="element", lower=0, default=0, option=True, description="place among the elements of chemflag, from 0"),
+        ParameterSpec(name="element", default=0, option=True, description="place among the elements of chemflag, from 0"),
         ParameterSpec(name="sinner", length=1, default=0, option=True, description="center of the inner switch"),
         ParameterSpec(name="dinner", length=1, default=1, option=True, description="half the width of the inner switch"),
     ),
