@@ -52,7 +52,7 @@ def ends_of(potential: str) -> dict[str, float]:
         reach = float(theta["a"][0] * theta["sigma"][0])
         return {"range": reach, "just inside": reach - 1e-9, "numerical end": reach - 2e-3 * float(theta["sigma"][0])}
     if potential == "snap":
-        return {"range": 3.7, "just inside": np.nextafter(3.7, 0), "just outside": np.nextafter(3.7, 6)}
+        return {"range": 3.74, "just inside": np.nextafter(3.74, 0), "just outside": np.nextafter(3.74, 6)}
     if potential == "finnis_sinclair":
         return {"range of the density": 4.4, "range of the pair energy": 4.1, "just inside": 4.4 - 1e-9}
     if potential.startswith("eam") and potential != "eam_zhou":
