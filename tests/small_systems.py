@@ -105,6 +105,23 @@ def _stillinger_weber() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _snap() -> str:
+    """A quadratic potential of the smallest bispectrum that is any use, like bonds of 2.5 Å and 0.4 eV."""
+    options = "twojmax = 2\nrcutfac = 1.0\nrmin0 = 0.1\nquadraticflag = 1"
+    species = {
+        "A": (1.87, 1.0, [
+            0.0, -0.0206, 0.256, 0.242, 0.0242, -0.123, -0.00193, 0.0053, -0.00249, 0.00562, -0.0124, -0.00961, -0.0143, -0.0152, 0.0769,
+            0.0314, 0.0739, -0.0776, 0.0316, 0.00279, 0.0218,
+        ]),
+        "B": (1.81, 0.8, [
+            0.0, 0.0481, 0.0951, 0.15, -0.103, -0.0664, -0.0014, 0.000193, 0.00295, -0.0018, -0.00121, 0.0106, -0.0114, 0.0218, 0.0593,
+            -0.0554, 0.0211, -0.0513, 0.0277, -0.0076, 0.054,
+        ]),
+    }  # fmt: skip
+    tables = (f"[potential.parameters.{name}]\nradius = {r}\nweight = {w}\nbeta = {beta}\n" for name, (r, w, beta) in species.items())
+    return f'[[potential]]\nstyle = "snap"\n{options}\n{"".join(tables)}'
+
+
 FORCE_FIELDS = {
     "lennard_jones": _pairs("lennard_jones", {"sigma": (2.3, 2.25, 2.1), "epsilon": (0.4, 0.3, 0.5)}, PAIR_SETTINGS),
     "morse": _pairs("morse", {"D": (0.4, 0.5, 0.3), "alpha": (1.3, 1.5, 1.4), "r0": (2.6, 2.5, 2.7)}, PAIR_SETTINGS),
@@ -139,6 +156,7 @@ FORCE_FIELDS = {
     "eam_fs": _embedded_tables("eam_fs"),
     "eam_funcfl": _embedded_tables("eam_funcfl"),
     "stillinger_weber": _stillinger_weber(),
+    "snap": _snap(),
 }
 """Potential → native TOML for the types A and B."""
 

@@ -13,9 +13,11 @@ from md_sensitivity.files import quotation, shown
 from md_sensitivity.forcefields.data import TypeTuple
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_eam import parse_funcfl, parse_setfl
+from md_sensitivity.forcefields.lammps_snap import parse_snap
 from md_sensitivity.forcefields.lammps_sw import parse_sw
 from md_sensitivity.potentials.base import EmbeddedForm, Form
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
+from md_sensitivity.potentials.snap import SNAP
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.registry import Registry
 
@@ -83,6 +85,13 @@ def _parse_setfl(files: tuple[SourceText, ...], *, form: EmbeddedForm) -> Potent
     return PotentialFile(form=form, units=content.units, entries=content.entries, options=content.options)
 
 
+def _parse_snap(files: tuple[SourceText, ...]) -> PotentialFile:
+    coefficients = files[0]
+    path = coefficients.path.with_suffix(".snapparam")
+    content = parse_snap(coefficients.text, coefficients.where, read_text(path).text, shown(path))
+    return PotentialFile(form=SNAP, units=content.units, entries=content.entries, options=content.options)
+
+
 POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
     "potential file",
     (
@@ -114,6 +123,13 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             suffix=".eam.fs",
             style="eam",
             parse=partial(_parse_setfl, form=EAM_FS),
+        ),
+        PotentialFormat(
+            name="lammps-snap",
+            description="LAMMPS SNAP coefficient file, with the .snapparam file of the same name beside it",
+            suffix=".snapcoeff",
+            style="snap",
+            parse=_parse_snap,
         ),
     ),
 )

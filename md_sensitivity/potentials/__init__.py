@@ -13,6 +13,7 @@ from md_sensitivity.potentials.inverse_power import INVERSE_POWER
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
 from md_sensitivity.potentials.mie import MIE
 from md_sensitivity.potentials.morse import MORSE
+from md_sensitivity.potentials.snap import SNAP
 from md_sensitivity.potentials.soft_sphere import SOFT_SPHERE
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.potentials.sutton_chen import SUTTON_CHEN
@@ -42,5 +43,6 @@ POTENTIALS: Registry[Form] = Registry(
         EAM_FS,
         EAM_FUNCFL,
         STILLINGER_WEBER,
+        SNAP,
     ),
 )

@@ -51,6 +51,8 @@ def ends_of(potential: str) -> dict[str, float]:
         theta = build(FORCE_FIELDS[potential], structure(np.zeros((1, 3)), "A"))[2]["stillinger_weber"]
         reach = float(theta["a"][0] * theta["sigma"][0])
         return {"range": reach, "just inside": reach - 1e-9, "numerical end": reach - 2e-3 * float(theta["sigma"][0])}
+    if potential == "snap":
+        return {"range": 3.74, "just inside": np.nextafter(3.74, 0), "just outside": np.nextafter(3.74, 6)}
     if potential == "finnis_sinclair":
         return {"range of the density": 4.256, "range of the pair energy": 4.031, "just inside": 4.256 - 1e-9}
     if potential.startswith("eam") and potential != "eam_zhou":

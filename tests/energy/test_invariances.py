@@ -26,7 +26,7 @@ WIDTH = 64
 def evaluated(potential: str, of: Structure) -> tuple[float, np.ndarray]:
     """Energy and its gradient, with tables of one width."""
     field = force_field(FORCE_FIELDS[potential])
-    energy = widened(energy_function(build_system(of, field)), WIDTH if potential != "stillinger_weber" else 24)
+    energy = widened(energy_function(build_system(of, field)), WIDTH if potential not in ("stillinger_weber", "snap") else 24)
     x = jnp.asarray(of.positions)
     return float(value(energy, x, field.parameters)), np.asarray(gradient(energy, x, field.parameters))
 

@@ -65,6 +65,7 @@ WIDER: dict[str, Callable[[dict[str, jax.Array], float], dict[str, jax.Array]]] 
     "soft_sphere": lambda p, factor: {**p, "sigma": p["sigma"] * factor},
     "finnis_sinclair": lambda p, factor: {**p, "c": p["c"] * factor, "d": p["d"] * factor},
     "stillinger_weber": lambda p, factor: {**p, "a": p["a"] * factor},
+    "snap": lambda p, factor: {**p, "radius": p["radius"] * factor},
 }
 
 
