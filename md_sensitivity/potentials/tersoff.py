@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from md_sensitivity.potentials.base import Coefficients, Edges
-from md_sensitivity.potentials.triples import different, of_pairs, of_thirds, of_triples
+from md_sensitivity.potentials.bonds import Bonds, bond_energy
+from md_sensitivity.potentials.triples import of_pairs, of_thirds
 
 _STEEPEST = 69.0776
 """The exponent of a triple is held within ± this number, as in LAMMPS: e^69.0776 = 10³⁰."""
@@ -15,47 +16,83 @@ _NOTHING = 1e-60
 
 
 def energy(edges: Edges, p: Coefficients) -> jax.Array:
-    r = jnp.sqrt(edges.x**2 + edges.y**2 + edges.z**2)
+    return bond_energy(_BONDS, edges, p)
+
+def _bond(edges, p, r, zeta):
     pair = {name: of_pairs(p[name], edges) for name in ("R", "D", "A", "B", "lambda1", "lambda2", "n", "beta")}
-    order = bond_order(pair["beta"] * _crowding(edges, r, p), pair["n"])
+    order = bond_order(pair["beta"] * zeta, pair["n"])
     attraction = pair["B"] * jnp.exp(-pair["lambda2"] * r)
     repulsion = pair["A"] * jnp.exp(-pair["lambda1"] * r)
-    weight = jnp.where(edges.mask, cutoff_function(r, pair["R"], pair["D"]), 0.0)
-    return 0.5 * jnp.sum(weight * (repulsion - order * attraction), axis=1)
+    weight = cutoff_function(r, pair["R"], pair["D"])
+    return jnp.where(edges.mask, 0.5 * weight * (repulsion - order * attraction), 0.0)
 
 
-def _crowding(edges: Edges, r: jax.Array, p: Coefficients) -> jax.Array:
-    """ζ of each bond, shape=(n, e): what surrounds its center."""
-    third = {name: of_thirds(p[name], edges) for name in ("R", "D", "gamma", "c", "d", "costheta0", "lambda3", "m")}
+def _moving(edges, p, r):
+    gamma, R, D = (of_thirds(p[name], edges) for name in ("gamma", "R", "D"))
+    return {"weight": jnp.where(edges.mask[:, None], gamma * cutoff_function(r[:, None], R, D), 0.0)}
+
+def _constant(edges, p):
+    third = {name: of_thirds(p[name], edges) for name in ("c", "d", "costheta0", "lambda3", "m")}
     cubic = third["m"] == 3.0
-    weight = third["gamma"] * jnp.where(edges.mask[:, None], cutoff_function(r[:, None], third["R"], third["D"]), 0.0)
     square = third["d"] ** 2
-    at = {
-        "weight": weight,
+    return {
         "ratio": third["c"] ** 2 / square,
         "square": square,
         "costheta0": third["costheta0"],
         "linear": jnp.where(cubic, 0.0, third["lambda3"]),
         "cube": jnp.where(cubic, third["lambda3"] ** 3, 0.0),
     }
-    at = {name: of_triples(values, edges) for name, values in at.items()}
-    inverse = 1.0 / r
-    ux, uy, uz = edges.x * inverse, edges.y * inverse, edges.z * inverse
-    cosine = sum(u[:, :, None] * u[:, None, :] for u in (ux, uy, uz))
+
+def _triple(cosine, first, second, at):
     off = (cosine - at["costheta0"]) ** 2
-    angular = 1.0 + at["ratio"] * off / (at["square"] + off)
-    longer = r[:, :, None] - r[:, None, :]
-    steep = jnp.clip(longer * (at["linear"] + at["cube"] * longer**2), -_STEEPEST, _STEEPEST)
-    return jnp.sum(different(edges) * at["weight"] * angular * jnp.exp(steep), axis=2)
+    angular = 1.0 + at["ratio"] * off * inverse(at["square"] + off)
+    longer = first - second
+    steep = jax.lax.clamp(-_STEEPEST, longer * (at["linear"] + at["cube"] * longer**2), _STEEPEST)
+    return at["weight"] * angular * jnp.exp(steep)
 
 
 def cutoff_function(r, R, D):
     finite = D > 0
-    part = jnp.clip((R + D - r) / (2.0 * jnp.where(finite, D, 1.0)), 0.0, 1.0)
-    return jnp.where(finite, jnp.sin((0.5 * jnp.pi) * part) ** 2, jnp.where(r < R, 1.0, 0.0))
+    part = jax.lax.clamp(0.0, (R + D - r) / (2.0 * jnp.where(finite, D, 1.0)), 1.0)
+    return jnp.where(finite, sine((0.5 * jnp.pi) * part) ** 2, jnp.where(r < R, 1.0, 0.0))
+
+def sine(y):
+    sq=y*y; t=1.0
+    for k in range(24, 0, -2): t = 1.0 - sq * t * (1.0/(k * (k + 1)))
+    return y*t
+
+@jax.custom_jvp
+def inverse(x):
+    return 1.0 / x
+
+@inverse.defjvp
+def _inverse_jvp(primals, tangents):
+    found = inverse(primals[0])
+    return found, -found * found * tangents[0]
 
 
 def bond_order(x, n):
     acts = x > _NOTHING
     t = n * jnp.log(jnp.where(acts, x, 1.0))
-    return jnp.where(acts, jnp.exp(-jnp.logaddexp(0.0, t) / (2.0 * n)), 1.0)
+    return jnp.where(acts, jnp.exp(-softplus(t) / (2.0 * n)), 1.0)
+
+@jax.custom_jvp
+def softplus(t):
+    return jnp.maximum(t, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(t)))
+
+@softplus.defjvp
+def _softplus_jvp(primals, tangents):
+    return softplus(primals[0]), logistic(primals[0]) * tangents[0]
+
+@jax.custom_jvp
+def logistic(t):
+    small = jnp.exp(-jnp.abs(t))
+    return jnp.where(t > 0, 1.0, small) / (1.0 + small)
+
+@logistic.defjvp
+def _logistic_jvp(primals, tangents):
+    found = logistic(primals[0])
+    return found, found * (1.0 - found) * tangents[0]
+
+
+_BONDS = Bonds(bond=_bond, moving=_moving, constant=_constant, triple=_triple)

@@ -41,8 +41,3 @@ def _chosen(values: jax.Array, kind: jax.Array) -> jax.Array:
     for k in range(1, values.shape[-1]):
         chosen = jnp.where(kind == k, values[..., k : k + 1], chosen)
     return chosen
-
-
-def different(edges: Edges) -> jax.Array:
-    """1 where j and k are different entries of the table, else 0, shape=(1, e, e)."""
-    return 1.0 - jnp.eye(edges.x.shape[1])[None]
