@@ -9,6 +9,8 @@ from md_sensitivity.potentials.morse import MORSE
 from md_sensitivity.potentials.soft_sphere import SOFT_SPHERE
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.potentials.sutton_chen import SUTTON_CHEN
+from md_sensitivity.potentials.tersoff import TERSOFF
+from md_sensitivity.potentials.tersoff_mod import TERSOFF_MOD, TERSOFF_MODC
 from md_sensitivity.registry import Registry
 
 POTENTIALS: Registry[Form] = Registry(
@@ -24,5 +26,8 @@ POTENTIALS: Registry[Form] = Registry(
         EAM_FS,
         EAM_FUNCFL,
         STILLINGER_WEBER,
+        TERSOFF,
+        TERSOFF_MOD,
+        TERSOFF_MODC,
     ),
 )

@@ -85,6 +85,7 @@ class ParameterSpec:
         default: value where a file gives none; None where it must be given.
         fixed: whether it is left out of an analysis unless chosen by name.
         option: a number of an entry that is not differentiable; it is no part of θ, and reaches the form among the coefficients.
+        choices: the only values of such a number; none for any.
         description: one phrase.
     """
 
@@ -103,6 +104,7 @@ class ParameterSpec:
     default: float | None = None
     fixed: bool = False
     option: bool = False
+    choices: tuple[float, ...] = ()
     description: str = ""
 
     def admits(self, value: float) -> bool:
