@@ -12,6 +12,12 @@ ELEMENTARY_CHARGE = 1.602176634e-19
 """[C], exact."""
 AVOGADRO = 6.02214076e23
 """[1/mol], exact."""
+COULOMB_CONSTANT = 14.399645478425668
+"""e²/4πε₀ [eV Å], with ε₀ of CODATA 2018."""
+LAMMPS_METAL_COULOMB = 14.399645
+"""LAMMPS's `qqr2e` for `units metal` [eV Å]."""
+LAMMPS_REAL_COULOMB = 332.06371
+"""LAMMPS's `qqr2e` for `units real` [kcal/mol Å]."""
 KILOJOULE_PER_MOLE = 1e3 / (AVOGADRO * ELEMENTARY_CHARGE)
 """One kJ/mol in eV."""
 KILOCALORIE_PER_MOLE = 4.184 * KILOJOULE_PER_MOLE

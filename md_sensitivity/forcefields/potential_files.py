@@ -19,7 +19,9 @@ from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.potentials.tersoff import TERSOFF
 from md_sensitivity.potentials.tersoff_mod import TERSOFF_MOD, TERSOFF_MODC
+from md_sensitivity.potentials.vashishta import VASHISHTA
 from md_sensitivity.registry import Registry
+from md_sensitivity.units import KILOCALORIE_PER_MOLE, LAMMPS_METAL_COULOMB, LAMMPS_REAL_COULOMB
 
 
 class SourceText(NamedTuple):
@@ -72,7 +74,11 @@ class PotentialFormat:
 
 def _parse_triplets(files: tuple[SourceText, ...], *, form: ManyBodyForm) -> PotentialFile:
     content = parse_triplets(files[0].text, files[0].where, form.name)
-    return PotentialFile(form=form, units=content.units, entries=content.entries)
+    options = {}
+    if any(option.name == "coulomb_constant" for option in form.options):
+        # Numbers of LAMMPS's files are to give LAMMPS's energies, hence its own rounded constants.
+        options["coulomb_constant"] = LAMMPS_REAL_COULOMB * KILOCALORIE_PER_MOLE if content.units == "real" else LAMMPS_METAL_COULOMB
+    return PotentialFile(form=form, units=content.units, entries=content.entries, options=options)
 
 
 def _of_triplets(suffix: str, form: ManyBodyForm) -> PotentialFormat:
@@ -103,6 +109,7 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
         _of_triplets(".tersoff", TERSOFF),
         _of_triplets(".tersoff.mod", TERSOFF_MOD),
         _of_triplets(".tersoff.modc", TERSOFF_MODC),
+        _of_triplets(".vashishta", VASHISHTA),
         PotentialFormat(
             name="lammps-eam",
             description="LAMMPS EAM tables of an element (funcfl)",

@@ -11,6 +11,7 @@ from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.potentials.sutton_chen import SUTTON_CHEN
 from md_sensitivity.potentials.tersoff import TERSOFF
 from md_sensitivity.potentials.tersoff_mod import TERSOFF_MOD, TERSOFF_MODC
+from md_sensitivity.potentials.vashishta import VASHISHTA
 from md_sensitivity.registry import Registry
 
 POTENTIALS: Registry[Form] = Registry(
@@ -29,5 +30,6 @@ POTENTIALS: Registry[Form] = Registry(
         TERSOFF,
         TERSOFF_MOD,
         TERSOFF_MODC,
+        VASHISHTA,
     ),
 )

@@ -2,9 +2,10 @@
 
 Bond-order and angular potentials have one shape. With edges j and k of a center, unit vectors u and cosines c_jk = u_j · u_k,
 
-    ζ_j = Σ_{k ≠ j} w(c_jk, r_j, k)    E = Σ_j φ(r_j, ζ_j)
+    ζ_j = Σ_{k ≠ j} w(c_jk, r_j, k, Z)    E = Σ_j φ(r_j, ζ_j, Z)
 
-A form gives w and φ as elementwise functions; their slopes are taken by JAX, and put together here: with s_j = ∂φ/∂ζ_j,
+where Z is a coordination of the center that some forms have. A form gives w and φ as elementwise functions; their slopes are taken by
+JAX, and put together here: with s_j = ∂φ/∂ζ_j,
 
     ∂E/∂u_j = Σ_k (s_j ∂w_jk/∂c + s_k ∂w_kj/∂c) u_k
 
@@ -35,54 +36,63 @@ class Bonds:
     """A form as elementwise functions, all finite for each r > 0; of the edges they read the mask and the types.
 
     Attributes:
-        bond: (edges, p, r, ζ) → φ, shape=(n, e); zero where the edge is masked.
-        moving: (edges, p, r) → what w reads of (i, type of j, k) and depends on r_k, shape=(n, s, e).
-        constant: (edges, p) → the same for what depends on no distance.
+        bond: (edges, p, r, ζ, Z) → φ, shape=(n, e); zero where the edge is masked.
+        moving: (edges, p, r) → what w reads of (i, type of j, k) and depends on r_k, shape=(n, s, e), or (n, 1, e) where j does not matter.
+        constant: (edges, p, Z) → the same for what depends on no distance.
         triple: (c, r_j, r_k, values) → w; zero where k is masked.
     """
 
-    bond: Callable[[Edges, Coefficients, jax.Array, jax.Array], jax.Array]
+    bond: Callable[[Edges, Coefficients, jax.Array, jax.Array, jax.Array], jax.Array]
     moving: Callable[[Edges, Coefficients, jax.Array], Values]
-    constant: Callable[[Edges, Coefficients], Values]
+    constant: Callable[[Edges, Coefficients, jax.Array], Values]
     triple: Callable[[jax.Array, jax.Array, jax.Array, Values], jax.Array]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def bond_energy(form: Bonds, edges: Edges, p: Coefficients) -> jax.Array:
-    """Energy of each atom, shape=(n,) [eV]."""
+def bond_energy(form: Bonds, edges: Edges, coordination: jax.Array, p: Coefficients) -> jax.Array:
+    """Energy of each atom, shape=(n,) [eV].
+
+    Args:
+        coordination: Z of each center, shape=(n, 1); any number where the form has none.
+    """
     r, cosine, _ = _geometry(edges)
-    values = _at_triples(edges, form.constant(edges, p) | form.moving(edges, p, r))
+    values = _at_triples(edges, form.constant(edges, p, coordination) | form.moving(edges, p, r))
     (zeta,) = sum_entries(_different(edges) * form.triple(cosine, r[:, :, None], r[:, None, :], values))
-    return sum_entries(form.bond(edges, p, r, zeta))[0]
+    return sum_entries(form.bond(edges, p, r, zeta, coordination))[0]
 
 
 @partial(bond_energy.defjvp, symbolic_zeros=True)
 def _bond_energy_jvp(form: Bonds, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
-    edges, p = primals
-    edges_dot, p_dot = tangents
+    edges, coordination, p = primals
+    edges_dot, coordination_dot, p_dot = tangents
     moved = [edges_dot.x, edges_dot.y, edges_dot.z]
-    if all(isinstance(dot, SymbolicZero) for dot in moved):
-        energy = bond_energy(form, edges, p)
+    if all(isinstance(dot, SymbolicZero) for dot in (*moved, coordination_dot)):
+        energy = bond_energy(form, edges, coordination, p)
         tangent = jnp.zeros_like(energy)
     else:
-        energy, *gradient = _gradient(form, edges, p)
+        energy, gradient, by_coordination = _gradient(form, edges, coordination, p)
         along = [part * dot for part, dot in zip(gradient, moved, strict=True) if not isinstance(dot, SymbolicZero)]
-        tangent = sum_entries(sum(along))[0]
+        tangent = sum_entries(sum(along))[0] if along else jnp.zeros_like(energy)
+        if not isinstance(coordination_dot, SymbolicZero):
+            tangent = tangent + by_coordination * coordination_dot[:, 0]
     if not all(isinstance(dot, SymbolicZero) for dot in p_dot.values()):
         dense = {name: jnp.zeros_like(p[name]) if isinstance(dot, SymbolicZero) else dot for name, dot in p_dot.items()}
-        tangent = tangent + jax.jvp(lambda q: bond_energy.fun(form, edges, q), (p,), (dense,))[1]
+        tangent = tangent + jax.jvp(lambda q: bond_energy.fun(form, edges, coordination, q), (p,), (dense,))[1]
     return energy, tangent
 
 
-def _gradient(form: Bonds, edges: Edges, p: Coefficients) -> tuple[jax.Array, ...]:
-    """Energy of each atom, shape=(n,), and its three derivatives by the components of its edges, shape=(n, e) [eV/Å]."""
+def _gradient(
+    form: Bonds, edges: Edges, coordination: jax.Array, p: Coefficients
+) -> tuple[jax.Array, tuple[jax.Array, ...], jax.Array]:
+    """Energy of each atom, shape=(n,), its derivatives by x, y, z of its edges, shape=(n, e) [eV/Å], and by Z, shape=(n,)."""
     r, cosine, units = _geometry(edges)
     first, second, apart = r[:, :, None], r[:, None, :], _different(edges)
-    constant = _at_triples(edges, form.constant(edges, p))
+    constant, drift = (_at_triples(edges, part) for part in _slope(lambda z: form.constant(edges, p, z), coordination))
     moving, slopes = (_at_triples(edges, part) for part in _kept(_slope(lambda r: form.moving(edges, p, r), r)))
     (zeta,) = sum_entries(apart * form.triple(cosine, first, second, constant | moving))
-    phi, by_distance = _slope(lambda r: form.bond(edges, p, r, zeta), r)
-    phi, by_distance, strength = _kept((phi, by_distance, _slope(lambda zeta: form.bond(edges, p, r, zeta), zeta)[1]))
+    phi, by_distance = _slope(lambda r: form.bond(edges, p, r, zeta, coordination), r)
+    strength = _slope(lambda zeta: form.bond(edges, p, r, zeta, coordination), zeta)[1]
+    phi, by_distance, strength = _kept((phi, by_distance, strength))
 
     def here(c: jax.Array, r: jax.Array) -> jax.Array:
         return form.triple(c, r, second, constant | moving)
@@ -94,12 +104,16 @@ def _gradient(form: Bonds, edges: Edges, p: Coefficients) -> tuple[jax.Array, ..
     by_cosine = own * _slope(lambda c: here(c, first), cosine)[1] + other * _slope(lambda c: opposite(c, first, turned), cosine)[1]
     as_third = jax.jvp(partial(opposite, cosine), (first, turned), (jnp.ones_like(first), _turned(slopes)))[1]
     by_first = own * _slope(lambda r: here(cosine, r), first)[1] + other * as_third
+    by_drift = own * jax.jvp(lambda at: form.triple(cosine, first, second, at | moving), (constant,), (drift,))[1]
     by_cosine = apart * by_cosine
-    *across, along = sum_entries(*(by_cosine * u[:, None, :] for u in units), apart * by_first)
+    *across, along, drifting = sum_entries(*(by_cosine * u[:, None, :] for u in units), apart * by_first, apart * by_drift)
     # Of ∂E/∂u only what is perpendicular to u turns the edge.
     inverse = 1.0 / r
     along = along + by_distance - inverse * sum(part * u for part, u in zip(across, units, strict=True))
-    return sum_entries(phi)[0], *(inverse * part + along * u for part, u in zip(across, units, strict=True))
+    gradient = tuple(inverse * part + along * u for part, u in zip(across, units, strict=True))
+    direct = _slope(lambda z: form.bond(edges, p, r, zeta, z), jnp.broadcast_to(coordination, r.shape))[1]
+    energy, by_coordination = sum_entries(phi, direct + drifting)
+    return energy, gradient, by_coordination
 
 
 def _geometry(edges: Edges) -> tuple[jax.Array, jax.Array, tuple[jax.Array, ...]]:
@@ -130,6 +144,9 @@ def _slope(function: Callable[[jax.Array], Any], at: jax.Array) -> tuple[Any, An
 
 
 def _kept(tree: Any) -> Any:
-    """Arrays as they are, of which XLA then writes each value to memory instead of computing it again for each pair of edges."""
+    """Arrays as they are, but computed once: XLA would compute what leads to an edge's value again for each pair of edges.
+
+    It does not look through a reduction of several arrays, such as this one of two halves each.
+    """
     leaves, structure = jax.tree.flatten(tree)
     return jax.tree.unflatten(structure, sum_entries(*(jnp.broadcast_to((0.5 * leaf)[..., None], (*leaf.shape, 2)) for leaf in leaves)))

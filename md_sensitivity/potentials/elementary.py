@@ -51,3 +51,9 @@ def sine(y: jax.Array) -> jax.Array:
     for k in range(24, 0, -2):
         series = 1.0 - square * series * (1.0 / (k * (k + 1)))
     return y * series
+
+
+def screening(r: jax.Array, end: jax.Array, width: jax.Array) -> jax.Array:
+    """e^(w/(r − r₀)) below r₀, else 0; it counts as zero, with all derivatives, where it is less than e⁻⁴⁶⁰ ~ 10⁻²⁰⁰."""
+    inside = r < end - width / 460.0
+    return jnp.where(inside, jnp.exp(-width * inverse(jnp.where(inside, end - r, 1.0))), 0.0)

@@ -25,10 +25,10 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
 
     Source: Tersoff, doi:10.1103/PhysRevB.37.6991; for several elements doi:10.1103/PhysRevB.39.5566.
     """
-    return bond_energy(_BONDS, edges, p)
+    return bond_energy(_BONDS, edges, jnp.zeros_like(edges.x[:, :1]), p)
 
 
-def _bond(edges: Edges, p: Coefficients, r: jax.Array, zeta: jax.Array) -> jax.Array:
+def _bond(edges: Edges, p: Coefficients, r: jax.Array, zeta: jax.Array, _: jax.Array) -> jax.Array:
     pair = {name: of_pairs(p[name], edges) for name in ("R", "D", "A", "B", "lambda1", "lambda2", "n", "beta")}
     attraction = bond_order(pair["beta"] * zeta, pair["n"], pair["n"]) * pair["B"] * jnp.exp(-pair["lambda2"] * r)
     repulsion = pair["A"] * jnp.exp(-pair["lambda1"] * r)
@@ -41,7 +41,7 @@ def _moving(edges: Edges, p: Coefficients, r: jax.Array) -> Values:
     return {"weight": jnp.where(edges.mask[:, None], gamma * cutoff_function(r[:, None], end, half), 0.0)}
 
 
-def _constant(edges: Edges, p: Coefficients) -> Values:
+def _constant(edges: Edges, p: Coefficients, _: jax.Array) -> Values:
     third = {name: of_thirds(p[name], edges) for name in ("c", "d", "costheta0", "lambda3", "m")}
     return {"ratio": third["c"] ** 2 / third["d"] ** 2, "square": third["d"] ** 2, "costheta0": third["costheta0"]} | exponents(
         third["lambda3"], third["m"]

@@ -22,10 +22,10 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
 
     Source: Kumagai, Izumi, Hara and Sakai, doi:10.1016/j.commatsci.2006.07.013.
     """
-    return bond_energy(_BONDS, edges, p)
+    return bond_energy(_BONDS, edges, jnp.zeros_like(edges.x[:, :1]), p)
 
 
-def _bond(edges: Edges, p: Coefficients, r: jax.Array, zeta: jax.Array) -> jax.Array:
+def _bond(edges: Edges, p: Coefficients, r: jax.Array, zeta: jax.Array, _: jax.Array) -> jax.Array:
     names = ("R", "D", "A", "B", "lambda1", "lambda2", "n", "eta", "beta_ters")
     pair = {name: of_pairs(p[name], edges) for name in names}
     attraction = bond_order(pair["beta_ters"] * zeta, pair["eta"], pair["n"]) * pair["B"] * jnp.exp(-pair["lambda2"] * r)
@@ -40,7 +40,7 @@ def _moving(edges: Edges, p: Coefficients, r: jax.Array) -> Values:
     return {"weight": jnp.where(edges.mask[:, None], cutoff_function(r[:, None], end, half), 0.0)}
 
 
-def _constant(edges: Edges, p: Coefficients) -> Values:
+def _constant(edges: Edges, p: Coefficients, _: jax.Array) -> Values:
     third = {name: of_thirds(p[name], edges) for name in ("h", "c1", "c2", "c3", "c4", "c5", "alpha", "beta")}
     slope, power = third.pop("alpha"), third.pop("beta")
     return third | exponents(slope, power)

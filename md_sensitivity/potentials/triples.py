@@ -13,26 +13,28 @@ import jax.numpy as jnp
 from md_sensitivity.potentials.base import Edges
 
 
+def of_types(values: jax.Array, edges: Edges) -> jax.Array:
+    """Values of (type of center, type of neighbor) at each edge, shape=(s, s) → shape=(n, e), or (1, 1) where there is one type."""
+    return values if values.shape[0] == 1 else _chosen(values[edges.center[:, 0]], edges.neighbor)
+
+
 def of_pairs(values: jax.Array, edges: Edges) -> jax.Array:
-    """Values of (i, j, j) from those of all triples, shape=(s, s, s) → shape=(n, e), or () where there is one type."""
-    if values.shape[0] == 1:
-        return values[0, 0, 0]
-    return _chosen(jnp.diagonal(values, axis1=1, axis2=2)[edges.center[:, 0]], edges.neighbor)
+    """Values of (i, j, j) from those of all triples, shape=(s, s, s) → shape=(n, e), or (1, 1) where there is one type."""
+    return of_types(jnp.diagonal(values, axis1=1, axis2=2), edges)
 
 
 def of_thirds(values: jax.Array, edges: Edges) -> jax.Array:
     """Values of (i, type of j, k) at each edge k, shape=(s, s, s) → shape=(n, s, e), or (1, 1, 1) where there is one type."""
-    if values.shape[0] == 1:
-        return values
-    return _chosen(values[edges.center[:, 0]], edges.neighbor[:, None, :])
+    return values if values.shape[0] == 1 else _chosen(values[edges.center[:, 0]], edges.neighbor[:, None, :])
 
 
 def of_triples(values: jax.Array, edges: Edges) -> jax.Array:
-    """Values of (i, j, k) from what `of_thirds` is the shape of, shape=(n, s, e) → shape=(n, e, e), or as they are for one type."""
-    chosen = values[:, :1]
-    for kind in range(1, values.shape[1]):
-        chosen = jnp.where(edges.neighbor[:, :, None] == kind, values[:, kind : kind + 1], chosen)
-    return chosen
+    """Values of (i, j, k) from those of (i, type of j, k), shape=(n, s, e) → shape=(n, e, e); as they are where j does not matter."""
+    types = values.shape[1]
+    if types == 1:
+        return values
+    # Not by `where`: what compilers make of masks spread over pairs of edges is not always code (neighbors.py).
+    return sum((edges.neighbor[:, :, None] == kind).astype(values.dtype) * values[:, kind : kind + 1] for kind in range(types))
 
 
 def _chosen(values: jax.Array, kind: jax.Array) -> jax.Array:
