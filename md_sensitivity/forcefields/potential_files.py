@@ -16,6 +16,7 @@ from md_sensitivity.forcefields.lammps_eam import parse_funcfl, parse_setfl
 from md_sensitivity.forcefields.lammps_triplets import TITLES, parse_triplets
 from md_sensitivity.potentials.base import EmbeddedForm, Form, ManyBodyForm
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
+from md_sensitivity.potentials.edip import EDIP
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.potentials.tersoff import TERSOFF
 from md_sensitivity.potentials.tersoff_mod import TERSOFF_MOD, TERSOFF_MODC
@@ -110,6 +111,7 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
         _of_triplets(".tersoff.mod", TERSOFF_MOD),
         _of_triplets(".tersoff.modc", TERSOFF_MODC),
         _of_triplets(".vashishta", VASHISHTA),
+        _of_triplets(".edip", EDIP),
         PotentialFormat(
             name="lammps-eam",
             description="LAMMPS EAM tables of an element (funcfl)",

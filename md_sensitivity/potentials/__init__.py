@@ -3,6 +3,7 @@
 from md_sensitivity.potentials.base import Form
 from md_sensitivity.potentials.buckingham import BUCKINGHAM
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
+from md_sensitivity.potentials.edip import EDIP
 from md_sensitivity.potentials.gupta import GUPTA
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
 from md_sensitivity.potentials.morse import MORSE
@@ -31,5 +32,6 @@ POTENTIALS: Registry[Form] = Registry(
         TERSOFF_MOD,
         TERSOFF_MODC,
         VASHISHTA,
+        EDIP,
     ),
 )

@@ -15,22 +15,23 @@ _WIDTHS = (8, 16, 32)
 """Pairs of edges are taken among the first of these that holds all edges that act, else among all edges of the table."""
 
 
-def among_near(edges: Edges, near: jax.Array, energy: Callable[[Edges], jax.Array]) -> jax.Array:
+def among_near(edges: Edges, near: jax.Array, energy: Callable[..., jax.Array], *others: jax.Array) -> jax.Array:
     """Energy of each atom, shape=(n,), of a function that edges which are not `near` add nothing to.
 
     A table holds the neighbors of the longest range, and some room, while pairs of edges are the square of those near.
 
     Args:
         near: shape=(n, e).
-        energy: edges of any width → shape=(n,); zero for masked edges.
+        energy: (edges, *others) → shape=(n,), for edges of any width; masked ones add nothing.
     """
     widths = [width for width in _WIDTHS if width < edges.x.shape[1]]
     if not widths:
-        return energy(edges)
+        return energy(edges, *others)
     most = jnp.max(jnp.sum(near, axis=1))
     fits = sum((most > width).astype(jnp.int32) for width in widths)
-    branches = [lambda edges, near, width=width: energy(_narrowed(edges, near, width)) for width in widths]
-    return jax.lax.switch(fits, [*branches, lambda edges, near: energy(edges)], edges, near)
+    # Branches close over no array, because they are compiled as functions of what they are given.
+    branches = [lambda edges, near, *rest, width=width: energy(_narrowed(edges, near, width), *rest) for width in widths]
+    return jax.lax.switch(fits, [*branches, lambda edges, near, *rest: energy(edges, *rest)], edges, near, *others)
 
 
 def _narrowed(edges: Edges, near: jax.Array, width: int) -> Edges:

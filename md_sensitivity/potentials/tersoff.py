@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from md_sensitivity.potentials.base import Coefficients, Edges, ManyBodyForm, Options, ParameterSpec
 from md_sensitivity.potentials.bonds import Bonds, Values, bond_energy
 from md_sensitivity.potentials.elementary import inverse, sine, softplus
-from md_sensitivity.potentials.triples import of_pairs, of_thirds
+from md_sensitivity.potentials.narrowing import among_near
+from md_sensitivity.potentials.triples import of_pairs, of_thirds, of_types
 
 STEEPEST = 69.0776
 """The exponent of a triple is held within ± this number, as in LAMMPS: e^69.0776 = 10³⁰."""
@@ -25,7 +26,14 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
 
     Source: Tersoff, doi:10.1103/PhysRevB.37.6991; for several elements doi:10.1103/PhysRevB.39.5566.
     """
-    return bond_energy(_BONDS, edges, jnp.zeros_like(edges.x[:, :1]), p)
+    return among_bound(_BONDS, edges, p, options)
+
+
+def among_bound(form: Bonds, edges: Edges, p: Coefficients, options: Options) -> jax.Array:
+    """Energy of each atom, shape=(n,) [eV], of the bonds among edges within `pair_range`."""
+    r = jnp.sqrt(edges.x**2 + edges.y**2 + edges.z**2)
+    bound = edges.mask & (r < of_types(pair_range(p, options), edges))
+    return among_near(edges, bound, lambda some: bond_energy(form, some, jnp.zeros_like(some.x[:, :1]), p))
 
 
 def _bond(edges: Edges, p: Coefficients, r: jax.Array, zeta: jax.Array, _: jax.Array) -> jax.Array:

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from md_sensitivity.potentials.base import Coefficients, Edges, ManyBodyForm, Options, ParameterSpec
-from md_sensitivity.potentials.bonds import Bonds, Values, bond_energy
+from md_sensitivity.potentials.bonds import Bonds, Values
 from md_sensitivity.potentials.elementary import inverse
-from md_sensitivity.potentials.tersoff import BOND_PARAMETERS, bond_order, exponents, pair_range, squared_sine, steep
+from md_sensitivity.potentials.tersoff import BOND_PARAMETERS, among_bound, bond_order, exponents, pair_range, squared_sine, steep
 from md_sensitivity.potentials.triples import of_pairs, of_thirds
 
 
@@ -22,7 +22,7 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
 
     Source: Kumagai, Izumi, Hara and Sakai, doi:10.1016/j.commatsci.2006.07.013.
     """
-    return bond_energy(_BONDS, edges, jnp.zeros_like(edges.x[:, :1]), p)
+    return among_bound(_BONDS, edges, p, options)
 
 
 def _bond(edges: Edges, p: Coefficients, r: jax.Array, zeta: jax.Array, _: jax.Array) -> jax.Array:
