@@ -63,6 +63,11 @@ def test_an_energy_is_nan_once_an_atom_left_the_skin_and_updating_cures_it(poten
 WIDER: dict[str, Callable[[dict[str, jax.Array], float], dict[str, jax.Array]]] = {
     "soft_sphere": lambda p, factor: {**p, "sigma": p["sigma"] * factor},
     "stillinger_weber": lambda p, factor: {**p, "a": p["a"] * factor},
+    "tersoff": lambda p, factor: {**p, "R": p["R"] * factor, "D": p["D"] * factor},
+    "tersoff_mod": lambda p, factor: {**p, "R": p["R"] * factor, "D": p["D"] * factor},
+    "tersoff_modc": lambda p, factor: {**p, "R": p["R"] * factor, "D": p["D"] * factor},
+    "vashishta": lambda p, factor: {**p, "rc": p["rc"] * factor, "r0": p["r0"] * factor},
+    "edip": lambda p, factor: {**p, "cutoffA": p["cutoffA"] * factor},
 }
 
 
