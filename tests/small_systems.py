@@ -93,15 +93,15 @@ def _embedded_tables(style: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _stillinger_weber() -> str:
-    lines = ["[[potential]]", 'style = "stillinger_weber"']
-    base = {"epsilon": 2.1, "sigma": 2.0, "a": 1.85, "lambda": 21.0, "gamma": 1.2, "costheta0": -0.333, "A": 7.05, "B": 0.602}
-    base |= {"p": 4.0, "q": 0.3}
+def _triples(style: str, values: Mapping[str, float], **options: float) -> str:
+    """TOML of a form of triples, with values for each of them near the given ones."""
+    lines = ["[[potential]]", f'style = "{style}"']
     for types in product("AB", repeat=3):
         lines.append(f"[potential.parameters.{'-'.join(types)}]")
         # The two orders of one pair of different neighbors stand alike, as LAMMPS files have them.
         weight = types.count("B") + (0.5 if types[0] == "B" else 0.0)
-        lines += [f"{name} = {value * (1.0 + 0.01 * weight * (1 + place % 3))!r}" for place, (name, value) in enumerate(base.items())]
+        lines += [f"{name} = {value * (1.0 + 0.01 * weight * (1 + place % 3))!r}" for place, (name, value) in enumerate(values.items())]
+        lines += [f"{name} = {value!r}" for name, value in options.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -120,6 +120,32 @@ def _snap() -> str:
     }  # fmt: skip
     tables = (f"[potential.parameters.{name}]\nradius = {r}\nweight = {w}\nbeta = {beta}\n" for name, (r, w, beta) in species.items())
     return f'[[potential]]\nstyle = "snap"\n{options}\n{"".join(tables)}'
+
+
+STILLINGER_WEBER = {"epsilon": 2.1, "sigma": 2.0, "a": 1.85, "lambda": 21.0, "gamma": 1.2, "costheta0": -0.333, "A": 7.05, "B": 0.602} | {
+    "p": 4.0,
+    "q": 0.3,
+}
+BOND = {"lambda2": 1.35, "B": 95.0, "R": 3.2, "D": 0.25, "lambda1": 3.2, "A": 3200.0}
+TERSOFF = {"gamma": 0.9, "lambda3": 1.1, "c": 4.8, "d": 2.0, "costheta0": -0.2, "n": 1.3, "beta": 0.34} | BOND
+TERSOFF_MOD = {"alpha": 1.7, "h": -0.36, "eta": 1.2, "beta_ters": 1.1} | BOND
+TERSOFF_MOD |= {"n": 0.94, "c1": 0.2, "c2": 7.0, "c3": 10.0, "c4": 0.9, "c5": 2.6}
+VASHISHTA = {"H": 450.0, "eta": 7.5, "Zi": 0.9, "Zj": -0.8, "lambda1": 4.4, "D": 7.8, "lambda4": 3.0, "W": 60.0, "rc": 3.35, "B": 5.0} | {
+    "gamma": 0.9,
+    "r0": 3.1,
+    "C": 3.0,
+    "costheta0": -0.3,
+}
+EDIP = {"A": 7.9, "B": 1.5, "cutoffA": 3.3, "cutoffC": 2.3, "alpha": 3.1, "beta": 0.0071, "eta": 0.25, "gamma": 1.1, "lambda": 1.45} | {
+    "mu": 0.2,
+    "rho": 1.2,
+    "sigma": 0.58,
+    "Q0": 3.0,
+    "u1": -0.166,
+    "u2": 0.5,
+    "u3": 0.29,
+    "u4": 0.2,
+}
 
 
 FORCE_FIELDS = {
@@ -155,8 +181,13 @@ FORCE_FIELDS = {
     "eam": _embedded_tables("eam"),
     "eam_fs": _embedded_tables("eam_fs"),
     "eam_funcfl": _embedded_tables("eam_funcfl"),
-    "stillinger_weber": _stillinger_weber(),
     "snap": _snap(),
+    "stillinger_weber": _triples("stillinger_weber", STILLINGER_WEBER),
+    "tersoff": _triples("tersoff", TERSOFF, m=3.0),
+    "tersoff_mod": _triples("tersoff_mod", TERSOFF_MOD, beta=1.0),
+    "tersoff_modc": _triples("tersoff_modc", TERSOFF_MOD | {"c0": -0.1}, beta=3.0),
+    "vashishta": _triples("vashishta", VASHISHTA),
+    "edip": _triples("edip", EDIP),
 }
 """Potential → native TOML for the types A and B."""
 

@@ -89,7 +89,7 @@ def assembled_term(
             _once(seen, spec, types, key, form, where)
             place = f"{where}.{spec.name}"
             if spec.option:
-                constants[spec.name].append(number_of(given, place))
+                constants[spec.name].append(_choice(number_of(given, place), spec, place))
             else:
                 size = None if spec.count is None else spec.count(options)
                 start = len(tuples[spec.name]) * (size or 1)
@@ -112,6 +112,12 @@ def _require_unlike(form: Form, values: Mapping[str, float], where: str) -> None
     for spec in form.parameters:
         if spec.unlike in values and values.get(spec.name) == values[spec.unlike]:
             raise InputError(f"{where}: {spec.name} and {spec.unlike} are both {values[spec.name]:g}; {form.name} needs two numbers")
+
+
+def _choice(value: float, spec: ParameterSpec, where: str) -> float:
+    if spec.choices and value not in spec.choices:
+        raise InputError(f"{where} = {value:g}: must be {' or '.join(f'{choice:g}' for choice in spec.choices)}")
+    return value
 
 
 def _types(key: str, form: Form, where: str) -> TypeTuple:

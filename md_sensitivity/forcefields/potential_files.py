@@ -14,12 +14,17 @@ from md_sensitivity.forcefields.data import TypeTuple
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_eam import parse_funcfl, parse_setfl
 from md_sensitivity.forcefields.lammps_snap import parse_snap
-from md_sensitivity.forcefields.lammps_sw import parse_sw
-from md_sensitivity.potentials.base import EmbeddedForm, Form
+from md_sensitivity.forcefields.lammps_triplets import TITLES, parse_triplets
+from md_sensitivity.potentials.base import EmbeddedForm, Form, ManyBodyForm
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
+from md_sensitivity.potentials.edip import EDIP
 from md_sensitivity.potentials.snap import SNAP
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
+from md_sensitivity.potentials.tersoff import TERSOFF
+from md_sensitivity.potentials.tersoff_mod import TERSOFF_MOD, TERSOFF_MODC
+from md_sensitivity.potentials.vashishta import VASHISHTA
 from md_sensitivity.registry import Registry
+from md_sensitivity.units import KILOCALORIE_PER_MOLE, LAMMPS_METAL_COULOMB, LAMMPS_REAL_COULOMB
 
 
 class SourceText(NamedTuple):
@@ -70,9 +75,24 @@ class PotentialFormat:
     parse: Callable[[tuple[SourceText, ...]], PotentialFile]
 
 
-def _parse_sw(files: tuple[SourceText, ...]) -> PotentialFile:
-    content = parse_sw(files[0].text, files[0].where)
-    return PotentialFile(form=STILLINGER_WEBER, units=content.units, entries=content.entries)
+def _parse_triplets(files: tuple[SourceText, ...], *, form: ManyBodyForm) -> PotentialFile:
+    content = parse_triplets(files[0].text, files[0].where, form.name)
+    options = {}
+    if any(option.name == "coulomb_constant" for option in form.options):
+        # Numbers of LAMMPS's files are to give LAMMPS's energies, hence its own rounded constants.
+        options["coulomb_constant"] = LAMMPS_REAL_COULOMB * KILOCALORIE_PER_MOLE if content.units == "real" else LAMMPS_METAL_COULOMB
+    return PotentialFile(form=form, units=content.units, entries=content.entries, options=options)
+
+
+def _of_triplets(suffix: str, form: ManyBodyForm) -> PotentialFormat:
+    """The kind of LAMMPS file that gives numbers for triples of elements."""
+    return PotentialFormat(
+        name=f"lammps{suffix.replace('.', '-')}",
+        description=f"LAMMPS {TITLES[form.name]} potential file",
+        suffix=suffix,
+        style=form.name,
+        parse=partial(_parse_triplets, form=form),
+    )
 
 
 def _parse_funcfl(files: tuple[SourceText, ...]) -> PotentialFile:
@@ -95,13 +115,12 @@ def _parse_snap(files: tuple[SourceText, ...]) -> PotentialFile:
 POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
     "potential file",
     (
-        PotentialFormat(
-            name="lammps-sw",
-            description="LAMMPS Stillinger-Weber potential file",
-            suffix=".sw",
-            style="stillinger_weber",
-            parse=_parse_sw,
-        ),
+        _of_triplets(".sw", STILLINGER_WEBER),
+        _of_triplets(".tersoff", TERSOFF),
+        _of_triplets(".tersoff.mod", TERSOFF_MOD),
+        _of_triplets(".tersoff.modc", TERSOFF_MODC),
+        _of_triplets(".vashishta", VASHISHTA),
+        _of_triplets(".edip", EDIP),
         PotentialFormat(
             name="lammps-eam",
             description="LAMMPS EAM tables of an element (funcfl)",

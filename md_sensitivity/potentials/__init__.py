@@ -7,6 +7,7 @@ from md_sensitivity.potentials.coulomb_dsf import COULOMB_DSF
 from md_sensitivity.potentials.coulomb_wolf import COULOMB_WOLF
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
 from md_sensitivity.potentials.eam_zhou import EAM_ZHOU
+from md_sensitivity.potentials.edip import EDIP
 from md_sensitivity.potentials.finnis_sinclair import FINNIS_SINCLAIR
 from md_sensitivity.potentials.gupta import GUPTA
 from md_sensitivity.potentials.inverse_power import INVERSE_POWER
@@ -17,6 +18,9 @@ from md_sensitivity.potentials.snap import SNAP
 from md_sensitivity.potentials.soft_sphere import SOFT_SPHERE
 from md_sensitivity.potentials.stillinger_weber import STILLINGER_WEBER
 from md_sensitivity.potentials.sutton_chen import SUTTON_CHEN
+from md_sensitivity.potentials.tersoff import TERSOFF
+from md_sensitivity.potentials.tersoff_mod import TERSOFF_MOD, TERSOFF_MODC
+from md_sensitivity.potentials.vashishta import VASHISHTA
 from md_sensitivity.potentials.yukawa import YUKAWA
 from md_sensitivity.potentials.zbl import ZBL
 from md_sensitivity.registry import Registry
@@ -44,5 +48,10 @@ POTENTIALS: Registry[Form] = Registry(
         EAM_FUNCFL,
         STILLINGER_WEBER,
         SNAP,
+        TERSOFF,
+        TERSOFF_MOD,
+        TERSOFF_MODC,
+        VASHISHTA,
+        EDIP,
     ),
 )

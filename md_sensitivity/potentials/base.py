@@ -88,6 +88,7 @@ class ParameterSpec:
         fixed: whether it is left out of an analysis unless chosen by name.
         option: a number of an entry that is not differentiable; it is no part of θ, and reaches the form among the coefficients.
         unlike: name of a parameter of the same types that it must differ from; "" for none.
+        choices: the only values of such a number; none for any.
         description: one phrase.
     """
 
@@ -107,6 +108,7 @@ class ParameterSpec:
     fixed: bool = False
     option: bool = False
     unlike: str = ""
+    choices: tuple[float, ...] = ()
     description: str = ""
 
     def admits(self, value: float) -> bool:

@@ -16,8 +16,21 @@ from md_sensitivity.neighbors import build_table
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import PairForm
 
-SEPARATION = {"soft_sphere": 3.0, "stillinger_weber": 3.7}
+SEPARATION = {
+    "soft_sphere": 3.0, "stillinger_weber": 3.7, "tersoff": 3.45, "tersoff_mod": 3.45, "tersoff_modc": 3.45, "vashishta": 3.35, "edip": 3.3,
+}  # fmt: skip
 """Where the range of A-A (or contact) ends, for forms with a range of their own."""
+
+
+TERSOFF_ENDS = (lambda p: p["R"][0] - p["D"][0], lambda p: p["R"][0] + p["D"][0])
+FROM_TO = {
+    "tersoff": TERSOFF_ENDS,
+    "tersoff_mod": TERSOFF_ENDS,
+    "tersoff_modc": TERSOFF_ENDS,
+    "vashishta": (lambda p: p["r0"][0], lambda p: p["rc"][0]),
+    "edip": (lambda p: p["cutoffC"][0], lambda p: p["cutoffA"][0]),
+}
+"""Where an A-A pair begins to let go, and where it ends."""
 
 
 def everything(energy: Any, x: jax.Array, theta: Any, v: jax.Array, d: Any) -> Any:
@@ -57,6 +70,11 @@ def ends_of(potential: str) -> dict[str, float]:
         return {"range of the density": 4.256, "range of the pair energy": 4.031, "just inside": 4.256 - 1e-9}
     if potential.startswith("eam") and potential != "eam_zhou":
         return {"cutoff": 5.3, "just inside": np.nextafter(5.3, 0), "just outside": np.nextafter(5.3, 6), "knot": 3 * 1.064}
+    if potential in FROM_TO:
+        theta = build(FORCE_FIELDS[potential], structure(np.zeros((1, 3)), "A"))[2][potential]
+        begin, end = (float(of(theta)) for of in FROM_TO[potential])
+        near = {"just before the beginning": begin - 1e-9, "just after the beginning": begin + 1e-9, "just inside": end - 1e-9}
+        return {"beginning": begin, "end": end, "a breath inside": float(np.nextafter(end, 0)), **near}
     return {"cutoff": 5.3, "switch_from": 4.2, "just inside": np.nextafter(5.3, 0), "just outside": np.nextafter(5.3, 6)}
 
 

@@ -66,6 +66,11 @@ WIDER: dict[str, Callable[[dict[str, jax.Array], float], dict[str, jax.Array]]] 
     "finnis_sinclair": lambda p, factor: {**p, "c": p["c"] * factor, "d": p["d"] * factor},
     "stillinger_weber": lambda p, factor: {**p, "a": p["a"] * factor},
     "snap": lambda p, factor: {**p, "radius": p["radius"] * factor},
+    "tersoff": lambda p, factor: {**p, "R": p["R"] * factor, "D": p["D"] * factor},
+    "tersoff_mod": lambda p, factor: {**p, "R": p["R"] * factor, "D": p["D"] * factor},
+    "tersoff_modc": lambda p, factor: {**p, "R": p["R"] * factor, "D": p["D"] * factor},
+    "vashishta": lambda p, factor: {**p, "rc": p["rc"] * factor, "r0": p["r0"] * factor},
+    "edip": lambda p, factor: {**p, "cutoffA": p["cutoffA"] * factor},
 }
 
 
