@@ -53,7 +53,9 @@ def content_key(structure: Structure, force_field: ForceField, study: Study) -> 
 
 def _plain_term(term: Term) -> dict[str, Any]:
     """A term without its functions, whose repr differs from process to process."""
-    return {each.name: getattr(term, each.name) for each in fields(term) if each.name != "form"} | {"form": term.form.name}
+    plain = {each.name: getattr(term, each.name) for each in fields(term) if each.name != "form"}
+    # Keys of JSON are texts, and those of cutoffs are pairs of types.
+    return plain | {"cutoffs": [*term.cutoffs.items()], "switches": [*term.switches.items()], "form": term.form.name}
 
 
 def finished(folder: Path, key: str) -> ResultDocument | None:

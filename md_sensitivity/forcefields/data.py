@@ -142,6 +142,8 @@ class Term:
         constants: numbers of entries that are no part of θ, in the order of `rows`.
         cutoff, switch_from: in the file's length unit; None where there is none.
         options: values of the form's own options.
+        cutoffs: pair of types → its own cutoff, in either order, in the file's length unit; 0 where the term does not act on the pair.
+        switches: pair of types → its own `switch_from`.
     """
 
     form: Form
@@ -153,6 +155,18 @@ class Term:
     mixing: str = "none"
     options: Mapping[str, float] = field(default_factory=dict)
     constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    cutoffs: Mapping[TypeTuple, float] = field(default_factory=dict)
+    switches: Mapping[TypeTuple, float] = field(default_factory=dict)
+
+    def of_pair(self, given: Mapping[TypeTuple, float], default: float, first: str, second: str) -> float:
+        """What `cutoffs` or `switches` say of two types, in either order."""
+        return given.get((first, second), given.get((second, first), default))
+
+    def acts(self, types: TypeTuple, species: Iterable[str]) -> bool:
+        """Whether a tuple of types occurs in the energy at all, among these species: not where the term leaves out one of its pairs."""
+        others = species if len(types) == 1 else types[1:]
+        pairs = [self.of_pair(self.cutoffs, 1.0, types[0], other) != 0 for other in others]
+        return any(pairs) if len(types) == 1 else all(pairs)
 
     def spec(self, row: ParameterRow) -> ParameterSpec:
         """What the form says of a parameter, for the types of its row."""

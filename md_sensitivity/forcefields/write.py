@@ -25,6 +25,9 @@ def _term_lines(term: Term, rows: list[ParameterRow]) -> list[str]:
         lines += [f"cutoff = {term.cutoff!r}", f"truncation = {_text(term.truncation)}"]
     if term.switch_from is not None:
         lines.append(f"switch_from = {term.switch_from!r}")
+    for key, table in (("cutoffs", term.cutoffs), ("switches", term.switches)):
+        if table:
+            lines.append(f"{key} = {{ {', '.join(f'{_text(join_types(pair))} = {value!r}' for pair, value in table.items())} }}")
     if term.mixing != "none":
         lines.append(f"mixing = {_text(term.mixing)}")
     lines += [f"{name} = {value!r}" for name, value in term.options.items()]
