@@ -67,7 +67,8 @@ def test_derivatives_with_cutoffs_of_pairs(truncation: str) -> None:
     forward = jax.jvp(lambda t: gradient(energy, x, t), (theta,), (direction,))[1]
     np.testing.assert_allclose(forward, mixed, atol=1e-7 * np.max(np.abs(mixed)))
     curvature = difference(lambda t: gradient(energy, x + t * v, theta), 1e-4)
-    np.testing.assert_allclose(jax.jvp(lambda x: gradient(energy, x, theta), (x,), (v,))[1], curvature, atol=1e-6 * np.max(np.abs(curvature)))
+    product = jax.jvp(lambda x: gradient(energy, x, theta), (x,), (v,))[1]
+    np.testing.assert_allclose(product, curvature, atol=1e-6 * np.max(np.abs(curvature)))
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(theta_gradient(energy, x, theta)))
 
 
