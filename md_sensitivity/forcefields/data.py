@@ -183,6 +183,7 @@ class ForceField:
         parameters: θ, a plain nested dict of arrays in the file's own units.
         table: names, units, bounds, standard deviations and the free/fixed mask, in ravel order.
         path, sha256: where it came from; "" where it was made in memory.
+        aliases: other names of its species, such as the type numbers of a LAMMPS input, for structures that know no better.
     """
 
     name: str
@@ -193,11 +194,13 @@ class ForceField:
     table: ParameterTable
     path: str = ""
     sha256: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def species(self) -> frozenset[str]:
         """All type names that it knows."""
-        return frozenset(name for row in self.table.rows for name in row.types)
+        tuples = [*(row.types for row in self.table.rows), *(pair for term in self.terms for pair in term.cutoffs)]
+        return frozenset(name for types in tuples for name in types)
 
     def with_parameters(self, parameters: Parameters) -> ForceField:
         """The same force field with other values."""

@@ -7,10 +7,21 @@ from md_sensitivity.types import Structure
 
 
 def species_of(force_field: ForceField, structure: Structure) -> tuple[str, ...]:
-    """The name of each atom in the force field: its type, or its chemical symbol where the force field knows none of the types."""
-    known = force_field.species
-    if known.isdisjoint(structure.types) and not known.isdisjoint(structure.symbols):
+    """The name of each atom in the force field.
+
+    That is its type; where the force field knows none of the types, its chemical symbol; where it knows none of these either, what
+    its aliases make of the type. The one type of a LAMMPS input that has but a number is the one type of a structure.
+    """
+    known, types = force_field.species, set(structure.types)
+    if not known.isdisjoint(types):
+        return structure.types
+    if not known.isdisjoint(structure.symbols):
         return structure.symbols
+    if types.issubset(force_field.aliases):
+        return tuple(force_field.aliases[name] for name in structure.types)
+    only = next(iter(known)) if len(known) == 1 else ""
+    if only.isdecimal() and len(types) == 1 and len(set(structure.symbols)) == 1:
+        return (only,) * len(structure.types)
     return structure.types
 
 
