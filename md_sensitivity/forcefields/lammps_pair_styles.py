@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from md_sensitivity.registry import Registry
-
 Values = Mapping[str, float]
 
 
@@ -112,7 +110,7 @@ _STYLES: tuple[Style, ...] = (
     FileStyle(name="eam/fs", suffix=".eam.fs"),
     FileStyle(name="snap", suffix=".snapcoeff", files=2),
 )
-PAIR_STYLES: Registry[Style] = Registry("pair style", _STYLES)
+PAIR_STYLES = {style.name: style for style in _STYLES}
 """Pair styles that are read, by the name that LAMMPS has for them."""
 ACCELERATED = ("/gpu", "/intel", "/kk", "/omp", "/opt")
 """Ends of names of the same styles, written for other machines."""

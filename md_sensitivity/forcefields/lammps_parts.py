@@ -71,7 +71,7 @@ def resolved(setup: Setup) -> list[Resolved]:
         _read_types(found[place], files)
     if not setup.mode:
         _require_numbers(found[0], setup)
-    _mix(found, setup)
+    _mix(found, silent, setup)
     _require_all(found, silent, setup)
     return [part for part in found if part.pairs]
 
@@ -120,7 +120,7 @@ def _pairs(line: Line, setup: Setup) -> list[Pair]:
 def _forget(part: Resolved, pairs: Iterable[Pair], line: Line) -> None:
     """Pairs that another line takes away from a part."""
     gone = [pair for pair in pairs if part.pairs.pop(pair, None) is not None]
-    if gone and isinstance(part.part.style, FileStyle):
+    if gone and isinstance(part.part.style, FileStyle) and not part.part.style.of_types:
         raise line.command.refused(f"takes pairs away from {part.part.style.name}, whose energy is not one of pairs; use hybrid/overlay")
 
 
@@ -175,7 +175,7 @@ def _files_and_elements(
                 # Read on its own for its element, so that what is wrong with it is said beside this line.
                 content = _read(kind, (files[i],), line.command)
                 part.elements[i] = next(types[0] for types in content.entries if len(types) == 1)
-        return [(i, j) for i in part.elements for j in part.elements if i <= j]
+        return pairs
     if (line.first, line.second) != ("*", "*"):
         raise line.command.refused(f"pair style {style.name} is for `pair_coeff * *`")
     elements = words[style.files :]
@@ -223,11 +223,11 @@ def _require_numbers(part: Resolved, setup: Setup) -> None:
             raise InputError(f"{setup.source}: no pair_coeff for types {i} {i}")
 
 
-def _mix(found: list[Resolved], setup: Setup) -> None:
+def _mix(found: list[Resolved], silent: set[Pair], setup: Setup) -> None:
     """Pairs of unlike types without numbers follow from those of like types, by the rules of LAMMPS."""
     every = [(i, j) for i in range(1, setup.count + 1) for j in range(i + 1, setup.count + 1)]
     for i, j in every:
-        if any((i, j) in part.pairs for part in found):
+        if (i, j) in silent or any((i, j) in part.pairs for part in found):
             continue
         own = [[part for part in found if (k, k) in part.pairs] for k in (i, j)]
         if len(own[0]) != 1 or len(own[1]) != 1 or own[0][0] is not own[1][0]:
@@ -235,6 +235,8 @@ def _mix(found: list[Resolved], setup: Setup) -> None:
         part = own[0][0]
         style = part.part.style
         first, second = part.pairs[(i, i)], part.pairs[(j, j)]
+        if isinstance(style, FileStyle) and style.of_types:
+            part.pairs[(i, j)] = Numbers(values={}, command=first.command)
         if isinstance(style, AtomStyle):
             values = {"first": first.values["first"], "second": second.values["first"]} if style.given else {}
             part.pairs[(i, j)] = Numbers(values=values, command=first.command)
