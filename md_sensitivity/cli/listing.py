@@ -63,7 +63,8 @@ def _formats() -> list[Section]:
 
     structures = [[p.name, " ".join((*p.extensions, *p.patterns)), ", ".join(p.readers), p.description] for p in FORMATS.values()]
     force_fields = [
-        [p.name, " ".join((p.suffix, *p.also, *([f"{p.prefix}*"] if p.prefix else []))), p.description] for p in FORCE_FIELD_FORMATS.values()
+        [p.name, " ".join((p.suffix, *p.also, *((f"{p.prefix}*",) if p.prefix else ()))), p.description]
+        for p in FORCE_FIELD_FORMATS.values()
     ]
     reports = [[p.name, p.filename, p.description] for p in WRITERS.values()]
     return [
