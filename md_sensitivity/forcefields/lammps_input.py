@@ -21,9 +21,7 @@ from md_sensitivity.forcefields.lammps_parts import Numbers, Resolved, names_of,
 from md_sensitivity.forcefields.lammps_setup import UNITS, Part, Setup, collected, known_style, take_sections
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import Form, default_label
-from md_sensitivity.units import LAMMPS_METAL, REDUCED, UNIT_SYSTEMS, UnitSystem
-
-LAMMPS_UNIT_SYSTEMS = {"metal": LAMMPS_METAL, "real": UNIT_SYSTEMS["real"], "lj": REDUCED}
+from md_sensitivity.units import LAMMPS_UNIT_SYSTEMS, UnitSystem
 
 
 def parse_lammps_input(text: str, path: Path) -> ForceField:

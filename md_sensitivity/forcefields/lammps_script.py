@@ -233,5 +233,9 @@ def _included(command: Command, script: _Script, depth: int) -> Iterator[Command
     if depth >= _DEEPEST:
         raise command.refused(f"more than {_DEEPEST} files include one another")
     path = script.folder / command.words[0]
-    yield from _commands(read_text(path).text, path, script, depth + 1)
+    try:
+        text = read_text(path).text
+    except InputError as error:
+        raise InputError(f"{command.where}: {error}") from None
+    yield from _commands(text, path, script, depth + 1)
 

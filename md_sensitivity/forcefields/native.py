@@ -19,7 +19,7 @@ from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UNIT_SYSTEMS, UnitSystem
 
-_TOP_KEYS = ("name", "reference", "units", "potential")
+_TOP_KEYS = ("name", "reference", "units", "aliases", "potential")
 _TERM_KEYS = ("style", "name", "cutoff", "truncation", "switch_from", "cutoffs", "switches", "mixing", "file", "parameters")
 
 
@@ -54,6 +54,7 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
         terms=tuple(terms),
         parameters=tree_of(rows),
         table=ParameterTable(rows=tuple(rows)),
+        aliases=_aliases(document.get("aliases", {}), source),
     )
 
 
@@ -110,6 +111,13 @@ def _truncation(item: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
     if switch_from >= cutoff:
         raise InputError(f"{where}: switch_from = {switch_from:g} must be less than cutoff = {cutoff:g}")
     return {"cutoff": cutoff, "truncation": "switch", "switch_from": switch_from}
+
+
+def _aliases(given: Any, source: str) -> dict[str, str]:
+    """Other names of species."""
+    if not isinstance(given, dict):
+        raise InputError(f"{source}: aliases must be a table such as {{ 1 = \"Ar\" }}")
+    return {alias: _text(name, f"{source}: aliases.{shortened(alias)}") for alias, name in given.items()}
 
 
 def _of_pairs(item: dict[str, Any], form: Form, settings: dict[str, Any], where: str) -> dict[str, dict[TypeTuple, float]]:

@@ -14,6 +14,8 @@ def native_toml(force_field: ForceField) -> str:
     if force_field.reference:
         lines.append(f"reference = {_text(force_field.reference)}")
     lines.append(f"units = {_text(force_field.units.name)}")
+    if force_field.aliases:
+        lines.append(f"aliases = {{ {', '.join(f'{_text(alias)} = {_text(name)}' for alias, name in force_field.aliases.items())} }}")
     for term in force_field.terms:
         lines += ["", *_term_lines(term, [row for row in force_field.table.rows if row.label == term.label])]
     return "\n".join(lines) + "\n"
