@@ -116,11 +116,11 @@ ACCELERATED = ("/gpu", "/intel", "/kk", "/omp", "/opt")
 """Ends of names of the same styles, written for other machines."""
 
 HARMLESS = frozenset(
-    """angle_write atom_modify balance bond_write boundary box change_box comm_modify comm_style compute compute_modify create_atoms
-    create_bonds delete_atoms delete_bonds dimension displace_atoms dump dump_modify dynamical_matrix echo geturl group group2ndx info
-    lattice log message min_modify min_style minimize ndx2group neb neigh_modify neighbor newton package pair_write print processors
-    read_dump region replicate reset_atoms reset_atom_ids reset_mol_ids reset_timestep restart run run_style suffix tad temper thermo
-    thermo_modify thermo_style third_order timer timestep uncompute undump unfix velocity write_coeff write_data write_dump
+    """angle_write atom_modify atom_style balance bond_write boundary box change_box comm_modify comm_style compute compute_modify
+    create_atoms create_bonds delete_atoms delete_bonds dimension displace_atoms dump dump_modify dynamical_matrix echo geturl group
+    group2ndx info lattice log message min_modify min_style minimize ndx2group neb neigh_modify neighbor newton package pair_write print
+    processors read_dump region replicate reset_atoms reset_atom_ids reset_mol_ids reset_timestep restart run run_style suffix tad temper
+    thermo thermo_modify thermo_style third_order timer timestep uncompute undump unfix velocity write_coeff write_data write_dump
     write_restart""".split()
 )
 """Commands that say nothing about energies as functions of positions: what is simulated, and how, is not asked of a force field."""
