@@ -40,12 +40,15 @@ def require_parameters(force_field: ForceField, structure: Structure, species: t
     for term in force_field.terms:
         rows, own = row_tables(term, species)
         if term.mixing != "none":
-            incomplete = [name for i, name in enumerate(species) if any(table[i] < 0 for table in own.values())]
+            incomplete = [
+                name for i, name in enumerate(species) if any(table[i] < 0 for table in own.values()) and term.acts((name,), species)
+            ]
             missing += [f"{term.label}.{name}" for name in incomplete]
             continue
         absent = {
             tuple(species[i] for i in place) for table in rows.values() for place in np.argwhere(table < 0)
         }
+        absent = {types for types in absent if term.acts(types, species)}
         if not isinstance(term.form, ManyBodyForm):
             absent = {min(types, types[::-1]) for types in absent}
         missing += [f"{term.label}.{join_types(types)}" for types in sorted(absent)]

@@ -20,6 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from md_sensitivity.blocks import at_edges, laid_out
 from md_sensitivity.kernels import (
+    atoms_of,
     embedded_energy,
     embedded_gradient,
     embedded_strain,
@@ -54,8 +55,9 @@ class BoundTerm:
         scale: parameter → conversion from the file's unit to Å and eV.
         constants: numbers of entries that are no part of θ, in Å and eV, in the order of their rows.
         options: in Å and eV.
-        cutoff: [Å]; infinite where there is none or the form has a range of its own.
-        switch_from: [Å]; equal to the cutoff where nothing is switched.
+        cutoff: [Å]; infinite where there is none or the form has a range of its own. One number, or one for each pair of types,
+            shape=(s, s), 0 where the term does not act on a pair.
+        switch_from: [Å], of the same shape; equal to the cutoff where nothing is switched.
         atoms: how many rows are atoms, the first ones; the others pad the arrays, and have no energy.
     """
 
@@ -105,12 +107,12 @@ def pair_range(term: BoundTerm, table: Any) -> jax.Array:
     """Distance within which a pair of types interacts, shape=(s, s) [Å]; 0 where it does not interact at all."""
     form, options = term.form, dict(term.options)
     if isinstance(form, ManyBodyForm):
-        return form.pair_range(table, options)
+        return jnp.where(term.cutoff > 0, form.pair_range(table, options), 0.0)
     pairs = _pairs(form, table)
     ends = term.cutoff if form.natural_range is None else form.natural_range(pairs, options)
     if isinstance(form, EmbeddedForm):
-        return jnp.broadcast_to(ends, next(iter(pairs.values())).shape)
-    return jnp.where(form.strength(pairs) != 0, ends, 0.0)
+        return jnp.where(term.cutoff > 0, jnp.broadcast_to(ends, next(iter(pairs.values())).shape), 0.0)
+    return jnp.where((form.strength(pairs) != 0) & (term.cutoff > 0), ends, 0.0)
 
 
 def _pairs(form: Form, table: Any) -> Coefficients:
@@ -119,7 +121,7 @@ def _pairs(form: Form, table: Any) -> Coefficients:
 
 def range_of(term: BoundTerm, theta: Theta) -> jax.Array:
     """Largest distance at which the term interacts [Å]; it moves with θ where the form has a range of its own."""
-    return _natural_range(term, theta) if natural_end(term.form) else term.cutoff
+    return _natural_range(term, theta) if natural_end(term.form) else jnp.max(term.cutoff) if term.cutoff.ndim else term.cutoff
 
 
 @jax.jit
@@ -136,7 +138,7 @@ def has_kinks(term: BoundTerm) -> bool:
 
 def endless(term: BoundTerm) -> bool:
     """Whether a term whose values are known on the host has no range at all, so that it has no kinks either."""
-    return not natural_end(term.form) and bool(np.isinf(term.cutoff))
+    return not natural_end(term.form) and bool(np.any(np.isinf(term.cutoff)))
 
 
 def kink_gaps(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> tuple[jax.Array, ...]:
@@ -149,7 +151,7 @@ def kink_gaps(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> 
     if not natural_end(term.form) and TRUNCATIONS[term.truncation].smooth < 2:
         ends.append(pair_range(term, table))
     if term.form.kinks is not None:
-        ends += term.form.kinks(_pairs(term.form, table), dict(term.options))
+        ends += (jnp.where(term.cutoff > 0, end, 0.0) for end in term.form.kinks(_pairs(term.form, table), dict(term.options)))
     rows, space = laid_out(term.neighbors, kinds, x, None)
     found = []
     for end in ends:
@@ -189,7 +191,7 @@ def _self_energies(term: BoundTerm, form: PairForm, theta: Theta, kinds: jax.Arr
     if form.self_energy is None:
         return jnp.zeros(())
     of_types = form.self_energy(coefficients(term, theta), dict(term.options))
-    return jnp.sum(jnp.where(jnp.arange(kinds.shape[0]) < term.atoms, of_types[kinds], 0.0))
+    return jnp.sum(jnp.where(atoms_of(term, jnp.arange(kinds.shape[0]), kinds), of_types[kinds], 0.0))
 
 
 def _validity(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:

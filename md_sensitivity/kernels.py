@@ -49,9 +49,13 @@ def ended(term: BoundTerm, function: Radial, table: Coefficients, local: Coeffic
     """
     options = dict(term.options)
     ends = None
+    cutoff, local_cutoff, start = term.cutoff, term.cutoff, term.switch_from
+    if cutoff.ndim:     # of each pair of types; where the term does not act, any cutoff will do that gives finite numbers
+        cutoff = jnp.where(cutoff > 0, cutoff, 1.0)
+        local_cutoff, start = at(cutoff), at(start)
     if term.truncation in ("shift", "force-shift"):
         shape = next(part.shape for part in table.values())
-        end = jnp.broadcast_to(term.cutoff, shape)
+        end = jnp.broadcast_to(cutoff, shape)
         ends = [at(part) for part in taylor_at(lambda r: function(distance_of(r * r), table, options), end)]
 
     def value(d: Distance) -> jax.Array:
@@ -59,21 +63,28 @@ def ended(term: BoundTerm, function: Radial, table: Coefficients, local: Coeffic
         if ends is not None:
             found = found - ends[0]
             if term.truncation == "force-shift":
-                found = found - ends[1] * (d.r - term.cutoff)
+                found = found - ends[1] * (d.r - local_cutoff)
         elif term.truncation == "switch":
-            found = found * switch(d.r, term.switch_from, term.cutoff)
+            found = found * switch(d.r, start, local_cutoff)
         return found
 
     return value
 
 
-def _acting(term: BoundTerm, block: Block, square: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _acting(term: BoundTerm, block: Block, space: Space, square: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Where edges are within the cutoff, shape=(b, e), and r² made safe elsewhere.
 
     Masked arguments are made safe first, and results masked after: no derivative meets a zero distance.
     """
-    inside = (block.index != block.own[:, None]) & (square < term.cutoff**2)
+    cutoff = at_edges(term.cutoff, block, space) if term.cutoff.ndim else term.cutoff
+    inside = (block.index != block.own[:, None]) & (square < cutoff**2)
     return inside, jnp.where(inside, square, 1.0)
+
+
+def atoms_of(term: BoundTerm, rows: jax.Array, kinds: jax.Array) -> jax.Array:
+    """Which rows are atoms that the term acts on, not padding; kinds are the types of the rows, of equal shape."""
+    atoms = rows < term.atoms
+    return atoms & take(jnp.any(term.cutoff > 0, axis=1), kinds) if term.cutoff.ndim else atoms
 
 
 def _locally(table: Coefficients, block: Block, space: Space, *, swapped: bool = False) -> dict[str, jax.Array]:
@@ -88,7 +99,7 @@ def pair_energies(
 
     An embedded form is, to first order in its densities, a pair potential: φ + F′_i f_j + F′_j f_i.
     """
-    inside, square = _acting(term, block, square)
+    inside, square = _acting(term, block, space, square)
     form = term.form
     if isinstance(form, EmbeddedForm):
         total = _effective(term, form, table, block, space)
@@ -186,7 +197,7 @@ def _densities(term: BoundTerm, table: EmbeddedTables, block: Block, space: Spac
     """Σ φ and ρ of some rows, shape=(b,) each."""
     form = term.form
     assert isinstance(form, EmbeddedForm)
-    inside, square = _acting(term, block, _norm2(vectors(block, space)[0]))
+    inside, square = _acting(term, block, space, _norm2(vectors(block, space)[0]))
     phi, density = _embedded_functions(term, form, table, block, space, swapped=False)
     d = distance_of(square)
     total, rho = sum_entries(jnp.where(inside, phi(d), 0.0), jnp.where(inside, density(d), 0.0))
@@ -198,7 +209,7 @@ def _embedding(term: BoundTerm, table: EmbeddedTables, block: Block) -> Callable
     form = term.form
     assert isinstance(form, EmbeddedForm)
     local = {name: take(values, block.kind) for name, values in table.atoms.items()} | dict(table.shared)
-    atom = block.own < term.atoms
+    atom = atoms_of(term, block.own, block.kind)
     return lambda rho: jnp.where(atom, form.embedding(rho, local, dict(term.options)), 0.0)
 
 
@@ -234,7 +245,7 @@ def density_gradients(term: BoundTerm, table: EmbeddedTables, rows: Block, space
         form = term.form
         assert isinstance(form, EmbeddedForm)
         d, _ = vectors(block, space)
-        inside, square = _acting(term, block, _norm2(d))
+        inside, square = _acting(term, block, space, _norm2(d))
         found = []
         for swapped in (False, True):
             _, density = _embedded_functions(term, form, table, block, space, swapped=swapped)
@@ -263,10 +274,12 @@ def embedded_strain(term: BoundTerm, table: EmbeddedTables, rows: Block, space: 
     return pair_strain(term, table, *weighted(term, embedded_energy(term, table, rows, space)[1], rows, space))
 
 
-def edges_of(block: Block, space: Space) -> tuple[Edges, Columns]:
+def edges_of(term: BoundTerm, block: Block, space: Space) -> tuple[Edges, Columns]:
     """Edges as many-body forms want them, padding one length unit long, and the vectors without strain."""
     d, plain = vectors(block, space)
     mask = block.index != block.own[:, None]
+    if term.cutoff.ndim:
+        mask = mask & (at_edges(term.cutoff, block, space) > 0)
     edges = Edges(
         x=jnp.where(mask, d[0], 1.0),
         y=jnp.where(mask, d[1], 0.0),
@@ -280,7 +293,7 @@ def edges_of(block: Block, space: Space) -> tuple[Edges, Columns]:
 
 def _atom_energies(term: BoundTerm, form: ManyBodyForm, table: Coefficients, block: Block, edges: Edges) -> jax.Array:
     """Energy of each row, shape=(b,) [eV]; none of rows that pad the table."""
-    return jnp.where(block.own < term.atoms, form.energy(edges, table, dict(term.options)), 0.0)
+    return jnp.where(atoms_of(term, block.own, block.kind), form.energy(edges, table, dict(term.options)), 0.0)
 
 
 def many_body_energy(term: BoundTerm, form: ManyBodyForm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
@@ -288,7 +301,7 @@ def many_body_energy(term: BoundTerm, form: ManyBodyForm, table: Coefficients, r
 
     def energy(block: Block, shared: Shared) -> jax.Array:
         term, table, space = shared
-        return _atom_energies(term, form, table, block, edges_of(block, space)[0])
+        return _atom_energies(term, form, table, block, edges_of(term, block, space)[0])
 
     return jnp.sum(over_rows(energy, term, table, rows, space))
 
@@ -296,7 +309,7 @@ def many_body_energy(term: BoundTerm, form: ManyBodyForm, table: Coefficients, r
 def _edge_gradients(form: ManyBodyForm, block: Block, shared: Shared) -> tuple[jax.Array, Columns, Columns]:
     """Energy of each atom, ∂E/∂r of each edge, and the vectors without strain."""
     term, table, space = shared
-    edges, plain = edges_of(block, space)
+    edges, plain = edges_of(term, block, space)
 
     def energy(d: Columns) -> tuple[jax.Array, jax.Array]:
         atoms = _atom_energies(term, form, table, block, edges._replace(x=d[0], y=d[1], z=d[2]))

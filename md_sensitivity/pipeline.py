@@ -300,7 +300,7 @@ def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:
         f"potential {term.label}: a pair is {gap:.2g} from the cutoff, where the {jumps[term.truncation]} jumps (truncation = "
         f"{term.truncation!r}); which pairs count, and with them the minimum, is a matter of small displacements"
         for term in equilibrium.energy.system.terms
-        if term.truncation in jumps and bool(np.isfinite(term.cutoff))
+        if term.truncation in jumps and bool(np.all(np.isfinite(term.cutoff)))
     ]
 
 

@@ -316,7 +316,7 @@ def build_system(
     if padded:
         system = _padded(system)
     mesh = mesh_of(devices)
-    terms = tuple(_bind(term, force_field, structure, system, mesh) for term in force_field.terms)
+    terms = tuple(_bind(term, force_field, structure, system, mesh) for term in force_field.terms if _occurs(term, species))
     return on_device(replace(system, terms=terms), mesh)
 
 
@@ -333,12 +333,31 @@ def _padded(system: System) -> System:
     return replace(system, **longest, atoms=np.int32(atoms))  # type: ignore[arg-type]
 
 
+def _occurs(term: Term, species: tuple[str, ...]) -> bool:
+    """Whether a term acts on any pair of these types."""
+    return any(term.acts((name,), species) for name in species)
+
+
+def _ends(term: Term, species: tuple[str, ...], length: float) -> tuple[np.ndarray | np.float64, np.ndarray | np.float64]:
+    """Cutoff and start of the switch [Å], one number where all pairs of types have the same, else shape=(s, s)."""
+    cutoff = math.inf if term.cutoff is None else term.cutoff
+    start = cutoff if term.switch_from is None else term.switch_from
+    tables = [
+        np.array([[term.of_pair(given, default, a, b) * length for b in species] for a in species])
+        for given, default in ((term.cutoffs, cutoff), (term.switches, start))
+    ]
+    if all(np.all(table == table[0, 0]) for table in tables) and tables[0][0, 0] > 0:
+        return np.float64(tables[0][0, 0]), np.float64(tables[1][0, 0])
+    return tables[0], tables[1]
+
+
 def _bind(term: Term, force_field: ForceField, structure: Structure, system: System, mesh: Mesh | None) -> BoundTerm:
     """The term with its rows and neighbors for the atoms of a system, as host arrays."""
     cell, pbc = np.asarray(system.cell), system.pbc
     rows, own = row_tables(term, system.species)
     length = 1.0 if force_field.units.reduced else force_field.units.length
     cutoff = math.inf if term.cutoff is None else term.cutoff * length
+    ends, starts = _ends(term, system.species, length)
     if math.isinf(cutoff) and not natural_end(term.form) and any(pbc):
         raise InputError(
             f"{where_of(force_field)}: potential {term.label!r} has no cutoff, but the structure {structure.path or structure.name} is "
@@ -365,8 +384,8 @@ def _bind(term: Term, force_field: ForceField, structure: Structure, system: Sys
             name: np.asarray(values) * units.factor(specs[name].energy, specs[name].length)  # type: ignore[misc]
             for name, values in term.constants.items()
         },
-        cutoff=np.float64(cutoff),  # type: ignore[arg-type]
-        switch_from=np.float64(cutoff if term.switch_from is None else term.switch_from * length),  # type: ignore[arg-type]
+        cutoff=ends,  # type: ignore[arg-type]
+        switch_from=starts,  # type: ignore[arg-type]
         atoms=np.int32(len(system.positions) if system.atoms is None else system.atoms),  # type: ignore[arg-type]
         neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
     )

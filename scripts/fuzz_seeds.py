@@ -155,6 +155,54 @@ SW = """\
 Si Si Si 2.1683 2.0951 1.80 21.0 1.20 -0.333333333333
          7.049556277 0.6022245584 4.0 0.0 0.0
 """
+LAMMPS_INPUT = """\
+# UNITS: metal
+units metal
+atom_style charge
+variable eps equal 0.01*2+v_more   # eV
+variable more index 0.003
+variable file string Si.sw
+labelmap atom 1 Si 2 Ar
+mass 1 28.0855
+mass Ar 39.948
+set type * charge $(0.5*2)
+pair_style hybrid/overlay sw lj/cut 6.5 coul/dsf 0.2 7.0 &
+  zbl 1.0 2.0
+pair_coeff * * sw ${file} Si NULL
+pair_coeff 1*2 Ar lj/cut ${eps} 3.4 8.5
+pair_coeff * * coul/dsf
+pair_coeff 1 1 zbl 14 14
+pair_modify pair lj/cut shift yes mix arithmetic
+fix 1 all nve
+run 0
+"""
+LAMMPS_COEFFICIENTS = """\
+LAMMPS data file, units = metal
+
+2 atoms
+2 atom types
+
+Atom Type Labels
+
+1 Ar
+2 Kr
+
+Masses
+
+1 39.948
+2 83.798
+
+PairIJ Coeffs # lj/cut
+
+1 1 0.0104 3.4 8.5
+1 2 0.0123 3.5 8.6
+2 2 0.0141 3.6 8.7
+
+Atoms # atomic
+
+1 1 0.0 0.0 0.0
+2 2 3.0 0.0 0.0
+"""
 STUDY = """\
 structures = ["crystal.extxyz"]
 force-field = "salt.toml"
@@ -240,7 +288,7 @@ def forces() -> bytes:
 
 def force_fields() -> dict[str, bytes]:
     """Force-field files by name."""
-    texts = {"salt.toml": NATIVE, "silicon.toml": MANY_BODY, "Si.sw": SW}
+    texts = {"salt.toml": NATIVE, "silicon.toml": MANY_BODY, "Si.sw": SW, "in.mixture": LAMMPS_INPUT, "gas.data": LAMMPS_COEFFICIENTS}
     return {name: text.encode() for name, text in texts.items()}
 
 

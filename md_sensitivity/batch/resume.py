@@ -37,7 +37,7 @@ def content_key(structure: Structure, force_field: ForceField, study: Study) -> 
     plain = {
         "versions": [versions.get(name) for name in ("md_sensitivity", "jax", "jax-md", "numpy")],
         "structure": [structure.sha256, structure.name, structure.types],
-        "force_field": [force_field.sha256, force_field.name, [_plain_term(term) for term in force_field.terms]],
+        "force_field": [force_field.sha256, force_field.name, force_field.aliases, [_plain_term(term) for term in force_field.terms]],
         "rows": [[row.name, row.value.hex(), row.unit, row.bounds, row.std, row.fixed] for row in force_field.table.rows],
         "options": asdict(study.options),
         "differentiate": study.differentiate,
@@ -53,7 +53,9 @@ def content_key(structure: Structure, force_field: ForceField, study: Study) -> 
 
 def _plain_term(term: Term) -> dict[str, Any]:
     """A term without its functions, whose repr differs from process to process."""
-    return {each.name: getattr(term, each.name) for each in fields(term) if each.name != "form"} | {"form": term.form.name}
+    plain = {each.name: getattr(term, each.name) for each in fields(term) if each.name != "form"}
+    # Keys of JSON are texts, and those of cutoffs are pairs of types.
+    return plain | {"cutoffs": [*term.cutoffs.items()], "switches": [*term.switches.items()], "form": term.form.name}
 
 
 def finished(folder: Path, key: str) -> ResultDocument | None:

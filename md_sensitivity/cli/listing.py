@@ -62,7 +62,10 @@ def _formats() -> list[Section]:
     from md_sensitivity.structures import FORMATS
 
     structures = [[p.name, " ".join((*p.extensions, *p.patterns)), ", ".join(p.readers), p.description] for p in FORMATS.values()]
-    force_fields = [[p.name, p.suffix, p.description] for p in FORCE_FIELD_FORMATS.values()]
+    force_fields = [
+        [p.name, " ".join((p.suffix, *p.also, *((f"{p.prefix}*",) if p.prefix else ()))), p.description]
+        for p in FORCE_FIELD_FORMATS.values()
+    ]
     reports = [[p.name, p.filename, p.description] for p in WRITERS.values()]
     return [
         ("structures", ["name", "files", "readers", "description"], structures),

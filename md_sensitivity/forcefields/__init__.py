@@ -12,6 +12,7 @@ from md_sensitivity.files import printable, shown
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.lammps_input import parse_lammps_input
 from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, read_as
 from md_sensitivity.forcefields.typing import acting_rows, species_of
@@ -36,11 +37,19 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class ForceFieldFormat:
-    """A kind of force-field file, told by the end of its name."""
+    """A kind of force-field file, told by the end of its name, or by its beginning.
+
+    Attributes:
+        suffix: end of the name, in lower case.
+        also: other ends.
+        prefix: beginning of names; "" where it tells nothing.
+    """
 
     name: str
     description: str
     suffix: str
+    also: tuple[str, ...] = ()
+    prefix: str = ""
     read: Callable[[str, Path], ForceField]
 
 
@@ -63,6 +72,14 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             ForceFieldFormat(name=kind.name, description=kind.description, suffix=kind.suffix, read=partial(_read_potential_file, kind))
             for kind in POTENTIAL_FILES.values()
         ),
+        ForceFieldFormat(
+            name="lammps-input",
+            description="pair_style and pair_coeff lines of a LAMMPS input (units metal, real or lj), or coefficients in a data file",
+            suffix=".in",
+            also=(".lmp", ".lammps", ".snap", ".include", ".data"),
+            prefix="in.",
+            read=parse_lammps_input,
+        ),
     ),
 )
 
@@ -71,7 +88,7 @@ def read_force_field(path: str | Path) -> ForceField:
     """Read a force field; its format is told by the end of the name.
 
     Args:
-        path: native TOML (`.toml`), or a potential file of LAMMPS, whose elements are matched by symbol.
+        path: native TOML (`.toml`), a potential file of LAMMPS, whose elements are matched by symbol, or a LAMMPS input.
 
     Returns:
         The force field; parameters in the file's own units.
@@ -80,11 +97,14 @@ def read_force_field(path: str | Path) -> ForceField:
         InputError: with file, place and reason.
     """
     path = Path(path)
-    # Of several ends that fit, the longest says most: `.eam.alloy` is no `.alloy`.
-    for kind in sorted(FORCE_FIELD_FORMATS.values(), key=lambda kind: -len(kind.suffix)):
-        if path.name.lower().endswith(kind.suffix):
-            content = read_text(path)
-            return replace(kind.read(content.text, path), path=str(path), sha256=content.sha256)
+    name = path.name.lower()
+    # Of several ends that fit, the longest says most: `.eam.alloy` is no `.alloy`. Ends say more than beginnings.
+    ends = [(end, kind) for kind in FORCE_FIELD_FORMATS.values() for end in (kind.suffix, *kind.also) if name.endswith(end)]
+    found = max(ends, key=lambda each: len(each[0]))[1] if ends else None
+    found = found or next((kind for kind in FORCE_FIELD_FORMATS.values() if kind.prefix and name.startswith(kind.prefix)), None)
+    if found is not None:
+        content = read_text(path)
+        return replace(found.read(content.text, path), path=str(path), sha256=content.sha256)
     read_text(path)     # whatever is wrong with it, its name is the lesser fault
-    endings = ", ".join(kind.suffix for kind in FORCE_FIELD_FORMATS.values())
-    raise InputError(f"{shown(path)}: unknown kind of force-field file; its name must end with one of {endings}")
+    endings = ", ".join(end for kind in FORCE_FIELD_FORMATS.values() for end in (kind.suffix, *kind.also))
+    raise InputError(f"{shown(path)}: unknown kind of force-field file; its name must end with one of {endings}, or begin with in.")

@@ -142,6 +142,8 @@ class Term:
         constants: numbers of entries that are no part of θ, in the order of `rows`.
         cutoff, switch_from: in the file's length unit; None where there is none.
         options: values of the form's own options.
+        cutoffs: pair of types → its own cutoff, in either order, in the file's length unit; 0 where the term does not act on the pair.
+        switches: pair of types → its own `switch_from`.
     """
 
     form: Form
@@ -153,6 +155,18 @@ class Term:
     mixing: str = "none"
     options: Mapping[str, float] = field(default_factory=dict)
     constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    cutoffs: Mapping[TypeTuple, float] = field(default_factory=dict)
+    switches: Mapping[TypeTuple, float] = field(default_factory=dict)
+
+    def of_pair(self, given: Mapping[TypeTuple, float], default: float, first: str, second: str) -> float:
+        """What `cutoffs` or `switches` say of two types, in either order."""
+        return given.get((first, second), given.get((second, first), default))
+
+    def acts(self, types: TypeTuple, species: Iterable[str]) -> bool:
+        """Whether a tuple of types occurs in the energy at all, among these species: not where the term leaves out one of its pairs."""
+        others = species if len(types) == 1 else types[1:]
+        pairs = [self.of_pair(self.cutoffs, 1.0, types[0], other) != 0 for other in others]
+        return any(pairs) if len(types) == 1 else all(pairs)
 
     def spec(self, row: ParameterRow) -> ParameterSpec:
         """What the form says of a parameter, for the types of its row."""
@@ -169,6 +183,7 @@ class ForceField:
         parameters: θ, a plain nested dict of arrays in the file's own units.
         table: names, units, bounds, standard deviations and the free/fixed mask, in ravel order.
         path, sha256: where it came from; "" where it was made in memory.
+        aliases: other names of its species, such as the type numbers of a LAMMPS input, for structures that know no better.
     """
 
     name: str
@@ -179,11 +194,13 @@ class ForceField:
     table: ParameterTable
     path: str = ""
     sha256: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def species(self) -> frozenset[str]:
         """All type names that it knows."""
-        return frozenset(name for row in self.table.rows for name in row.types)
+        tuples = [*(row.types for row in self.table.rows), *(pair for term in self.terms for pair in term.cutoffs)]
+        return frozenset(name for types in tuples for name in types)
 
     def with_parameters(self, parameters: Parameters) -> ForceField:
         """The same force field with other values."""

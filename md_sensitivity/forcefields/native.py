@@ -10,7 +10,7 @@ from typing import Any
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import parse_toml, quotation, shortened
 from md_sensitivity.forcefields.assemble import assembled_term, number_of, options_of, require_known, tree_of
-from md_sensitivity.forcefields.data import ForceField, ParameterRow, ParameterTable, Term, join_types
+from md_sensitivity.forcefields.data import ForceField, ParameterRow, ParameterTable, Term, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.potential_files import PotentialFile, read_potential_files
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import Form, default_label, natural_end
@@ -19,8 +19,8 @@ from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UNIT_SYSTEMS, UnitSystem
 
-_TOP_KEYS = ("name", "reference", "units", "potential")
-_TERM_KEYS = ("style", "name", "cutoff", "truncation", "switch_from", "mixing", "file", "parameters")
+_TOP_KEYS = ("name", "reference", "units", "aliases", "potential")
+_TERM_KEYS = ("style", "name", "cutoff", "truncation", "switch_from", "cutoffs", "switches", "mixing", "file", "parameters")
 
 
 def parse_native(text: str, source: str, folder: Path | None = None) -> ForceField:
@@ -54,6 +54,7 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
         terms=tuple(terms),
         parameters=tree_of(rows),
         table=ParameterTable(rows=tuple(rows)),
+        aliases=_aliases(document.get("aliases", {}), source),
     )
 
 
@@ -78,6 +79,7 @@ def _term(
         form, known = content.form, content.options
         tables = _merged(tables, {join_types(types): values for types, values in content.entries.items()}, where)
     settings = {**_truncation(item, form, where), "mixing": _mixing(item, form, where)}
+    settings |= _of_pairs(item, form, settings, where)
     settings["options"] = options_of(form, item, known, where)
     if not tables:
         raise InputError(f"{where}: has no parameters; add [potential.parameters.TYPES] tables")
@@ -109,6 +111,43 @@ def _truncation(item: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
     if switch_from >= cutoff:
         raise InputError(f"{where}: switch_from = {switch_from:g} must be less than cutoff = {cutoff:g}")
     return {"cutoff": cutoff, "truncation": "switch", "switch_from": switch_from}
+
+
+def _aliases(given: Any, source: str) -> dict[str, str]:
+    """Other names of species."""
+    if not isinstance(given, dict):
+        raise InputError(f"{source}: aliases must be a table such as {{ 1 = \"Ar\" }}")
+    return {alias: _text(name, f"{source}: aliases.{shortened(alias)}") for alias, name in given.items()}
+
+
+def _of_pairs(item: dict[str, Any], form: Form, settings: dict[str, Any], where: str) -> dict[str, dict[TypeTuple, float]]:
+    """Cutoffs of pairs of types that have one of their own, 0 where the term does not act, and where their switches begin."""
+    cutoffs, switches = (_pair_table(item.get(key, {}), f"{where}: {key}") for key in ("cutoffs", "switches"))
+    for pair, cutoff in cutoffs.items():
+        if cutoff and settings["cutoff"] is None:
+            raise InputError(f"{where}: cutoffs.{join_types(pair)} may only be 0 (no interaction) where the potential has no cutoff")
+        if cutoff and settings["truncation"] == "switch":
+            start = switches.setdefault(pair, 0.9 * cutoff)
+            if start >= cutoff:
+                raise InputError(f"{where}: switches.{join_types(pair)} = {start:g} must be less than the pair's cutoff, {cutoff:g}")
+    lost = [join_types(pair) for pair in switches if not cutoffs.get(pair) or settings["truncation"] != "switch"]
+    if lost:
+        raise InputError(f"{where}: switches.{lost[0]} belongs to truncation = \"switch\" and needs an entry in cutoffs")
+    return {"cutoffs": cutoffs, "switches": switches}
+
+
+def _pair_table(given: Any, where: str) -> dict[TypeTuple, float]:
+    if not isinstance(given, dict):
+        raise InputError(f"{where} must be a table such as {{ Ar-Kr = 7.0 }}")
+    table: dict[TypeTuple, float] = {}
+    for key, value in given.items():
+        pair = split_types(key)
+        if len(pair) != 2 or not all(pair):
+            raise InputError(f"{where}: {quotation(key)} is no pair of types such as Ar-Kr")
+        if pair in table or pair[::-1] in table:
+            raise InputError(f"{where}: two entries for {shortened(join_types(pair))}")
+        table[pair] = number_of(value, f"{where}.{shortened(key)}", at_least=0.0)
+    return table
 
 
 def _mixing(item: dict[str, Any], form: Form, where: str) -> str:

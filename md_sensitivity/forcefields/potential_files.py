@@ -64,6 +64,7 @@ class PotentialFormat:
         suffix: end of the name, in lower case.
         style: the style that TOML names it with.
         several: whether several files make one potential.
+        parts: how many files one potential has, where readers look for the others beside the first if they are not named.
         parse: files → content; raises InputError with file, line and reason.
     """
 
@@ -72,6 +73,7 @@ class PotentialFormat:
     suffix: str
     style: str
     several: bool = False
+    parts: int = 1
     parse: Callable[[tuple[SourceText, ...]], PotentialFile]
 
 
@@ -179,7 +181,7 @@ def read_potential_files(paths: tuple[Path, ...], form: Form) -> PotentialFile:
 
 def read_as(kind: PotentialFormat, paths: tuple[Path, ...]) -> PotentialFile:
     """Content of files of one kind, which make one potential."""
-    if len(paths) > 1 and not kind.several:
+    if len(paths) > 1 and not kind.several and len(paths) != kind.parts:
         raise InputError(f"a potential of {kind.suffix} files is one file, not {len(paths)}")
     content = kind.parse(tuple(SourceText(read_text(path).text, path) for path in paths))
     if content.units not in ("", "metal", "real"):

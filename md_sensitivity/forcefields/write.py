@@ -14,6 +14,8 @@ def native_toml(force_field: ForceField) -> str:
     if force_field.reference:
         lines.append(f"reference = {_text(force_field.reference)}")
     lines.append(f"units = {_text(force_field.units.name)}")
+    if force_field.aliases:
+        lines.append(f"aliases = {{ {', '.join(f'{_text(alias)} = {_text(name)}' for alias, name in force_field.aliases.items())} }}")
     for term in force_field.terms:
         lines += ["", *_term_lines(term, [row for row in force_field.table.rows if row.label == term.label])]
     return "\n".join(lines) + "\n"
@@ -25,6 +27,9 @@ def _term_lines(term: Term, rows: list[ParameterRow]) -> list[str]:
         lines += [f"cutoff = {term.cutoff!r}", f"truncation = {_text(term.truncation)}"]
     if term.switch_from is not None:
         lines.append(f"switch_from = {term.switch_from!r}")
+    for key, table in (("cutoffs", term.cutoffs), ("switches", term.switches)):
+        if table:
+            lines.append(f"{key} = {{ {', '.join(f'{_text(join_types(pair))} = {value!r}' for pair, value in table.items())} }}")
     if term.mixing != "none":
         lines.append(f"mixing = {_text(term.mixing)}")
     lines += [f"{name} = {value!r}" for name, value in term.options.items()]

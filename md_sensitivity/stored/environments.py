@@ -74,7 +74,7 @@ def environment_blocks(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: A
 
     def curvature(block: Block, shared: Shared) -> jax.Array:
         term, table, space = shared
-        edges, _ = edges_of(block, space)
+        edges, _ = edges_of(term, block, space)
         given = jnp.stack([edges.x, edges.y, edges.z], axis=2)
 
         def gradient(front: jax.Array) -> jax.Array:

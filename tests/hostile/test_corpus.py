@@ -77,15 +77,21 @@ STRUCTURES = {
 }
 FORCE_FIELDS = {
     "beyond_floats.toml": "parameters.Ar.sigma = inf is not finite",
+    "bomb.in": "line 2: more than 8 files include one another",
+    "continued.in": "no pair_style command",
     "date.toml": "parameters.Ar.sigma must be a number",
     "deep.toml": "nested too deeply",
+    "deep_formula.in": "line 2: the formula is nested too deeply",
     "deep_tables.toml": "nested too deeply",
+    "device.in": "line 3: /dev/zero: not a regular file",
     "device.toml": "file = '/dev/zero': /dev/zero: not a regular file",
     "empty.sw": "no Stillinger-Weber entry",
     "empty.toml": "the file is empty",
+    "escape.in": r"line 2: the command '\x1b[31mpair_style' is not part of a force field",
     "escape.sw": r"line 1: '\x1b[31mSi Si Si'",
     "escape_type.toml": r"parameters.\x1b[31mAr: types are words without blanks",
     "folder.toml": "file = '..': ..: is a directory",
+    "garbage.in": "not UTF-8 text",
     "garbage.sw": "not UTF-8 text",
     "garbage.toml": "not UTF-8 text",
     "huge_integer.toml": "a whole number of thousands of digits",
@@ -93,18 +99,25 @@ FORCE_FIELDS = {
     "itself.toml": "file = 'itself.toml': itself.toml, line 1: the last entry has 7 of 14 words",
     "key_of_many_parts.toml": "a key of more than 32 parts",
     "key_twice.toml": "Cannot overwrite a value",
+    "laughs.in": "line 6: variables make a line of more than 100000 characters",
     "long_file.toml": "cannot be opened: File name too long",
+    "many_types.in": "line 3: types are numbered from 1 to 200",
     "nan.sw": "sigma = nan is not finite",
     "nan.toml": "parameters.Ar.sigma = nan is not finite",
     "negative.toml": "parameters.Ar.sigma = -3.4: must be > 0",
     "newline_type.toml": r"parameters.A\nr: types are words without blanks",
+    "no_pairs.data": "no section of coefficients",
     "no_potential.toml": "needs at least one [[potential]] table",
     "nul.toml": "not valid TOML",
     "nul_in_file.toml": r"file = 'a\x00b'",
     "passwd.toml": "file = '../../../../../../../../etc/passwd'",
+    "power.in": "the formula has no finite value",
+    "quote.in": "no pair_style command",
     "script_label.toml": "name = '<script>'",
+    "shell.in": "line 2: shell is not followed",
     "truncated.sw": "line 1: the last entry has 9 of 14 words",
     "truncated.toml": "not valid TOML",
+    "undefined.in": "line 2: variable 'a' is not defined",
     "unknown.ff": "unknown kind of force-field file",
     "unknown_key.toml": "unknown key 'cutof', did you mean 'cutoff'",
     "unknown_style.toml": "did you mean 'lennard_jones'",
@@ -329,7 +342,7 @@ def test_a_fine_structure_is_read(run: Run, folder: Path, name: str) -> None:
     assert plan(run, brought("structures", name, folder))["atoms"] == 2
 
 
-@pytest.mark.parametrize("name", ["fine_bom_crlf.toml", "fine_hostile_name.toml"])
+@pytest.mark.parametrize("name", ["fine_bom_crlf.toml", "fine_hostile_name.toml", "fine_crlf.in"])
 def test_a_fine_force_field_is_read(run: Run, folder: Path, name: str) -> None:
     brought("force_fields", name, folder)
     document = run("parameters", "-f", name, "--json").document()
