@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import TypeTuple
-from md_sensitivity.forcefields.lammps_words import units_of
+from md_sensitivity.forcefields.lammps_words import Token, triple_tokens, units_of
 
 _COLUMNS = ("epsilon", "sigma", "a", "lambda", "gamma", "costheta0", "A", "B", "p", "q", "tol")
 _WORDS = 3 + len(_COLUMNS)
@@ -70,3 +71,8 @@ def _number(word: str, where: str) -> float:
         return float(word)
     except ValueError:
         raise InputError(f"{where} is {quotation(word)}, not a number") from None
+
+
+def sw_tokens(text: str) -> Iterator[Token]:
+    """Parameters of a file that `parse_sw` reads."""
+    return triple_tokens(text, _COLUMNS, without=("tol",))

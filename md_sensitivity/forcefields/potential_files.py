@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shown
 from md_sensitivity.forcefields.data import TypeTuple
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_eam import parse_funcfl, parse_setfl
+from md_sensitivity.forcefields.lammps_eam_tokens import folded_funcfl, folded_setfl, funcfl_tokens, setfl_tokens
 from md_sensitivity.forcefields.lammps_snap import parse_snap
-from md_sensitivity.forcefields.lammps_sw import parse_sw
+from md_sensitivity.forcefields.lammps_sw import parse_sw, sw_tokens
+from md_sensitivity.forcefields.lammps_words import Token
 from md_sensitivity.potentials.base import EmbeddedForm, Form
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
 from md_sensitivity.potentials.snap import SNAP
@@ -32,6 +36,10 @@ class SourceText(NamedTuple):
     def where(self) -> str:
         """The file as messages name it."""
         return shown(self.path)
+
+
+FileValues = dict[tuple[TypeTuple, str], np.ndarray]
+"""(types, parameter) → its numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +68,10 @@ class PotentialFormat:
         style: the style that TOML names it with.
         several: whether several files make one potential.
         parse: files → content; raises InputError with file, line and reason.
+        tokens: text of a file that `parse` reads → its numbers that are parameters, in the order of the text, so that files can be
+            written with other values; None where they cannot.
+        folded: values of all parameters → of those that the file holds, for files that have no place for some, such as scales of tables;
+            raises UsageError where the file cannot hold them.
     """
 
     name: str
@@ -68,6 +80,8 @@ class PotentialFormat:
     style: str
     several: bool = False
     parse: Callable[[tuple[SourceText, ...]], PotentialFile]
+    tokens: Callable[[str], Iterable[Token]] | None = None
+    folded: Callable[[FileValues], FileValues] | None = None
 
 
 def _parse_sw(files: tuple[SourceText, ...]) -> PotentialFile:
@@ -101,6 +115,7 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             suffix=".sw",
             style="stillinger_weber",
             parse=_parse_sw,
+            tokens=sw_tokens,
         ),
         PotentialFormat(
             name="lammps-eam",
@@ -109,6 +124,8 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             style="eam",
             several=True,
             parse=_parse_funcfl,
+            tokens=funcfl_tokens,
+            folded=folded_funcfl,
         ),
         PotentialFormat(
             name="lammps-eam-alloy",
@@ -116,6 +133,8 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             suffix=".eam.alloy",
             style="eam",
             parse=partial(_parse_setfl, form=EAM),
+            tokens=partial(setfl_tokens, of_pairs=False),
+            folded=folded_setfl,
         ),
         PotentialFormat(
             name="lammps-eam-fs",
@@ -123,6 +142,8 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             suffix=".eam.fs",
             style="eam",
             parse=partial(_parse_setfl, form=EAM_FS),
+            tokens=partial(setfl_tokens, of_pairs=True),
+            folded=folded_setfl,
         ),
         PotentialFormat(
             name="lammps-snap",
