@@ -17,6 +17,7 @@ import numpy as np
 from md_sensitivity.analysis.sensitivity import evaluate
 from md_sensitivity.curvature.zero_modes import without_zero_modes
 from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.errors import InputError
 from md_sensitivity.minimization import Equilibrium, Stored, polish, stored_of
 from md_sensitivity.observables import BoundObservable
 
@@ -26,8 +27,8 @@ LARGEST_CHANGE = 1e-3
 """Largest relative change of a parameter."""
 SHARE_OF_GAP = 0.3
 """Largest predicted displacement, as a share of the distance to the next kink."""
-_SHORTER = 8.0
-"""A check that fails is made again with a step shorter by this factor."""
+_SHORTER, _ATTEMPTS = 8.0, 3
+"""A check that fails is made again with a step shorter by this factor, so many times at most."""
 TRUSTED = 1e-3
 """Differences that estimate their own relative error above this check nothing."""
 TOLERANCE = 1e-5
@@ -53,6 +54,7 @@ class Direction:
         one_sided: whether only positive steps are possible, because a parameter is at its bound.
         response: predicted dx*/dθ along it, a tree like x; None where only observables were differentiated.
         totals: predicted derivative of each observable along it.
+        consistent: θ → θ whose parameters that follow others do so exactly, not to first order.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Direction:
     one_sided: bool
     response: PyTree | None
     totals: tuple[np.ndarray, ...]
+    consistent: Callable[[PyTree], PyTree] = lambda theta: theta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +112,14 @@ def check(
         step = _step(equilibrium, direction)
         stored = stored_of(equilibrium)
         found = _compared(equilibrium, stored, direction, observables, rebuild, step, report)
-        if found.failed:
-            # What is strongly curved over this step may still be straight over a shorter one.
-            found = _compared(equilibrium, stored, direction, observables, rebuild, step / _SHORTER, report)
+        for _ in range(_ATTEMPTS):
+            if not found.failed:
+                break
+            # What is strongly curved over this step may still be straight over a shorter one, as is a spline within one of its intervals.
+            step = step / _SHORTER
+            shorter = _compared(equilibrium, stored, direction, observables, rebuild, step, report)
+            # A failure stands until differences that are exact enough to tell contradict it.
+            found = found if (shorter.own_error or 0.0) > TRUSTED else shorter
     except _NoCheck as no_check:
         return Difference(name=direction.name, relative_error=None, own_error=None, step=None, reason=str(no_check))
     if found.own_error is not None and found.own_error > TRUSTED and found.relative_error is not None and found.relative_error > TOLERANCE:
@@ -195,8 +203,11 @@ def _sample(
     rebuild: Rebuild,
 ) -> list[np.ndarray]:
     """Displacement from x* and observables at θ + offset·direction, minimized again from x*."""
-    theta = jax.tree.map(lambda t, d: np.asarray(t) + offset * np.asarray(d), equilibrium.theta, direction.tree)
-    energy = rebuild(theta)
+    theta = direction.consistent(jax.tree.map(lambda t, d: np.asarray(t) + offset * np.asarray(d), equilibrium.theta, direction.tree))
+    try:
+        energy = rebuild(theta)
+    except InputError as error:
+        raise _NoCheck(f"the perturbed force field is not admitted: {error}") from None
     goal = max(1e-4 * equilibrium.max_force, 1e-14)
     found = polish(equilibrium, energy, theta, goal=goal, stored=stored)
     if not np.isfinite(found.value):

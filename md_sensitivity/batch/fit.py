@@ -69,7 +69,7 @@ def begin(
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     study = read_study(path, force_field=force_field, read=partial(_one, reader))
     if "parameters" in given:
-        study.force_field.table.matching(given["parameters"])
+        study.force_field.table.choosable(given["parameters"])
     require_folder(output)
     return FitRun(
         study=study,
@@ -150,7 +150,7 @@ def _write(run: FitRun, fit: Fit, state: str) -> FitDocument:
     seconds = time.monotonic() - run.clock
     document = fit_document(fit, study=run.study.path, seconds=seconds, options=run.options)
     with writing("the files of the fit", run.output):
-        write_fit(document, fit.force_field, run.output)
+        write_fit(document, fit.force_field, run.study.force_field, run.output)
         write_atomic(run.output / "run.json", _run_json(run, document, state, seconds))
     return document
 

@@ -21,8 +21,8 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
     """Energy of each atom, shape=(n,) [eV]: ½ Σ_j f(r_ij) (A e^(−λ₁r_ij) − b_ij B e^(−λ₂r_ij)).
 
     b = (1 + (βζ)ⁿ)^(−1/2n), ζ_ij = Σ_k f(r_ik) γ (1 + c²/d² − c²/(d² + (cosθ − cosθ₀)²)) e^(λ₃(r_ij − r_ik))^m. A, B, λ₁, λ₂, n, β are
-    those of (i, j, j), and γ, λ₃, c, d, cosθ₀, m those of (i, j, k); R and D of the cutoff f are those of (i, j, j) for the bond itself and of
-    (i, j, k) for what is around it, as in LAMMPS.
+    those of (i, j, j), and γ, λ₃, c, d, cosθ₀, m those of (i, j, k); R and D of the cutoff f are those of (i, j, j) for the bond itself and
+    of (i, j, k) for what is around it, as in LAMMPS.
 
     Source: Tersoff, doi:10.1103/PhysRevB.37.6991; for several elements doi:10.1103/PhysRevB.39.5566.
     """

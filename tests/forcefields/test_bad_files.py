@@ -126,6 +126,7 @@ def test_the_corpus_is_bad_for_its_reasons_alone() -> None:
 def test_every_parameter_is_held_to_its_physical_bounds(potential: str) -> None:
     form = POTENTIALS[potential]
     inside = {spec.name: (1.5 if spec.lower >= 0 else 0.5) + bool(spec.unlike) for spec in form.parameters}
+    inside |= {spec.name: spec.choices[0] for spec in form.parameters if spec.choices}
     options = {option.name: max(option.lower, 4.0 if option.below else 5.0) for option in form.options}
     options |= {option.name: option.default for option in form.options if option.upper <= 1}
     settings = "\n".join(f"{name} = {v!r}" for name, v in options.items())

@@ -95,7 +95,7 @@ def entry(draw: st.DrawFn, spec: ParameterSpec, options: dict[str, float]) -> st
     """A line that gives a parameter, or a series, in its long form."""
     v = draw(st.floats(0.01, 0.99)) if spec.upper == 1 else draw(st.floats(1.001, 1e3)) + 1e3 * bool(spec.unlike)
     if spec.option:
-        return f'"{spec.name}" = {v!r}'
+        return f'"{spec.name}" = {draw(st.sampled_from(spec.choices or (v,)))!r}'
     std = draw(st.one_of(st.just(""), st.floats(1e-3, 1e3).map(lambda x: f", std = {x!r}")))
     ends = draw(st.sampled_from(["", f"[{v!r}, inf]", f"[-inf, {v * 1.5!r}]", f"[{v!r}, {v!r}]"]))
     bounds = ends and f", bounds = {ends}"
