@@ -163,7 +163,7 @@ FORCE_FIELDS = {
     "inverse_power": _pairs("inverse_power", {"epsilon": (0.4, 0.3, 0.5), "sigma": (2.3, 2.25, 2.1), "n": (6.0, 7.5, 9.0)}),
     "zbl": _atoms("zbl", "Z", (13.0, 8.0), "inner = 2.9\nouter = 4.5"),
     "coulomb_dsf": _atoms("coulomb_dsf", "q", (1.2, -0.9), "alpha = 0.25\ncutoff = 5.3"),
-    "coulomb_wolf": _atoms("coulomb_wolf", "q", (1.2, -0.9), "alpha = 0.4\ncutoff = 5.6"),
+    "coulomb_wolf": _atoms("coulomb_wolf", "q", (1.2, -0.9), "alpha = 0.4\ncutoff = 5.3"),
     "soft_sphere": _pairs("soft_sphere", {"sigma": (3.1, 3.0, 2.9), "epsilon": (1.5, 1.2, 1.0)}, "exponent = 2.5"),
     "gupta": _pairs(
         "gupta", {"A": (0.2, 0.18, 0.15), "xi": (1.3, 1.2, 1.1), "p": (9.0, 9.5, 10.0), "q": (2.9, 3.1, 3.3), "r0": (2.6, 2.55, 2.5)}
