@@ -40,12 +40,14 @@ class Bonds:
         moving: (edges, p, r) → what w reads of (i, type of j, k) and depends on r_k, shape=(n, s, e), or (n, 1, e) where j does not matter.
         constant: (edges, p, Z) → the same for what depends on no distance.
         triple: (c, r_j, r_k, values) → w; zero where k is masked.
+        coordinated: whether anything depends on Z.
     """
 
     bond: Callable[[Edges, Coefficients, jax.Array, jax.Array, jax.Array], jax.Array]
     moving: Callable[[Edges, Coefficients, jax.Array], Values]
     constant: Callable[[Edges, Coefficients, jax.Array], Values]
     triple: Callable[[jax.Array, jax.Array, jax.Array, Values], jax.Array]
+    coordinated: bool = False
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -87,12 +89,10 @@ def _gradient(
     """Energy of each atom, shape=(n,), its derivatives by x, y, z of its edges, shape=(n, e) [eV/Å], and by Z, shape=(n,)."""
     r, cosine, units = _geometry(edges)
     first, second, apart = r[:, :, None], r[:, None, :], _different(edges)
-    constant, drift = (_at_triples(edges, part) for part in _slope(lambda z: form.constant(edges, p, z), coordination))
+    constant = _at_triples(edges, form.constant(edges, p, coordination))
     moving, slopes = (_at_triples(edges, part) for part in _kept(_slope(lambda r: form.moving(edges, p, r), r)))
     (zeta,) = sum_entries(apart * form.triple(cosine, first, second, constant | moving))
-    phi, by_distance = _slope(lambda r: form.bond(edges, p, r, zeta, coordination), r)
-    strength = _slope(lambda zeta: form.bond(edges, p, r, zeta, coordination), zeta)[1]
-    phi, by_distance, strength = _kept((phi, by_distance, strength))
+    phi, by_distance, strength, direct = _kept(_bond_slopes(form, edges, p, r, zeta, coordination))
 
     def here(c: jax.Array, r: jax.Array) -> jax.Array:
         return form.triple(c, r, second, constant | moving)
@@ -104,16 +104,27 @@ def _gradient(
     by_cosine = own * _slope(lambda c: here(c, first), cosine)[1] + other * _slope(lambda c: opposite(c, first, turned), cosine)[1]
     as_third = jax.jvp(partial(opposite, cosine), (first, turned), (jnp.ones_like(first), _turned(slopes)))[1]
     by_first = own * _slope(lambda r: here(cosine, r), first)[1] + other * as_third
-    by_drift = own * jax.jvp(lambda at: form.triple(cosine, first, second, at | moving), (constant,), (drift,))[1]
     by_cosine = apart * by_cosine
-    *across, along, drifting = sum_entries(*(by_cosine * u[:, None, :] for u in units), apart * by_first, apart * by_drift)
+    sums = [*(by_cosine * u[:, None, :] for u in units), apart * by_first]
+    if form.coordinated:
+        drift = _at_triples(edges, _slope(lambda z: form.constant(edges, p, z), coordination)[1])
+        sums.append(apart * own * jax.jvp(lambda at: form.triple(cosine, first, second, at | moving), (constant,), (drift,))[1])
+    *across, along = (total := sum_entries(*sums))[:4]
     # Of ∂E/∂u only what is perpendicular to u turns the edge.
     inverse = 1.0 / r
     along = along + by_distance - inverse * sum(part * u for part, u in zip(across, units, strict=True))
     gradient = tuple(inverse * part + along * u for part, u in zip(across, units, strict=True))
-    direct = _slope(lambda z: form.bond(edges, p, r, zeta, z), jnp.broadcast_to(coordination, r.shape))[1]
-    energy, by_coordination = sum_entries(phi, direct + drifting)
+    energy, by_coordination = sum_entries(phi, direct + total[4] if form.coordinated else jnp.zeros_like(phi))
     return energy, gradient, by_coordination
+
+
+def _bond_slopes(
+    form: Bonds, edges: Edges, p: Coefficients, r: jax.Array, zeta: jax.Array, coordination: jax.Array
+) -> tuple[jax.Array, ...]:
+    """φ and its derivatives by r, ζ and Z, shape=(n, e) each."""
+    each = (r, zeta, jnp.broadcast_to(coordination, r.shape))
+    phi, back = jax.vjp(lambda r, zeta, z: form.bond(edges, p, r, zeta, z), *each)
+    return phi, *back(jnp.ones_like(phi))
 
 
 def _geometry(edges: Edges) -> tuple[jax.Array, jax.Array, tuple[jax.Array, ...]]:

@@ -78,7 +78,7 @@ def pair_range(p: Coefficients, options: Options) -> jax.Array:
     return jnp.diagonal(p["cutoffA"], axis1=1, axis2=2)
 
 
-_BONDS = Bonds(bond=_bond, moving=_moving, constant=_constant, triple=_triple)
+_BONDS = Bonds(bond=_bond, moving=_moving, constant=_constant, triple=_triple, coordinated=True)
 
 EDIP = ManyBodyForm(
     name="edip",

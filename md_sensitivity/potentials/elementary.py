@@ -44,13 +44,33 @@ def _logistic_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> Pair
     return found, found * (1.0 - found) * tangents[0]
 
 
+@jax.custom_jvp
 def sine(y: jax.Array) -> jax.Array:
-    """sin y for |y| ≤ π/2, to round-off with its first three derivatives: a series, because sines are not vectorized."""
-    square = y * y
-    series = jnp.ones_like(y)
-    for k in range(24, 0, -2):
+    """sin y for |y| ≤ π/2, to round-off: a series, because the sine itself is not vectorized."""
+    return y * _series(y, range(24, 0, -2))
+
+
+@sine.defjvp
+def _sine_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> Pair:
+    return sine(primals[0]), _cosine(primals[0]) * tangents[0]
+
+
+@jax.custom_jvp
+def _cosine(y: jax.Array) -> jax.Array:
+    return _series(y, range(25, 0, -2))
+
+
+@_cosine.defjvp
+def _cosine_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> Pair:
+    return _cosine(primals[0]), -sine(primals[0]) * tangents[0]
+
+
+def _series(y: jax.Array, orders: range) -> jax.Array:
+    """1 − y²/(k(k + 1)) (1 − …) for the last k in the middle."""
+    square, series = y * y, jnp.ones_like(y)
+    for k in orders:
         series = 1.0 - square * series * (1.0 / (k * (k + 1)))
-    return y * series
+    return series
 
 
 def screening(r: jax.Array, end: jax.Array, width: jax.Array) -> jax.Array:

@@ -13,6 +13,8 @@ from md_sensitivity.reduction import sum_entries
 
 _WIDTHS = (8, 16, 32)
 """Pairs of edges are taken among the first of these that holds all edges that act, else among all edges of the table."""
+_MANY = 64
+"""With fewer rows than this, compiling the work for several widths takes longer than it saves."""
 
 
 def among_near(edges: Edges, near: jax.Array, energy: Callable[..., jax.Array], *others: jax.Array) -> jax.Array:
@@ -24,8 +26,9 @@ def among_near(edges: Edges, near: jax.Array, energy: Callable[..., jax.Array], 
         near: shape=(n, e).
         energy: (edges, *others) → shape=(n,), for edges of any width; masked ones add nothing.
     """
-    widths = [width for width in _WIDTHS if width < edges.x.shape[1]]
-    if not widths:
+    rows, entries = edges.x.shape
+    widths = [width for width in _WIDTHS if width < entries]
+    if not widths or rows < _MANY:
         return energy(edges, *others)
     most = jnp.max(jnp.sum(near, axis=1))
     fits = sum((most > width).astype(jnp.int32) for width in widths)
