@@ -102,6 +102,7 @@ _STYLES: tuple[Style, ...] = (
     FileStyle(name="sw", suffix=".sw"),
     FileStyle(name="tersoff", suffix=".tersoff"),
     FileStyle(name="tersoff/mod", suffix=".tersoff.mod"),
+    FileStyle(name="tersoff/mod/c", suffix=".tersoff.modc"),
     FileStyle(name="vashishta", suffix=".vashishta"),
     FileStyle(name="edip", suffix=".edip"),
     FileStyle(name="edip/multi", suffix=".edip"),

@@ -125,7 +125,8 @@ def _parse_setfl(files: tuple[SourceText, ...], *, form: EmbeddedForm) -> Potent
 def _parse_snap(files: tuple[SourceText, ...]) -> PotentialFile:
     coefficients = files[0]
     path = coefficients.path.with_suffix(".snapparam")
-    content = parse_snap(coefficients.text, coefficients.where, read_text(path).text, shown(path))
+    parameters = files[1] if len(files) > 1 else SourceText(read_text(path).text, path)
+    content = parse_snap(coefficients.text, coefficients.where, parameters.text, parameters.where)
     return PotentialFile(form=SNAP, units=content.units, entries=content.entries, options=content.options)
 
 
@@ -170,6 +171,7 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             name="lammps-snap",
             description="LAMMPS SNAP coefficient file, with the .snapparam file of the same name beside it",
             suffix=".snapcoeff",
+            parts=2,
             style="snap",
             parse=_parse_snap,
         ),

@@ -12,25 +12,20 @@ from md_sensitivity.types import Structure
 def species_of(force_field: ForceField, structure: Structure) -> tuple[str, ...]:
     """The name of each atom in the force field.
 
-    That is its type where the force field knows all types, else its chemical symbol where it knows all of these, else what the aliases
-    make of the type. Where all of that leaves names that nobody knows, types are preferred to symbols. The one type of a LAMMPS input
-    that has but a number is the one type of a structure.
+    That is its type; where the force field knows none of the types, its chemical symbol. What this leaves unknown is looked up among
+    the aliases of the types, where these are complete. The one type of a LAMMPS input that has but a number is the one type of a
+    structure.
     """
     known, types, aliases = force_field.species, set(structure.types), force_field.aliases
-    if known.issuperset(types):
-        return structure.types
-    if known.issuperset(structure.symbols):
-        return structure.symbols
+    names = structure.symbols if known.isdisjoint(types) and not known.isdisjoint(structure.symbols) else structure.types
+    if known.issuperset(names):
+        return names
     if types.issubset(known | aliases.keys()):
         return tuple(aliases.get(name, name) for name in structure.types)
-    if not known.isdisjoint(types):
-        return structure.types
-    if not known.isdisjoint(structure.symbols):
-        return structure.symbols
     only = next(iter(known)) if len(known) == 1 else ""
     if only.isdecimal() and len(types) == 1 and len(set(structure.symbols)) == 1:
         return (only,) * len(structure.types)
-    return structure.types
+    return names
 
 
 def acting_rows(force_field: ForceField, structure: Structure) -> list[int]:
