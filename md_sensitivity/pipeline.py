@@ -111,7 +111,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     try:
         settled = equilibrium.status == MINIMUM
         how = {"solver": _solver(options, equilibrium), "hessian": options.hessian}
-        found = parts(bound, equilibrium, selection.directions, mode=mode, throw=settled, **how)
+        found = parts(bound, equilibrium, selection.steps, mode=mode, throw=settled, **how)
     except ComputationError as error:
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
@@ -184,7 +184,7 @@ def verify(
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     bound = tuple(o for o, value in zip(bound, values, strict=True) if not o.kind.undefined(value))
     mode, _ = _mode(options, selection, values, structure.size)
-    found = parts(bound, equilibrium, selection.directions, mode=mode, solver=_solver(options, equilibrium), hessian=options.hessian)
+    found = parts(bound, equilibrium, selection.steps, mode=mode, solver=_solver(options, equilibrium), hessian=options.hessian)
     directions = spot_checks(selection, force_field, found, range(len(bound)), len(selection.rows), options.seed)
     rebuild = rebuilder(structure, force_field, equilibrium, options.dimensions)
     differences, unrolled = [], []
@@ -212,7 +212,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
     return Plan(
         atoms=structure.size,
         pairs=pairs,
-        parameters=tuple(row.name for row in selection.rows),
+        parameters=tuple(selection.names),
         observables=specs,
         mode=mode,
         solver=automatic if options.solver == "auto" else options.solver,
@@ -262,7 +262,9 @@ def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], 
     """Forward or adjoint, and whether dx*/dθ of every atom is written."""
     positions = options.positions
     if positions is None:
-        positions = options.mode != ADJOINT and len(selection.rows) * atoms * 3 <= POSITIONS_LIMIT
+        count = len(selection.rows)
+        few = count * max(atoms * 3, len(selection.steps.table)) <= POSITIONS_LIMIT  # of dx*/dθ, and of the directions themselves
+        positions = options.mode != ADJOINT and few
     components = sum(value.size for value in values)
     return choose_mode(options.mode, len(selection.rows), components, positions=positions), positions
 
@@ -342,11 +344,11 @@ def _arrays(structure: Structure, equilibrium: Equilibrium, selection: Selection
         "positions": np.asarray(equilibrium.x)[: structure.size],
         "cell": np.asarray(structure.cell, dtype=np.float64),
         "numbers": np.asarray(structure.numbers),
-        "parameter_names": np.array([row.name for row in selection.rows], dtype=np.str_),
+        "parameter_names": np.array(selection.names, dtype=np.str_),
         "parameter_values": selection.values,
     }
     if responses is not None:
-        defined = np.array([row.name not in selection.undefined for row in selection.rows], dtype=bool)
+        defined = np.array([name not in selection.undefined for name in selection.names], dtype=bool)
         arrays["dpositions"] = np.where(defined[:, None, None], responses, 0.0)
     return arrays
 

@@ -17,6 +17,7 @@ import numpy as np
 from md_sensitivity.analysis.sensitivity import evaluate
 from md_sensitivity.curvature.zero_modes import without_zero_modes
 from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.errors import InputError
 from md_sensitivity.minimization import Equilibrium, Stored, polish, stored_of
 from md_sensitivity.observables import BoundObservable
 
@@ -53,6 +54,7 @@ class Direction:
         one_sided: whether only positive steps are possible, because a parameter is at its bound.
         response: predicted dx*/dθ along it, a tree like x; None where only observables were differentiated.
         totals: predicted derivative of each observable along it.
+        consistent: θ → θ whose parameters that follow others do so exactly, not to first order.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Direction:
     one_sided: bool
     response: PyTree | None
     totals: tuple[np.ndarray, ...]
+    consistent: Callable[[PyTree], PyTree] = lambda theta: theta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +198,11 @@ def _sample(
     rebuild: Rebuild,
 ) -> list[np.ndarray]:
     """Displacement from x* and observables at θ + offset·direction, minimized again from x*."""
-    theta = jax.tree.map(lambda t, d: np.asarray(t) + offset * np.asarray(d), equilibrium.theta, direction.tree)
-    energy = rebuild(theta)
+    theta = direction.consistent(jax.tree.map(lambda t, d: np.asarray(t) + offset * np.asarray(d), equilibrium.theta, direction.tree))
+    try:
+        energy = rebuild(theta)
+    except InputError as error:
+        raise _NoCheck(f"the perturbed force field is not admitted: {error}") from None
     goal = max(1e-4 * equilibrium.max_force, 1e-14)
     found = polish(equilibrium, energy, theta, goal=goal, stored=stored)
     if not np.isfinite(found.value):

@@ -96,7 +96,7 @@ def parameter_infos(selection: Selection) -> list[ParameterInfo]:
 
 def position_norm(selection: Selection, responses: np.ndarray) -> PositionNorm:
     """Norms of dx*/dθ, responses of shape=(p, n, 3); null where the derivative does not exist."""
-    known = [row.name not in selection.undefined for row in selection.rows]
+    known = [name not in selection.undefined for name in selection.names]
     lengths = [np.linalg.norm(response, axis=1) for response in responses]
     return PositionNorm(
         l1=[float(np.abs(r).sum()) if k else None for r, k in zip(responses, known, strict=True)],
@@ -114,7 +114,7 @@ def observable_info(
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithmic = total * selection.values.reshape(-1, *(1,) * value.ndim) / value
     zero = np.broadcast_to(np.abs(value) < _ZERO, logarithmic.shape)
-    missing = [undefined or row.name in selection.undefined for row in selection.rows]
+    missing = [undefined or name in selection.undefined for name in selection.names]
 
     def column(table: np.ndarray, hidden: np.ndarray | None = None) -> list[Any]:
         hide = np.zeros(table.shape, dtype=bool) if hidden is None else hidden

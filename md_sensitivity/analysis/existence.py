@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from md_sensitivity.analysis.directions import Directions
 from md_sensitivity.analysis.parameters import Selection
 from md_sensitivity.curvature.products import flat_projector, mixed_adjoint
 from md_sensitivity.energy import Energy, PyTree
@@ -62,17 +63,20 @@ def lost_zero_modes(equilibrium: Equilibrium, selection: Selection) -> dict[str,
     """Parameters of the selection along which zero modes are lost, with the reason why no derivative exists."""
     if not selection.rows:
         return {}
-    lost = losing_zero_modes(equilibrium)
-    return {row.name: no_derivative(row.name) for row in selection.rows if lost[row.place[0]][row.place[1]][row.index]}
+    lost = selection.steps.touching(losing_zero_modes(equilibrium))
+    names = [selection.rows[int(place)].name for place in np.flatnonzero(lost)]
+    return {name: no_derivative(name) for name in names}
 
 
-def touching(lost: PyTree, directions: PyTree) -> np.ndarray:
+def touching(lost: PyTree, directions: PyTree | Directions) -> np.ndarray:
     """Whether each of p directions changes a parameter along which zero modes are lost, shape=(p,).
 
     Args:
         lost: from `losing_zero_modes`.
-        directions: a tree like θ whose leaves have a leading axis p.
+        directions: of a table, or a tree like θ whose leaves have a leading axis p.
     """
+    if isinstance(directions, Directions):
+        return directions.touching(lost)
     leaves = zip(jax.tree.leaves(directions), jax.tree.leaves(lost), strict=True)
     return np.any([np.any((np.asarray(d) != 0) & flags, axis=tuple(range(1, np.ndim(d)))) for d, flags in leaves], axis=0)
 

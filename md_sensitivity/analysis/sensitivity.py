@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from md_sensitivity.analysis.directions import Directions
 from md_sensitivity.analysis.existence import losing_zero_modes, touching
 from md_sensitivity.compilation import program
 from md_sensitivity.energy import PyTree, as_energy
@@ -121,7 +122,7 @@ def evaluate(observables: Sequence[BoundObservable], energy: Any, x: PyTree, the
 def parts(
     observables: Sequence[BoundObservable],
     equilibrium: Equilibrium,
-    directions: PyTree,
+    directions: PyTree | Directions,
     *,
     mode: str,
     solver: str = "auto",
@@ -131,7 +132,7 @@ def parts(
     """Direct and relaxation derivatives of observables along directions in parameter space.
 
     Args:
-        directions: a tree like θ whose leaves have a leading axis p.
+        directions: of a table, which the adjoint mode never writes out; or a tree like θ whose leaves have a leading axis p.
         mode: "forward" (one solve for each direction) or "adjoint" (one for each component of an observable).
         solver, hessian, throw: as for `equilibrium_jacobian`.
     """
@@ -139,6 +140,7 @@ def parts(
     e, x, theta = equilibrium.energy, equilibrium.x, equilibrium.theta
     value = evaluate(bound, e, x, theta)
     if mode == FORWARD:
+        directions = directions.tree if isinstance(directions, Directions) else directions
         response = equilibrium_jacobian(equilibrium, directions, solver=solver, hessian=hessian, throw=throw)
         direct, relaxation = _forward(bound, e, x, theta, directions, response.value)
         return Parts(
@@ -159,13 +161,16 @@ def parts(
     )
 
 
-def _along(gradients: PyTree, directions: PyTree, value: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+def _along(gradients: PyTree, directions: PyTree | Directions, value: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """⟨gradient of each component, each direction⟩, split by observable: shape=(p, *shape of the value)."""
-    rows = [
-        np.asarray(g).reshape(len(g), -1) @ np.asarray(d).reshape(len(d), -1).T
-        for g, d in zip(jax.tree.leaves(gradients), jax.tree.leaves(directions), strict=True)
-    ]
-    table = sum(rows[1:], rows[0]).T  # (p, k)
+    if isinstance(directions, Directions):
+        table = directions.along(gradients).T  # (p, k)
+    else:
+        rows = [
+            np.asarray(g).reshape(len(g), -1) @ np.asarray(d).reshape(len(d), -1).T
+            for g, d in zip(jax.tree.leaves(gradients), jax.tree.leaves(directions), strict=True)
+        ]
+        table = sum(rows[1:], rows[0]).T
     ends = np.cumsum([v.size for v in value])[:-1]
     return tuple(block.reshape(-1, *v.shape) for block, v in zip(np.split(table, ends, axis=1), value, strict=True))
 

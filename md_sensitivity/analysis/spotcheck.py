@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from md_sensitivity.analysis.differences import Direction, Rebuild
-from md_sensitivity.analysis.parameters import Selection, stacked
+from md_sensitivity.analysis.parameters import Selection
 from md_sensitivity.analysis.sensitivity import FORWARD, Parts
 from md_sensitivity.energy import Energy
-from md_sensitivity.forcefields import ForceField, native_toml, parse_native
+from md_sensitivity.forcefields import ForceField, ParameterTable, native_toml, parse_native
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.system import EnergyFunction, build_system, energy_function
 from md_sensitivity.types import Structure
 
 RANDOM = "random direction over all parameters"
+LARGEST_TEXT = 5000
+"""Parameters up to which each force field of a difference is written out and read again."""
 
 
 def rebuilder(structure: Structure, force_field: ForceField, equilibrium: Equilibrium, dimensions: int) -> Rebuild:
@@ -33,14 +36,20 @@ def rebuilder(structure: Structure, force_field: ForceField, equilibrium: Equili
 
     def rebuild(theta: Any) -> Energy:
         parameters = jax.tree.map(np.asarray, theta)
-        text = native_toml(force_field.with_parameters(parameters))
-        # The conversion constants belong to the file the user gave, which may be LAMMPS's.
-        fresh = replace(parse_native(text, force_field.path or force_field.name), units=force_field.units)
+        fresh = _written_and_read(force_field.with_parameters(parameters))
         energy = energy_function(build_system(structure, fresh, dimensions=dimensions, padded=padded, devices=devices))
         reference = equilibrium.energy
         return energy.like(reference) if isinstance(reference, EnergyFunction) else energy
 
     return rebuild
+
+
+def _written_and_read(force_field: ForceField) -> ForceField:
+    """The force field from its own text; of very many numbers, which take seconds to read, the force field itself."""
+    if len(force_field.table) > LARGEST_TEXT:
+        return force_field
+    # The conversion constants belong to the file the user gave, which may be LAMMPS's.
+    return replace(parse_native(native_toml(force_field), force_field.path or force_field.name), units=force_field.units)
 
 
 def spot_checks(
@@ -51,44 +60,35 @@ def spot_checks(
     Args:
         differentiable: indices of the observables whose derivative exists.
     """
-    defined = [i for i, row in enumerate(selection.rows) if row.name not in selection.undefined]
-    if count <= 0 or not defined:
+    scales, names = selection.scales, selection.names
+    defined = np.array([name not in selection.undefined for name in names], dtype=bool)
+    if count <= 0 or not np.any(defined):
         return []
-    scales = selection.scales
-    ranked = sorted(defined, key=lambda i: -_weight(parts, i) * scales[i])
-    vectors = [(selection.rows[i].name, np.eye(len(scales))[i]) for i in ranked[:count]]
-    random = np.random.default_rng(seed).normal(size=len(scales)) * scales
-    random[[i for i in range(len(scales)) if i not in defined]] = 0.0
-    vectors.append((RANDOM, random))
+    responsive = np.argsort(np.where(defined, -_weights(parts) * scales, np.inf), kind="stable")
+    chosen = responsive[: min(count, int(np.sum(defined)))]
+    vectors = [(names[i], np.where(np.arange(len(scales)) == i, 1.0, 0.0)) for i in chosen]
+    vectors.append((RANDOM, np.where(defined, np.random.default_rng(seed).normal(size=len(scales)) * scales, 0.0)))
     return [_direction(name, vector, selection, force_field, parts, differentiable) for name, vector in vectors]
 
 
-def _weight(parts: Parts, index: int) -> float:
+def _weights(parts: Parts) -> np.ndarray:
+    """How much each parameter moves, shape=(p,)."""
     if parts.mode == FORWARD:
-        return float(np.linalg.norm(np.asarray(parts.response.solution)[index]))
-    return float(sum(np.linalg.norm(d[index] + r[index]) for d, r in zip(parts.direct, parts.relaxation, strict=True)))
+        return np.linalg.norm(np.asarray(parts.response.solution), axis=1)
+    totals = ((d + r).reshape(len(d), -1) for d, r in zip(parts.direct, parts.relaxation, strict=True))
+    return np.sum([np.linalg.norm(total, axis=1) for total in totals], axis=0)
 
 
 def _direction(
     name: str, vector: np.ndarray, selection: Selection, force_field: ForceField, parts: Parts, differentiable: Sequence[int]
 ) -> Direction:
     """A direction with what the implicit derivative predicts along it, turned inward where a parameter is at its bound."""
-    vector = vector.copy()
-    one_sided = False
-    room = np.inf
-    for i, row in enumerate(selection.rows):
-        low, high = row.bounds
-        if vector[i] == 0:
-            continue
-        if row.value <= low or row.value >= high:
-            vector[i] = abs(vector[i]) if row.value <= low else -abs(vector[i])
-            one_sided = True
-    for i, row in enumerate(selection.rows):
-        if vector[i] != 0:
-            ends = [end for end, sign in ((row.bounds[1], 1), (row.bounds[0], -1)) if not one_sided or sign * vector[i] > 0]
-            room = min([room, *(abs(end - row.value) / abs(vector[i]) for end in ends)])
-    full = np.zeros(len(force_field.table))
-    full[list(selection.indices)] = vector
+    table, own = force_field.table, list(selection.indices)
+    low, high = (vector != 0) & (table.values[own] <= table.lower[own]), (vector != 0) & (table.values[own] >= table.upper[own])
+    vector = np.where(low, np.abs(vector), np.where(high, -np.abs(vector), vector))
+    one_sided = bool(np.any(low | high))
+    full = selection.steps.combined(vector)
+    room = _room(table, full, one_sided=one_sided)
     response = None
     if parts.mode == FORWARD:
         response = jax.tree.map(lambda leaf: np.tensordot(vector, np.asarray(leaf), axes=1), parts.response.value)
@@ -97,5 +97,25 @@ def _direction(
     )
     # A bound nearer than the usual step shortens it.
     size = max(float(np.max(np.abs(vector) / selection.scales)), 1e-3 / (0.5 * room) if np.isfinite(room) and room > 0 else 0.0)
-    tree = jax.tree.map(lambda leaf: leaf[0], stacked(force_field, full[None]))
-    return Direction(name=name, tree=tree, size=size, one_sided=one_sided, response=response, totals=totals)
+    return Direction(
+        name=name,
+        tree=table.unravel(full),
+        size=size,
+        one_sided=one_sided,
+        response=response,
+        totals=totals,
+        consistent=partial(_consistent, force_field),
+    )
+
+
+def _room(table: ParameterTable, full: np.ndarray, *, one_sided: bool) -> float:
+    """How far one may go along a direction, both ways or forward alone, before a number leaves its bounds."""
+    rates = np.abs(full)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        up = np.where((full > 0) | ((full != 0) & (not one_sided)), (table.upper - table.values) / rates, np.inf)
+        down = np.where((full < 0) | ((full != 0) & (not one_sided)), (table.values - table.lower) / rates, np.inf)
+    return float(min(np.min(up, initial=np.inf), np.min(down, initial=np.inf)))
+
+
+def _consistent(force_field: ForceField, theta: Any) -> Any:
+    return force_field.with_parameters(theta).parameters if len(force_field.relations) else theta

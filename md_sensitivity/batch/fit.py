@@ -69,7 +69,7 @@ def begin(
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     study = read_study(path, force_field=force_field, read=partial(_one, reader))
     if "parameters" in given:
-        study.force_field.table.matching(given["parameters"])
+        study.force_field.table.choosable(given["parameters"])
     require_folder(output)
     return FitRun(
         study=study,

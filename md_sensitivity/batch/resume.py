@@ -38,12 +38,16 @@ def content_key(structure: Structure, force_field: ForceField, study: Study) -> 
         "versions": [versions.get(name) for name in ("md_sensitivity", "jax", "jax-md", "numpy")],
         "structure": [structure.sha256, structure.name, structure.types],
         "force_field": [force_field.sha256, force_field.name, force_field.aliases, [_plain_term(term) for term in force_field.terms]],
-        "rows": [[row.name, row.value.hex(), row.unit, row.bounds, row.std, row.fixed] for row in force_field.table.rows],
+        "groups": dict(force_field.table.groups),
         "options": asdict(study.options),
         "differentiate": study.differentiate,
         "formats": study.formats,
     }
     total.update(json.dumps(plain, sort_keys=True, default=repr).encode())
+    for block in force_field.table.blocks:
+        total.update(json.dumps([block.prefix, block.unit, block.series, sorted(block.follows.items())]).encode())
+        for array in (block.values, block.lower, block.upper, block.std, block.fixed):
+            total.update(array.tobytes())
     for name in ("positions", "cell", "pbc", "numbers", "masses", "bonds", "fixed"):
         array = getattr(structure, name)
         total.update(repr((array.dtype.str, array.shape)).encode())

@@ -78,7 +78,7 @@ def check_options(study: Study, force_field: ForceField) -> None:
     for spec in study.options.observables:
         observable(spec)
     if study.options.parameters:
-        force_field.table.matching(study.options.parameters)
+        force_field.table.choosable(study.options.parameters)
     MINIMIZERS.find(study.options.minimizer)
     if study.options.solver != "auto":
         SOLVERS.find(study.options.solver)

@@ -67,11 +67,12 @@ def _at_given_positions(site: Site, settled: Settled, fitted: ForceField, select
     if not np.any(vector):
         return Difference(name=RANDOM, relative_error=None, own_error=None, step=None, reason="all parameters are at their bounds")
     equilibrium = settled.equilibrium
-    tree = jax.tree.map(lambda leaf: np.tensordot(vector, np.asarray(leaf), axes=1), selection.directions)
+    tree = fitted.table.unravel(selection.steps.combined(vector))
     rebuild = rebuilder(site.structure, fitted, equilibrium, site.dimensions)
 
     def sample(step: float) -> np.ndarray:
         theta = jax.tree.map(lambda t, d: np.asarray(t) + step * d, equilibrium.theta, tree)
+        theta = fitted.with_parameters(theta).parameters
         energy = rebuild(theta).updated(equilibrium.x, theta)
         return np.concatenate([value.ravel() for value in evaluate(settled.bound, energy, equilibrium.x, theta)])
 

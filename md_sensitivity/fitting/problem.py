@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
-from md_sensitivity.analysis.parameters import select_parameters, stacked
+from md_sensitivity.analysis.directions import directions_of
+from md_sensitivity.analysis.parameters import select_parameters
 from md_sensitivity.errors import ComputationError, UsageError
 from md_sensitivity.fitting.levenberg_marquardt import Point, Rejected
-from md_sensitivity.fitting.sites import Settled, Site, Tree, differentiated, first, follow, sites_of
+from md_sensitivity.fitting.sites import Settled, Site, differentiated, first, follow, sites_of
 from md_sensitivity.fitting.targets import MODERATE, Goal
 from md_sensitivity.forcefields import ForceField, ParameterRow, acting_rows
 
@@ -94,7 +95,7 @@ def problem_of(
     sites, places = sites_of(goals, force_field, dimensions)
     acting = set().union(*(acting_rows(force_field, site.structure) for site in sites))
     table = force_field.table
-    wanted = table.matching(patterns) if patterns else [i for i, row in enumerate(table.rows) if row.free]
+    wanted = table.choosable(patterns) if patterns else np.flatnonzero(table.free).tolist()
     notes = []
     idle = [table.rows[i].name for i in wanted if i not in acting] if patterns else []
     if idle:
@@ -132,9 +133,8 @@ def _aimed(site: Site, force_field: ForceField, indices: np.ndarray) -> Site:
     """The site with the parameters that act on it."""
     acting = set(acting_rows(force_field, site.structure))
     columns = np.array([k for k, index in enumerate(indices) if int(index) in acting], dtype=np.int64)
-    names = tuple(force_field.table.rows[i].name for i in indices[columns])
-    directions = stacked(force_field, np.eye(len(force_field.table))[indices[columns]])
-    return replace(site, columns=columns, parameters=names, directions=directions)
+    names = tuple(force_field.table.rows.name(i) for i in indices[columns])
+    return replace(site, columns=columns, parameters=names, directions=directions_of(force_field, indices[columns]))
 
 
 def residuals(problem: Problem, theta: np.ndarray, before: Place | None, report: Report) -> Point:
@@ -147,6 +147,7 @@ def residuals(problem: Problem, theta: np.ndarray, before: Place | None, report:
     force_field = problem.fitted(theta)
     tree = force_field.parameters
     _require_admitted(problem, force_field, at_start=before is None)
+    earlier = None if before is None else problem.fitted(before.theta).parameters
     settled = []
     for number, site in enumerate(problem.sites):
         report(f"minimize {site.name}" if site.relaxed else f"evaluate {site.name}")
@@ -154,7 +155,7 @@ def residuals(problem: Problem, theta: np.ndarray, before: Place | None, report:
             settled.append(first(site, tree, fmax=problem.fmax))
         else:
             shift = (theta - before.theta)[site.columns]
-            change = _change(site, shift)
+            change = jax.tree.map(np.subtract, tree, earlier)
             settled.append(follow(site, tree, before.settled[number], change, shift, fmax=problem.fmax))
     place = Place(theta=theta, settled=tuple(settled))
     rows = [goal.slope * difference(goal, prediction(problem, place, k)) for k, goal in enumerate(problem.goals)]
@@ -162,25 +163,19 @@ def residuals(problem: Problem, theta: np.ndarray, before: Place | None, report:
     return Point(np.concatenate(rows), place)
 
 
-def _change(site: Site, shift: np.ndarray) -> Tree:
-    return {
-        label: {name: jnp.tensordot(jnp.asarray(shift), jnp.asarray(leaf), axes=1) for name, leaf in group.items()}
-        for label, group in site.directions.items()
-    }
-
-
 def _require_admitted(problem: Problem, force_field: ForceField, *, at_start: bool) -> None:
     """Refuse values that are physically impossible, and those at which a derivative does not exist."""
     terms = {term.label: term for term in force_field.terms}
-    chosen = {problem.force_field.table.rows[i].name for i in problem.indices}
-    for row in force_field.table.rows:
-        if row.name not in chosen:
-            continue
-        spec = terms[row.label].spec(row)
-        if not spec.admits(row.value):
+    for place in (*problem.indices.tolist(), *(relation.target for relation in force_field.relations.items)):
+        row = force_field.table.rows[place]
+        if not np.isfinite(row.value):
+            raise Rejected(f"{row.name} = {row.follows} is not finite")
+        spec = terms[row.label].spec(row) if row.label in terms else None
+        if spec is not None and not spec.admits(row.value):
             raise Rejected(f"{row.name} = {row.value:g} must be {spec.bounds_text}")
+    chosen = tuple(problem.force_field.table.rows.name(i) for i in problem.indices)
     for site in problem.sites:
-        undefined = select_parameters(force_field, site.structure, tuple(sorted(chosen))).undefined
+        undefined = select_parameters(force_field, site.structure, chosen).undefined
         for reason in undefined.values():
             if at_start:
                 raise ComputationError(f"{reason}; start from another value, or fix it")
@@ -220,8 +215,10 @@ def jacobian(problem: Problem, place: Place, report: Report) -> tuple[np.ndarray
     Raises:
         Rejected: where a linear solve failed, or a derivative does not exist.
     """
-    settled = []
-    for site, each in zip(problem.sites, place.settled, strict=True):
+    settled, there = [], problem.fitted(place.theta)
+    for aimed, each in zip(problem.sites, place.settled, strict=True):
+        # What follows a parameter by an expression moves in another direction at each θ.
+        site = _aimed(aimed, there, problem.indices) if len(there.relations) else aimed
         report(f"differentiate {site.name}")
         try:
             settled.append(differentiated(site, each))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.analysis.certificate import shortest_bond
+from md_sensitivity.analysis.directions import Directions
 from md_sensitivity.analysis.existence import losing_zero_modes, no_derivative, touching
 from md_sensitivity.analysis.sensitivity import FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.curvature.spectrum import spectrum
@@ -61,7 +62,7 @@ class Site:
         requests: what is asked.
         columns: positions of its parameters among those of the fit, shape=(p of the site,).
         parameters: their names.
-        directions: unit steps of these, a tree like θ with a leading axis.
+        directions: unit steps of these at the start, with what follows them; None until they are known.
         system: the structure with interactions assigned.
     """
 
@@ -72,7 +73,7 @@ class Site:
     system: System
     columns: np.ndarray
     parameters: tuple[str, ...]
-    directions: Tree
+    directions: Directions | None
     dimensions: int
 
 
@@ -277,10 +278,10 @@ def differentiated(site: Site, settled: Settled) -> Settled:
     if settled.derivatives:
         return settled
     equilibrium = settled.equilibrium
-    if len(site.columns) == 0:
+    if len(site.columns) == 0 or site.directions is None:
         return replace(settled, derivatives=tuple(np.zeros((0, *value.shape)) for value in settled.values))
     if not site.relaxed:
-        directly = _direct(settled.bound, equilibrium.energy, equilibrium.x, equilibrium.theta, site.directions)
+        directly = _direct(settled.bound, equilibrium.energy, equilibrium.x, equilibrium.theta, site.directions.tree)
         return replace(settled, derivatives=tuple(np.asarray(d) for d in directly))
     for name, lost in zip(site.parameters, touching(losing_zero_modes(equilibrium), site.directions), strict=True):
         if lost:

@@ -83,7 +83,7 @@ def read_study(path: str | Path, *, force_field: str | None = None, read: Read |
     field = read_force_field(force_field)
     options = {key: _OPTIONS[key](document[key], f"{path}: {key}") for key in _OPTIONS if key in document}
     try:
-        field.table.matching(options.get("parameters", ()))
+        field.table.choosable(options.get("parameters", ()))
     except UsageError as error:
         raise InputError(f"{path}: parameters: {error}") from None
     tables = document.get("target", [])

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.files import quotation, shortened
-from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term, TypeTuple, join_types, split_types
+from md_sensitivity.files import shortened
+from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.expressions import Dimension
+from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
+from md_sensitivity.forcefields.relations import relations_of
+from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, ParameterTable, TypeTuple, join_types, split_types
 from md_sensitivity.potentials.base import Form, ManyBodyForm, Options, PairForm, ParameterSpec, default_label, types_of
-from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UnitSystem
 
-_LONG_KEYS = ("value", "std", "bounds", "fixed")
-
-
-def tree_of(rows: list[ParameterRow]) -> Parameters:
-    """θ of some rows of a parameter table."""
-    return ParameterTable(rows=tuple(rows)).unravel(np.array([row.value for row in rows]))
-
+__all__ = ["assembled_term", "completed", "force_field_of", "number_of", "options_of", "require_known"]
 
 def force_field_of(
     form: Form,
@@ -36,8 +32,66 @@ def force_field_of(
     """Force field of one term with the values of a potential file."""
     tables = {join_types(types): dict(values) for types, values in entries.items()}
     settings = {"options": options_of(form, {}, options, source)}
-    term, rows = assembled_term(form, label or default_label(form), tables, units, source=source, settings=settings)
-    return ForceField(name=name, units=units, terms=(term,), parameters=tree_of(rows), table=ParameterTable(rows=tuple(rows)))
+    term, blocks = assembled_term(form, label or default_label(form), tables, units, source=source, settings=settings)
+    return completed(blocks, (term,), units, name=name, source=source)
+
+
+def completed(
+    blocks: Sequence[ParameterBlock],
+    terms: tuple[Term, ...],
+    units: UnitSystem,
+    *,
+    name: str,
+    source: str,
+    reference: str = "",
+    groups: Mapping[str, tuple[str, ...]] | None = None,
+    dimensions: Mapping[str, Dimension] | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> ForceField:
+    """Force field of assembled terms, values that follow others computed.
+
+    Args:
+        dimensions: of variables, by name.
+        aliases: other names of species.
+
+    Raises:
+        InputError: where an expression makes no sense, or gives a value that is not admitted.
+    """
+    table = ParameterTable(blocks=tuple(blocks), groups=groups or {})
+    by_label = {term.label: term for term in terms}
+
+    def place_of(position: int) -> str:
+        row = table.rows[position]
+        if row.label == VARIABLE:
+            return f"{source}: variables.{row.parameter}"
+        return f"{source}: potential {row.label!r}: parameters.{join_types(row.types)}.{row.parameter}"
+
+    def dimension_of(position: int) -> Dimension:
+        row = table.rows[position]
+        if row.label == VARIABLE:
+            return (dimensions or {})[row.parameter]
+        spec = by_label[row.label].spec(row)
+        return spec.energy, spec.length, spec.charge
+
+    relations = relations_of(table, None if units.reduced else dimension_of, place_of)
+    table = table.with_values(relations.applied(table.values))
+    for relation in relations.items:
+        row = table.rows[relation.target]
+        place = f"{place_of(relation.target)} = {shortened(row.follows)} = {row.value:g}"
+        if not np.isfinite(row.value):
+            raise InputError(f"{place} is not finite")
+        if row.label != VARIABLE and not by_label[row.label].spec(row).admits(row.value):
+            raise InputError(f"{place}: must be {by_label[row.label].spec(row).bounds_text}")
+    return ForceField(
+        name=name,
+        reference=reference,
+        units=units,
+        terms=terms,
+        parameters=table.tree,
+        table=table,
+        relations=relations,
+        aliases=aliases or {},
+    )
 
 
 def options_of(form: Form, given: Mapping[str, Any], known: Options, where: str) -> dict[str, float]:
@@ -65,8 +119,8 @@ def options_of(form: Form, given: Mapping[str, Any], known: Options, where: str)
 
 def assembled_term(
     form: Form, label: str, tables: Mapping[str, Mapping[str, Any]], units: UnitSystem, *, source: str, settings: dict[str, Any]
-) -> tuple[Term, list[ParameterRow]]:
-    """Term and table rows from `types → parameter → number or long form`, types as written.
+) -> tuple[Term, list[ParameterBlock]]:
+    """Term and its blocks of the table from `types → parameter → number or long form`, types as written.
 
     Raises:
         InputError: with place and reason.
@@ -77,12 +131,13 @@ def assembled_term(
     mixed = settings.get("mixing", "none") != "none"
     options = settings.get("options", {})
     seen: dict[tuple[str, TypeTuple], str] = {}
-    rows: list[ParameterRow] = []
+    blocks: list[ParameterBlock] = []
     tuples: dict[str, list[TypeTuple]] = {name: [] for name in specs}
     constants: dict[str, list[float]] = {spec.name: [] for spec in form.parameters if spec.option}
     for key, entry in tables.items():
         where = f"{source}: potential {label!r}: parameters.{shortened(key)}"
         types = _types(key, form, where)
+        entry, singles = _singled(entry, specs, options)
         require_known(entry, specs, where)
         own: dict[str, float] = {}
         for spec, given in _given(form, types, entry, where, partial=mixed and len(types) == 2):
@@ -93,8 +148,14 @@ def assembled_term(
             else:
                 size = None if spec.count is None else spec.count(options)
                 start = len(tuples[spec.name]) * (size or 1)
-                rows += _rows(given, spec, units, size, start=start, label=label, types=types, where=place)
-                own[spec.name] = rows[-1].value
+                numbers = numbers_of(given, spec.within(types), size, singles.get(spec.name, {}), where=place)
+                unit = units.symbol(spec.energy, spec.length, spec.charge)
+                blocks.append(
+                    ParameterBlock(
+                        label=label, types=types, leaf=spec.name, start=start, unit=unit, series=size is not None, **numbers._asdict()
+                    )
+                )
+                own[spec.name] = float(numbers.values[-1])
             tuples[spec.name].append(types)
         _require_unlike(form, own, where)
     term = Term(
@@ -104,7 +165,24 @@ def assembled_term(
         constants={name: tuple(values) for name, values in constants.items()},
         **settings,
     )
-    return term, rows
+    return term, blocks
+
+
+def _singled(
+    entry: Mapping[str, Any], specs: Mapping[str, ParameterSpec], options: Options
+) -> tuple[dict[str, Any], dict[str, dict[int, Any]]]:
+    """An entry without what it says of single numbers of a series, such as `beta3`; and that: series → number → what is said."""
+    counts = {name: spec.count(options) for name, spec in specs.items() if spec.count is not None}
+    whole: dict[str, Any] = {}
+    singles: dict[str, dict[int, Any]] = {}
+    for key, given in entry.items():
+        digits = key[len(key.rstrip("0123456789")) :]
+        series = key[: len(key) - len(digits)]
+        if key in specs or series not in counts or not digits or len(digits) > 12 or not int(digits) < counts[series]:
+            whole[key] = given
+        else:
+            singles.setdefault(series, {})[int(digits)] = given
+    return whole, singles
 
 
 def _require_unlike(form: Form, values: Mapping[str, float], where: str) -> None:
@@ -168,91 +246,3 @@ def _once(seen: dict[tuple[str, TypeTuple], str], spec: ParameterSpec, types: Ty
     if identity in seen:
         raise InputError(f"{where}: speaks of the same types as parameters.{seen[identity]}; keep one of them")
     seen[identity] = key
-
-
-def _rows(
-    given: Any, spec: ParameterSpec, units: UnitSystem, size: int | None, *, start: int, label: str, types: TypeTuple, where: str
-) -> list[ParameterRow]:
-    """The row of a parameter, or the rows of a series of `size`, the first of which stands at `start` in its array of θ."""
-    long = given if isinstance(given, dict) else {"value": given}
-    require_known(long, _LONG_KEYS, where)
-    if "value" not in long:
-        raise InputError(f"{where}: has no value")
-    values = long["value"]
-    if size is not None:
-        if not isinstance(values, list | tuple | np.ndarray) or len(values) != size:
-            count = len(values) if isinstance(values, list | tuple | np.ndarray) else "no"
-            raise InputError(f"{where}: is a list of {size} numbers, and {count} are given")
-    spec = spec.within(types)
-    bounds = _bounds(long.get("bounds"), spec, where)
-    fixed = long.get("fixed", spec.fixed)
-    if not isinstance(fixed, bool):
-        raise InputError(f"{where}: fixed must be true or false")
-    unit = units.symbol(spec.energy, spec.length, spec.charge)
-    rows = []
-    for k, entry in enumerate([values] if size is None else values):
-        place = where if size is None else f"{where}{k}"
-        value = number_of(entry, place)
-        if not spec.admits(value):
-            raise InputError(f"{place} = {value:g}: must be {spec.bounds_text}")
-        if not bounds[0] <= value <= bounds[1]:
-            raise InputError(f"{place} = {value:g}: lies outside its own bounds [{bounds[0]:g}, {bounds[1]:g}]")
-        std = long.get("std")
-        if isinstance(std, list) and size is not None:
-            if len(std) != size:
-                raise InputError(f"{where}: std is one number, or {size}, and {len(std)} are given")
-            std = std[k]
-        rows.append(
-            ParameterRow(
-                label=label,
-                types=types,
-                parameter=spec.name if size is None else f"{spec.name}{k}",
-                leaf=spec.name,
-                index=start + k,
-                value=value,
-                unit=unit,
-                bounds=bounds,
-                std=None if std is None else number_of(std, f"{place}: std", at_least=0.0),
-                fixed=fixed,
-            )
-        )
-    return rows
-
-
-def _bounds(given: Any, spec: ParameterSpec, where: str) -> tuple[float, float]:
-    if given is None:
-        return spec.lower, spec.upper
-    if not isinstance(given, list) or len(given) != 2:
-        raise InputError(f"{where}: bounds must be a pair such as [0, 1]")
-    low, high = (number_of(end, f"{where}: bounds", finite=False) for end in given)
-    if math.isnan(low) or math.isnan(high) or low > high:
-        raise InputError(f"{where}: bounds [{low:g}, {high:g}] are not in ascending order")
-    return max(low, spec.lower), min(high, spec.upper)
-
-
-def require_known(entry: Mapping[str, Any], known: Any, where: str) -> None:
-    """Raises InputError at the first key that nobody knows."""
-    for key in entry:
-        if key not in known:
-            raise InputError(f"{where}: unknown key {quotation(key)}{did_you_mean(key, known)}; known: {', '.join(known)}")
-
-
-def number_of(value: Any, where: str, *, at_least: float | None = None, above: float | None = None, finite: bool = True) -> float:
-    """A number that TOML or a potential file gives, as a float.
-
-    Raises:
-        InputError: where it is no number, or none that is allowed.
-    """
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.floating | np.integer):
-        raise InputError(f"{where} must be a number, not {shortened(repr(value))}")
-    try:
-        number = float(value)
-    except OverflowError:
-        raise InputError(f"{where} is too large for a float") from None
-    if finite and not math.isfinite(number):
-        raise InputError(f"{where} = {number} is not finite")
-    if at_least is not None and not number >= at_least:
-        raise InputError(f"{where} = {number:g} must be at least {at_least:g}")
-    if above is not None and not number > above:
-        raise InputError(f"{where} = {number:g} must be greater than {above:g}")
-    return number

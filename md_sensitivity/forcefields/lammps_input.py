@@ -13,12 +13,13 @@ from typing import Any
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, quotation, shortened, shown
-from md_sensitivity.forcefields.assemble import assembled_term, options_of, tree_of
-from md_sensitivity.forcefields.data import ForceField, ParameterRow, ParameterTable, Term, TypeTuple, join_types
+from md_sensitivity.forcefields.assemble import assembled_term, completed, options_of
+from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.lammps_data_sections import is_data, sections_of, style_of
 from md_sensitivity.forcefields.lammps_pair_styles import PAIR_STYLES, AtomStyle, PairStyle
 from md_sensitivity.forcefields.lammps_parts import Numbers, Resolved, names_of, resolved
 from md_sensitivity.forcefields.lammps_setup import UNITS, Part, Setup, collected, known_style, take_sections
+from md_sensitivity.forcefields.table import ParameterBlock, TypeTuple, join_types
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import Form, default_label
 from md_sensitivity.units import LAMMPS_UNIT_SYSTEMS, UnitSystem
@@ -36,19 +37,19 @@ def parse_lammps_input(text: str, path: Path) -> ForceField:
     names = names_of(found, setup)
     units = LAMMPS_UNIT_SYSTEMS[setup.units]
     terms: list[Term] = []
-    rows: list[ParameterRow] = []
+    blocks: list[ParameterBlock] = []
     for part in found:
         term, more = _term(part, setup, names, units, [term.label for term in terms])
         terms.append(term)
-        rows += more
+        blocks += more
     aliases = {str(kind): name for kind, name in names.items()}
     aliases |= {label: names[kind] for kind, label in setup.labels.items() if kind in names}
-    return ForceField(
+    return completed(
+        blocks,
+        tuple(terms),
+        units,
         name=printable(path.stem),
-        units=units,
-        terms=tuple(terms),
-        parameters=tree_of(rows),
-        table=ParameterTable(rows=tuple(rows)),
+        source=setup.source,
         aliases={alias: name for alias, name in aliases.items() if alias != name},
     )
 
@@ -85,7 +86,7 @@ def _units(text: str, setup: Setup, found: list[Resolved]) -> str:
 
 def _term(
     part: Resolved, setup: Setup, names: Mapping[int, str], units: UnitSystem, taken: list[str]
-) -> tuple[Term, list[ParameterRow]]:
+) -> tuple[Term, list[ParameterBlock]]:
     style, source = part.part.style, setup.source
     pairs = _named_pairs(part, names)
     settings: dict[str, Any] = {"cutoffs": _left_out(pairs, names)}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import parse_toml, quotation, shortened
-from md_sensitivity.forcefields.assemble import assembled_term, number_of, options_of, require_known, tree_of
-from md_sensitivity.forcefields.data import ForceField, ParameterRow, ParameterTable, Term, TypeTuple, join_types, split_types
+from md_sensitivity.forcefields.assemble import assembled_term, completed, options_of
+from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.groups import groups_of
+from md_sensitivity.forcefields.numbers import number_of, require_known
 from md_sensitivity.forcefields.potential_files import PotentialFile, read_potential_files
+from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types, split_types
+from md_sensitivity.forcefields.variables import variables_of
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import Form, default_label, natural_end
 from md_sensitivity.potentials.mixing import MIXING_RULES
@@ -19,7 +23,7 @@ from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UNIT_SYSTEMS, UnitSystem
 
-_TOP_KEYS = ("name", "reference", "units", "aliases", "potential")
+_TOP_KEYS = ("name", "reference", "units", "aliases", "variables", "groups", "potential")
 _TERM_KEYS = ("style", "name", "cutoff", "truncation", "switch_from", "cutoffs", "switches", "mixing", "file", "parameters")
 
 
@@ -40,27 +44,41 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
     if not isinstance(potentials, list) or not potentials or not all(isinstance(item, dict) for item in potentials):
         raise InputError(f"{source}: needs at least one [[potential]] table")
     terms: list[Term] = []
-    rows: list[ParameterRow] = []
+    blocks, dimensions = variables_of(document.get("variables", {}), units, source)
     for number, item in enumerate(potentials):
-        term, term_rows = _term(item, units, source=source, number=number, folder=folder)
+        term, own = _term(item, units, source=source, number=number, folder=folder)
         if any(term.label == other.label for other in terms):
             raise InputError(f"{source}: two potentials are called {term.label!r}; give one of them a `name`")
         terms.append(term)
-        rows += term_rows
-    return ForceField(
+        blocks += own
+    return completed(
+        blocks,
+        tuple(terms),
+        units,
         name=_text(document.get("name", Path(source).stem), f"{source}: name"),
         reference=_text(document.get("reference", ""), f"{source}: reference"),
-        units=units,
-        terms=tuple(terms),
-        parameters=tree_of(rows),
-        table=ParameterTable(rows=tuple(rows)),
+        groups=groups_of(document.get("groups", {}), _grouped(document, terms), blocks, source),
+        dimensions=dimensions,
+        source=source,
         aliases=_aliases(document.get("aliases", {}), source),
     )
 
 
+def _grouped(document: Mapping[str, Any], terms: Sequence[Term]) -> Iterator[tuple[str, str]]:
+    """(group, name of a parameter) for each long form that says so."""
+    for key, long in document.get("variables", {}).items():
+        if isinstance(long, dict) and "group" in long:
+            yield long["group"], f"{VARIABLE}.{key}"
+    for term, item in zip(terms, document["potential"], strict=True):
+        for types, entry in item.get("parameters", {}).items():
+            for key, long in entry.items():
+                if isinstance(long, dict) and "group" in long:
+                    yield long["group"], f"{term.label}.{types}.{key}"
+
+
 def _term(
     item: dict[str, Any], units: UnitSystem, *, source: str, number: int, folder: Path | None
-) -> tuple[Term, list[ParameterRow]]:
+) -> tuple[Term, list[ParameterBlock]]:
     where = f"{source}: potential {number + 1}"
     if "style" not in item:
         raise InputError(f"{where}: has no style; one of {', '.join(POTENTIALS)}")
@@ -68,6 +86,8 @@ def _term(
     label = _text(item.get("name", default_label(form)), f"{where}: name")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", label):
         raise InputError(f"{where}: name = {quotation(label)} starts parameter names and may hold letters, digits, `_` and `-` only")
+    if label == VARIABLE:
+        raise InputError(f"{where}: name = {quotation(label)} is that of variables; choose another")
     where = f"{source}: potential {label!r}"
     require_known(item, (*_TERM_KEYS, *(option.name for option in form.options)), where)
     tables = item.get("parameters", {})
@@ -185,7 +205,8 @@ def _merged(tables: Mapping[str, Mapping[str, Any]], base: Mapping[str, Mapping[
             raise InputError(f"{where}: parameters.{shortened(types)} is not in the file{did_you_mean(types, merged)}")
         for name, long in entry.items():
             value = merged[types].get(name)
-            merged[types][name] = {"value": value, **long} if isinstance(long, dict) and value is not None else long
+            follows = isinstance(long, dict) and not long.keys().isdisjoint(("tie", "expression"))
+            merged[types][name] = {"value": value, **long} if isinstance(long, dict) and value is not None and not follows else long
     return merged
 
 

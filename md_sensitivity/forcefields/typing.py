@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from md_sensitivity.forcefields.data import ForceField
+from md_sensitivity.forcefields.table import VARIABLE
 from md_sensitivity.types import Structure
 
 
@@ -31,6 +34,8 @@ def species_of(force_field: ForceField, structure: Structure) -> tuple[str, ...]
 
 
 def acting_rows(force_field: ForceField, structure: Structure) -> list[int]:
-    """Indices of the parameters whose type tuple occurs in the structure, in ravel order."""
+    """Indices of the parameters whose type tuple occurs in the structure, and of those that such parameters follow, in ravel order."""
     present = set(species_of(force_field, structure))
-    return [i for i, row in enumerate(force_field.table.rows) if present.issuperset(row.types)]
+    own = [block.label != VARIABLE and present.issuperset(block.types) for block in force_field.table.blocks]
+    mask = np.repeat(np.array(own, dtype=bool), [len(block.values) for block in force_field.table.blocks])
+    return np.flatnonzero(force_field.relations.acting(mask)).tolist()  # type: ignore[no-any-return]

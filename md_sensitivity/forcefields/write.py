@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
-from md_sensitivity.forcefields.data import ForceField, ParameterRow, Term, TypeTuple, join_types
+import numpy as np
+
+from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.expressions import Call, parse
+from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types
+from md_sensitivity.potentials.base import ParameterSpec
 
 
 def native_toml(force_field: ForceField) -> str:
@@ -16,12 +22,21 @@ def native_toml(force_field: ForceField) -> str:
     lines.append(f"units = {_text(force_field.units.name)}")
     if force_field.aliases:
         lines.append(f"aliases = {{ {', '.join(f'{_text(alias)} = {_text(name)}' for alias, name in force_field.aliases.items())} }}")
+    blocks = force_field.table.blocks
+    variables = [block for block in blocks if block.label == VARIABLE]
+    if variables:
+        lines += ["", "[variables]"]
+    for block in variables:
+        lines += _lines(block, ParameterSpec(name=block.leaf), "" if force_field.units.reduced else block.unit)
+    if force_field.table.groups:
+        lines += ["", "[groups]"]
+        lines += [f"{name} = [{', '.join(map(_text, patterns))}]" for name, patterns in force_field.table.groups.items()]
     for term in force_field.terms:
-        lines += ["", *_term_lines(term, [row for row in force_field.table.rows if row.label == term.label])]
+        lines += ["", *_term_lines(term, [block for block in blocks if block.label == term.label])]
     return "\n".join(lines) + "\n"
 
 
-def _term_lines(term: Term, rows: list[ParameterRow]) -> list[str]:
+def _term_lines(term: Term, blocks: list[ParameterBlock]) -> list[str]:
     lines = ["[[potential]]", f"style = {_text(term.form.name)}", f"name = {_text(term.label)}"]
     if term.cutoff is not None:
         lines += [f"cutoff = {term.cutoff!r}", f"truncation = {_text(term.truncation)}"]
@@ -33,14 +48,14 @@ def _term_lines(term: Term, rows: list[ParameterRow]) -> list[str]:
     if term.mixing != "none":
         lines.append(f"mixing = {_text(term.mixing)}")
     lines += [f"{name} = {value!r}" for name, value in term.options.items()]
-    tables: dict[TypeTuple, dict[str, list[ParameterRow]]] = {}
-    for row in rows:
-        tables.setdefault(row.types, {}).setdefault(row.place[1], []).append(row)
+    tables: dict[TypeTuple, list[ParameterBlock]] = {}
+    for block in blocks:
+        tables.setdefault(block.types, []).append(block)
     constants = _constants(term)
     for types, entry in tables.items():
         lines.append(f"[potential.parameters.{_text(join_types(types))}]")
         lines += [f"{_key(name)} = {value!r}" for name, value in constants.get(types, {}).items()]
-        lines += [f"{_key(name)} = {_value(found, term)}" for name, found in entry.items()]
+        lines += [line for block in entry for line in _lines(block, term.form_spec(block.leaf).within(types))]
     return lines
 
 
@@ -53,21 +68,42 @@ def _constants(term: Term) -> dict[TypeTuple, dict[str, float]]:
     return tables
 
 
-def _value(rows: list[ParameterRow], term: Term) -> str:
-    """One parameter, or all numbers of a series."""
-    row, spec = rows[0], term.spec(rows[0])
-    series = spec.count is not None
-    extra = []
-    stds = [row.std for row in rows]
-    if any(std is not None for std in stds):
-        alike = len(set(stds)) == 1
-        extra.append(f"std = {stds[0]!r}" if alike else f"std = {[0.0 if std is None else std for std in stds]!r}")
-    if row.bounds != (spec.lower, spec.upper):
-        extra.append(f"bounds = [{_number(row.bounds[0])}, {_number(row.bounds[1])}]")
-    if row.fixed != spec.fixed:
-        extra.append(f"fixed = {str(row.fixed).lower()}")
-    text = repr([each.value for each in rows]) if series else repr(row.value)
-    return f"{{ value = {text}, {', '.join(extra)} }}" if extra else text
+def _lines(block: ParameterBlock, spec: ParameterSpec, unit: str = "") -> list[str]:
+    """One parameter, or all numbers of a series, with lines of their own for those that differ from the first in more than value."""
+    if not block.series:
+        return [f"{_key(block.leaf)} = {_entry(block, 0, repr(float(block.values[0])), spec, unit)}"]
+    free = [k for k in range(len(block.values)) if k not in block.follows]
+    first = free[0] if free else 0
+    same = (block.lower == block.lower[first]) & (block.upper == block.upper[first]) & (block.fixed == block.fixed[first])
+    same &= (block.std == block.std[first]) | (np.isnan(block.std) & np.isnan(block.std[first]))
+    plain = replace(block, follows={})
+    lines = [f"{_key(block.leaf)} = {_entry(plain, first, repr(block.values.tolist()), spec, unit)}"]
+    for k in sorted({*np.flatnonzero(~same).tolist(), *block.follows}):
+        lines.append(f"{_key(f'{block.leaf}{k}')} = {_entry(block, k, repr(float(block.values[k])), spec, unit, full=True)}")
+    return lines
+
+
+def _entry(block: ParameterBlock, k: int, value: str, spec: ParameterSpec, unit: str, *, full: bool = False) -> str:
+    """What is said of one number, or of all of a series, the first of which it is."""
+    extra = [f"unit = {_text(unit)}"] if unit else []
+    if k in block.follows:
+        return f"{{ {', '.join([_followed(block.follows[k]), *extra])} }}"
+    if not np.isnan(block.std[k]):
+        extra.append(f"std = {float(block.std[k])!r}")
+    if full or (block.lower[k], block.upper[k]) != (spec.lower, spec.upper):
+        extra.append(f"bounds = [{_number(block.lower[k])}, {_number(block.upper[k])}]")
+    if full or block.fixed[k] != spec.fixed:
+        extra.append(f"fixed = {str(bool(block.fixed[k])).lower()}")
+    return f"{{ value = {value}, {', '.join(extra)} }}" if extra else value
+
+
+def _followed(expression: str) -> str:
+    """The relation as a file says it: a tie where it is one."""
+    node = parse(expression, lambda word: word)
+    scale, name = node.operands if isinstance(node, Call) and node.operation == "*" else (1.0, node)
+    if not isinstance(name, str) or not isinstance(scale, float):
+        return f"expression = {_text(expression)}"
+    return f"tie = {_text(name)}" + ("" if scale == 1.0 else f", scale = {scale!r}")
 
 
 def _key(name: str) -> str:
