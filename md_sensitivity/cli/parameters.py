@@ -16,7 +16,7 @@ from md_sensitivity.cli.runs import require
 @options.options(options.force_field, options.parameters, options.reader, options.index, options.as_json)
 @click.pass_context
 def parameters(ctx: click.Context, **values: Any) -> int:
-    """The parameter table: name, value, unit, bounds, free or fixed.
+    """The parameter table: name, value, unit, bounds, standard deviation, and whether it is free, fixed, or follows others.
 
     With a STRUCTURE, a column says which of them act on it: these are what `analyze` differentiates by, but for the fixed ones.
     """
@@ -32,21 +32,33 @@ def parameters(ctx: click.Context, **values: Any) -> int:
         from md_sensitivity.cli.single import read_one
 
         acting = set(acting_rows(force_field, read_one(values)))
-    documents = [_document(table.rows[place], None if acting is None else place in acting) for place in chosen]
+    groups = _groups(table)
+    documents = [_document(table.rows[i], groups.get(i, []), None if acting is None else i in acting) for i in chosen]
     if values["as_json"]:
         name, units = force_field.name, force_field.units.name
         print_json({"schema": "md-sensitivity/parameters/1", "force_field": name, "units": units, "parameters": documents})
         return 0
-    headers = ["name", "value", "unit", "lower", "upper", "std", "state", *(["acts"] if acting is not None else [])]
+    told = [name for name in ("groups", "follows") if any(document[name] for document in documents)]
+    headers = ["name", "value", "unit", "lower", "upper", "std", "state", *told, *(["acts"] if acting is not None else [])]
     print_table(headers, [[_cell(each, header) for header in headers] for each in documents], right=("value", "lower", "upper", "std"))
     return 0
 
 
-def _document(row: Any, acts: bool | None) -> dict[str, Any]:
+def _groups(table: Any) -> dict[int, list[str]]:
+    """Row → groups that it belongs to."""
+    found: dict[int, list[str]] = {}
+    for name, patterns in table.groups.items():
+        for place in table.matching(patterns):
+            found.setdefault(place, []).append(name)
+    return found
+
+
+def _document(row: Any, groups: list[str], acts: bool | None) -> dict[str, Any]:
     """One row as plain data; an infinite bound is null."""
     lower, upper = (bound if math.isfinite(bound) else None for bound in row.bounds)
-    state = "fixed" if row.fixed else "free" if row.free else "pinned"
+    state = "tied" if row.follows else "fixed" if row.fixed else "free" if row.free else "pinned"
     plain = {"name": row.name, "value": row.value, "unit": row.unit, "lower": lower, "upper": upper, "std": row.std, "state": state}
+    plain |= {"groups": groups, "follows": row.follows or None}
     return plain if acts is None else {**plain, "acts": acts}
 
 
@@ -54,6 +66,8 @@ def _cell(document: dict[str, Any], header: str) -> str:
     value = document[header]
     if value is None:
         return {"lower": "-inf", "upper": "inf"}.get(header, "")
+    if isinstance(value, list):
+        return ", ".join(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return repr(value) if isinstance(value, float) else str(value)

@@ -269,6 +269,8 @@ class ParameterTable:
     def unravel(self, vector: np.ndarray) -> Parameters:
         """The tree of a vector; inverse of `ravel`. Of several vectors, shape=(k, p), the leaves have a leading axis, too."""
         values = np.asarray(vector, dtype=np.float64)
+        if values.shape[-1] != len(self):
+            raise ValueError(f"{values.shape[-1]} values for {len(self)} parameters")
         tree: Parameters = {}
         for (label, leaf), positions in self._places.items():
             tree.setdefault(label, {})[leaf] = values[..., positions]
