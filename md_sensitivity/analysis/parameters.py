@@ -39,7 +39,7 @@ class Selection:
     @property
     def names(self) -> list[str]:
         """Full names."""
-        return [self.steps.table.rows.name(i) for i in self.indices]
+        return self.steps.table.rows.taken(self.indices).names
 
     @property
     def values(self) -> np.ndarray:

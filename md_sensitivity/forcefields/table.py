@@ -116,7 +116,7 @@ class ParameterBlock:
         pairs = [(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)]
         return all(np.array_equal(a, b, equal_nan=a.dtype != bool) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
 
-    @property
+    @cached_property
     def prefix(self) -> str:
         """The name of the row, or what all names of the series begin with."""
         return ".".join((self.label, *([join_types(self.types)] if self.types else []), self.leaf))
@@ -175,9 +175,18 @@ class Rows(Sequence[ParameterRow]):
         block, k = self._at(self._indices[place])
         return block.name(k)
 
-    def names(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[ParameterRow]:
+        return (block.row(k) for block, k in self._all())
+
+    @property
+    def names(self) -> list[str]:
         """Full names."""
-        return (self.name(place) for place in range(len(self)))
+        return [block.name(k) for block, k in self._all()]
+
+    def _all(self) -> Iterator[tuple[ParameterBlock, int]]:
+        numbers = np.searchsorted(self._starts, self._indices, side="right") - 1
+        offsets = self._indices - self._starts[numbers]
+        return ((self._blocks[number], k) for number, k in zip(numbers.tolist(), offsets.tolist(), strict=True))
 
     def _at(self, index: int) -> tuple[ParameterBlock, int]:
         number = int(np.searchsorted(self._starts, index, side="right")) - 1

@@ -112,7 +112,8 @@ def test_the_jacobian_of_what_follows_is_that_of_differences_and_of_jax() -> Non
     found = field.relations.jacobian(table.values).toarray()
     for column in np.flatnonzero(table.free):
         step = np.where(np.arange(len(table)) == column, 1.0, 0.0)
-        assert found[:, column] == pytest.approx(difference(lambda h, s=step: field.relations.applied(table.values + h * s), 1e-3), abs=1e-9)
+        numerical = difference(lambda h, s=step: field.relations.applied(table.values + h * s), 1e-3)
+        assert found[:, column] == pytest.approx(numerical, abs=1e-9)
         pushed = jax.jvp(field.consistent, (jax.tree.map(jnp.asarray, field.parameters),), (table.unravel(step),))[1]
         assert table.ravel(pushed) == pytest.approx(found[:, column], abs=1e-14)
     assert not np.any(found[:, table.dependent])
@@ -137,7 +138,8 @@ def test_a_force_field_with_relations_is_written_and_read_again() -> None:
     again = parse_native(text, "test.toml")
     assert again.table == field.table and again.relations == field.relations and native_toml(again) == text
     assert 'tie = "variable.size", scale = 1.05' in text
-    reduced = force_field('units = "reduced"\nvariables = { a = 1.1 }\n' + HEAD + "[potential.parameters.A]\nsigma = { tie = 'a' }\nepsilon = 1\n")
+    head = 'units = "reduced"\nvariables = { a = 1.1 }\n' + HEAD
+    reduced = force_field(head + "[potential.parameters.A]\nsigma = { tie = 'a' }\nepsilon = 1\n")
     assert parse_native(native_toml(reduced), "test.toml").table == reduced.table
 
 
