@@ -27,8 +27,8 @@ LARGEST_CHANGE = 1e-3
 """Largest relative change of a parameter."""
 SHARE_OF_GAP = 0.3
 """Largest predicted displacement, as a share of the distance to the next kink."""
-_SHORTER = 8.0
-"""A check that fails is made again with a step shorter by this factor."""
+_SHORTER, _ATTEMPTS = 8.0, 3
+"""A check that fails is made again with a step shorter by this factor, so many times at most."""
 TRUSTED = 1e-3
 """Differences that estimate their own relative error above this check nothing."""
 TOLERANCE = 1e-5
@@ -112,9 +112,14 @@ def check(
         step = _step(equilibrium, direction)
         stored = stored_of(equilibrium)
         found = _compared(equilibrium, stored, direction, observables, rebuild, step, report)
-        if found.failed:
-            # What is strongly curved over this step may still be straight over a shorter one.
-            found = _compared(equilibrium, stored, direction, observables, rebuild, step / _SHORTER, report)
+        for _ in range(_ATTEMPTS):
+            if not found.failed:
+                break
+            # What is strongly curved over this step may still be straight over a shorter one, as is a spline within one of its intervals.
+            step = step / _SHORTER
+            shorter = _compared(equilibrium, stored, direction, observables, rebuild, step, report)
+            # A failure stands until differences that are exact enough to tell contradict it.
+            found = found if (shorter.own_error or 0.0) > TRUSTED else shorter
     except _NoCheck as no_check:
         return Difference(name=direction.name, relative_error=None, own_error=None, step=None, reason=str(no_check))
     if found.own_error is not None and found.own_error > TRUSTED and found.relative_error is not None and found.relative_error > TOLERANCE:

@@ -336,8 +336,7 @@ class ParameterTable:
         Raises:
             UsageError: where a pattern matches nothing.
         """
-        hits = [self._matched(pattern) for pattern in patterns]
-        return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *hits])).tolist()  # type: ignore[no-any-return]
+        return self._chosen(patterns)
 
     def choosable(self, patterns: Iterable[str]) -> list[int]:
         """The same, without rows that follow others, of which a pattern may not name one alone.
@@ -345,15 +344,17 @@ class ParameterTable:
         Raises:
             UsageError: where a pattern matches nothing, or nothing but what follows others.
         """
-        chosen: set[int] = set()
+        return self._chosen(patterns, independent=True)
+
+    def _chosen(self, patterns: Iterable[str], *, independent: bool = False) -> list[int]:
+        mask = np.zeros(len(self), dtype=bool)
         for pattern in patterns:
             hits = self._matched(pattern)
-            own = hits[~self.dependent[hits]]
-            if len(own) == 0:
+            if independent and np.all(self.dependent[hits]):
                 row = self.rows[int(hits[0])]
                 raise UsageError(f"{row.name} follows {row.follows}, and has no derivative of its own; choose what it follows")
-            chosen.update(own.tolist())
-        return sorted(chosen)
+            mask[hits] = True
+        return np.flatnonzero(mask & ~self.dependent if independent else mask).tolist()  # type: ignore[no-any-return]
 
     def _matched(self, pattern: str) -> np.ndarray:
         position = self.position(pattern)
