@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from md_sensitivity.minimization import minimize
     from md_sensitivity.observables import observable
+    from md_sensitivity.reports.force_field import write_force_field
     from md_sensitivity.reports.load import load
     from md_sensitivity.structures import read_structure
     from md_sensitivity.system import build_system, energy_function
@@ -44,6 +45,7 @@ __all__ = [
     "read_structure",
     "Structure",
     "read_force_field",
+    "write_force_field",
     "ForceField",
     "build_system",
     "energy_function",
@@ -83,6 +85,7 @@ _HOMES = {
         "equilibrium_jacobian",
     ),
     "fitting": ("fit", "Target", "Fit"),
+    "reports.force_field": ("write_force_field",),
     "reports.load": ("load",),
 }
 """Module → names that this package offers from it."""

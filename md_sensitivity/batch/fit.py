@@ -150,7 +150,7 @@ def _write(run: FitRun, fit: Fit, state: str) -> FitDocument:
     seconds = time.monotonic() - run.clock
     document = fit_document(fit, study=run.study.path, seconds=seconds, options=run.options)
     with writing("the files of the fit", run.output):
-        write_fit(document, fit.force_field, run.output)
+        write_fit(document, fit.force_field, run.study.force_field, run.output)
         write_atomic(run.output / "run.json", _run_json(run, document, state, seconds))
     return document
 

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from md_sensitivity.cli import options
 from md_sensitivity.cli.runs import require
+from md_sensitivity.errors import UsageError
 
 
 @click.command()
 @click.argument("structure", required=False)
-@options.options(options.force_field, options.parameters, options.reader, options.index, options.as_json)
+@options.options(
+    options.force_field,
+    options.parameters,
+    click.option("--set", "values", metavar="NAME=VALUE", multiple=True, help="Another value for one parameter; repeatable."),
+    click.option(
+        "-o", "--output", metavar="FILE", default=None, help="Write the force field: a .toml file, or one of the kind it was read from."
+    ),
+    options.reader,
+    options.index,
+    options.as_json,
+)
 @click.pass_context
 def parameters(ctx: click.Context, **values: Any) -> int:
     """The parameter table: name, value, unit, bounds, standard deviation, and whether it is free, fixed, or follows others.
 
     With a STRUCTURE, a column says which of them act on it: these are what `analyze` differentiates by, but for the fixed ones.
+
+    A force field is written with the values that --set gives, and all that follows them; its comments and their order stay.
+
+    \b
+    md-sensitivity parameters -f Si.sw --set stillinger_weber.Si-Si-Si.lambda=22.1 -o Si_stiff.sw
     """
     require(ctx, values, "force_field")
     from md_sensitivity.cli.tables import print_json, print_table
     from md_sensitivity.forcefields import acting_rows, read_force_field
 
-    force_field = read_force_field(values["force_field"])
+    read = read_force_field(values["force_field"])
+    force_field = _changed(read, values["values"])
     table = force_field.table
     chosen = table.matching(values["parameters"]) if values["parameters"] else list(range(len(table)))
     acting: set[int] | None = None
@@ -34,6 +52,10 @@ def parameters(ctx: click.Context, **values: Any) -> int:
         acting = set(acting_rows(force_field, read_one(values)))
     groups = _groups(table)
     documents = [_document(table.rows[i], groups.get(i, []), None if acting is None else i in acting) for i in chosen]
+    if values["output"]:
+        from md_sensitivity.reports.force_field import write_force_field
+
+        write_force_field(force_field, values["output"], like=read)
     if values["as_json"]:
         name, units = force_field.name, force_field.units.name
         print_json({"schema": "md-sensitivity/parameters/1", "force_field": name, "units": units, "parameters": documents})
@@ -42,6 +64,30 @@ def parameters(ctx: click.Context, **values: Any) -> int:
     headers = ["name", "value", "unit", "lower", "upper", "std", "state", *told, *(["acts"] if acting is not None else [])]
     print_table(headers, [[_cell(each, header) for header in headers] for each in documents], right=("value", "lower", "upper", "std"))
     return 0
+
+
+def _changed(force_field: Any, settings: Sequence[str]) -> Any:
+    """The force field with the values that `NAME=VALUE` give."""
+    table, vector = force_field.table, force_field.table.values.copy()
+    terms = {term.label: term for term in force_field.terms}
+    for setting in settings:
+        name, _, text = setting.rpartition("=")
+        if not name:
+            raise UsageError(f"--set {setting}: is written NAME=VALUE")
+        places = table.choosable([name])
+        if len(places) > 1:
+            raise UsageError(f"--set {setting}: {len(places)} parameters match; name one")
+        row = table.rows[places[0]]
+        try:
+            value = float(text)
+        except ValueError:
+            raise UsageError(f"--set {setting}: {text!r} is no number") from None
+        low, high = row.bounds
+        spec = terms[row.label].spec(row) if row.label in terms else None
+        if not math.isfinite(value) or not low <= value <= high or (spec is not None and not spec.admits(value)):
+            raise UsageError(f"--set {setting}: must be a number from {low:g} to {high:g}")
+        vector[places[0]] = value
+    return force_field.with_parameters(table.unravel(vector)) if settings else force_field
 
 
 def _groups(table: Any) -> dict[int, list[str]]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shown
 from md_sensitivity.forcefields.data import TypeTuple
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_eam import parse_funcfl, parse_setfl
+from md_sensitivity.forcefields.lammps_eam_tokens import folded_funcfl, folded_setfl, funcfl_tokens, setfl_tokens
 from md_sensitivity.forcefields.lammps_snap import parse_snap
-from md_sensitivity.forcefields.lammps_triplets import TITLES, parse_triplets
+from md_sensitivity.forcefields.lammps_triplets import COLUMNS, TITLES, parse_triplets
+from md_sensitivity.forcefields.lammps_words import Token, triple_tokens
 from md_sensitivity.potentials.base import EmbeddedForm, Form, ManyBodyForm
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
 from md_sensitivity.potentials.edip import EDIP
@@ -37,6 +41,10 @@ class SourceText(NamedTuple):
     def where(self) -> str:
         """The file as messages name it."""
         return shown(self.path)
+
+
+FileValues = dict[tuple[TypeTuple, str], np.ndarray]
+"""(types, parameter) → its numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +74,10 @@ class PotentialFormat:
         several: whether several files make one potential.
         parts: how many files one potential has, where readers look for the others beside the first if they are not named.
         parse: files → content; raises InputError with file, line and reason.
+        tokens: text of a file that `parse` reads → its numbers that are parameters, in the order of the text, so that files can be
+            written with other values; None where they cannot.
+        folded: values of all parameters → of those that the file holds, for files that have no place for some, such as scales of tables;
+            raises UsageError where the file cannot hold them.
     """
 
     name: str
@@ -75,6 +87,8 @@ class PotentialFormat:
     several: bool = False
     parts: int = 1
     parse: Callable[[tuple[SourceText, ...]], PotentialFile]
+    tokens: Callable[[str], Iterable[Token]] | None = None
+    folded: Callable[[FileValues], FileValues] | None = None
 
 
 def _parse_triplets(files: tuple[SourceText, ...], *, form: ManyBodyForm) -> PotentialFile:
@@ -94,6 +108,7 @@ def _of_triplets(suffix: str, form: ManyBodyForm) -> PotentialFormat:
         suffix=suffix,
         style=form.name,
         parse=partial(_parse_triplets, form=form),
+        tokens=partial(triple_tokens, columns=COLUMNS[form.name], without=("tol", *(spec.name for spec in form.parameters if spec.option))),
     )
 
 
@@ -130,6 +145,8 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             style="eam",
             several=True,
             parse=_parse_funcfl,
+            tokens=funcfl_tokens,
+            folded=folded_funcfl,
         ),
         PotentialFormat(
             name="lammps-eam-alloy",
@@ -137,6 +154,8 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             suffix=".eam.alloy",
             style="eam",
             parse=partial(_parse_setfl, form=EAM),
+            tokens=partial(setfl_tokens, of_pairs=False),
+            folded=folded_setfl,
         ),
         PotentialFormat(
             name="lammps-eam-fs",
@@ -144,6 +163,8 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             suffix=".eam.fs",
             style="eam",
             parse=partial(_parse_setfl, form=EAM_FS),
+            tokens=partial(setfl_tokens, of_pairs=True),
+            folded=folded_setfl,
         ),
         PotentialFormat(
             name="lammps-snap",

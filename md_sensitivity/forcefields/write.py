@@ -16,12 +16,12 @@ from md_sensitivity.potentials.base import ParameterSpec
 
 def native_toml(force_field: ForceField) -> str:
     """The force field with its present values as a native TOML document; values of potential files are written out."""
-    lines = [f"name = {_text(force_field.name)}"]
+    lines = [f"name = {toml_text(force_field.name)}"]
     if force_field.reference:
-        lines.append(f"reference = {_text(force_field.reference)}")
-    lines.append(f"units = {_text(force_field.units.name)}")
+        lines.append(f"reference = {toml_text(force_field.reference)}")
+    lines.append(f"units = {toml_text(force_field.units.name)}")
     if force_field.aliases:
-        lines.append(f"aliases = {{ {', '.join(f'{_text(alias)} = {_text(name)}' for alias, name in force_field.aliases.items())} }}")
+        lines.append(f"aliases = {{ {', '.join(f'{toml_text(alias)} = {toml_text(name)}' for alias, name in force_field.aliases.items())} }}")
     blocks = force_field.table.blocks
     variables = [block for block in blocks if block.label == VARIABLE]
     if variables:
@@ -30,30 +30,30 @@ def native_toml(force_field: ForceField) -> str:
         lines += _lines(block, ParameterSpec(name=block.leaf), "" if force_field.units.reduced else block.unit)
     if force_field.table.groups:
         lines += ["", "[groups]"]
-        lines += [f"{name} = [{', '.join(map(_text, patterns))}]" for name, patterns in force_field.table.groups.items()]
+        lines += [f"{name} = [{', '.join(map(toml_text, patterns))}]" for name, patterns in force_field.table.groups.items()]
     for term in force_field.terms:
         lines += ["", *_term_lines(term, [block for block in blocks if block.label == term.label])]
     return "\n".join(lines) + "\n"
 
 
 def _term_lines(term: Term, blocks: list[ParameterBlock]) -> list[str]:
-    lines = ["[[potential]]", f"style = {_text(term.form.name)}", f"name = {_text(term.label)}"]
+    lines = ["[[potential]]", f"style = {toml_text(term.form.name)}", f"name = {toml_text(term.label)}"]
     if term.cutoff is not None:
-        lines += [f"cutoff = {term.cutoff!r}", f"truncation = {_text(term.truncation)}"]
+        lines += [f"cutoff = {term.cutoff!r}", f"truncation = {toml_text(term.truncation)}"]
     if term.switch_from is not None:
         lines.append(f"switch_from = {term.switch_from!r}")
     for key, table in (("cutoffs", term.cutoffs), ("switches", term.switches)):
         if table:
-            lines.append(f"{key} = {{ {', '.join(f'{_text(join_types(pair))} = {value!r}' for pair, value in table.items())} }}")
+            lines.append(f"{key} = {{ {', '.join(f'{toml_text(join_types(pair))} = {value!r}' for pair, value in table.items())} }}")
     if term.mixing != "none":
-        lines.append(f"mixing = {_text(term.mixing)}")
+        lines.append(f"mixing = {toml_text(term.mixing)}")
     lines += [f"{name} = {value!r}" for name, value in term.options.items()]
     tables: dict[TypeTuple, list[ParameterBlock]] = {}
     for block in blocks:
         tables.setdefault(block.types, []).append(block)
     constants = _constants(term)
     for types, entry in tables.items():
-        lines.append(f"[potential.parameters.{_text(join_types(types))}]")
+        lines.append(f"[potential.parameters.{toml_text(join_types(types))}]")
         lines += [f"{_key(name)} = {value!r}" for name, value in constants.get(types, {}).items()]
         lines += [line for block in entry for line in _lines(block, term.form_spec(block.leaf).within(types))]
     return lines
@@ -85,7 +85,7 @@ def _lines(block: ParameterBlock, spec: ParameterSpec, unit: str = "") -> list[s
 
 def _entry(block: ParameterBlock, k: int, value: str, spec: ParameterSpec, unit: str, *, full: bool = False) -> str:
     """What is said of one number, or of all of a series, the first of which it is."""
-    extra = [f"unit = {_text(unit)}"] if unit else []
+    extra = [f"unit = {toml_text(unit)}"] if unit else []
     if k in block.follows:
         return f"{{ {', '.join([_followed(block.follows[k]), *extra])} }}"
     if not np.isnan(block.std[k]):
@@ -102,19 +102,20 @@ def _followed(expression: str) -> str:
     node = parse(expression, lambda word: word)
     scale, name = node.operands if isinstance(node, Call) and node.operation == "*" else (1.0, node)
     if not isinstance(name, str) or not isinstance(scale, float):
-        return f"expression = {_text(expression)}"
-    return f"tie = {_text(name)}" + ("" if scale == 1.0 else f", scale = {scale!r}")
+        return f"expression = {toml_text(expression)}"
+    return f"tie = {toml_text(name)}" + ("" if scale == 1.0 else f", scale = {scale!r}")
 
 
 def _key(name: str) -> str:
     """A parameter's name as a TOML key."""
-    return _text(name) if "." in name else name
+    return toml_text(name) if "." in name else name
 
 
 def _number(value: float) -> str:
     return repr(float(value)) if math.isfinite(value) else ("inf" if value > 0 else "-inf")
 
 
-def _text(text: str) -> str:
+def toml_text(text: str) -> str:
+    """A TOML string."""
     # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

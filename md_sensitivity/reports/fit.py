@@ -8,22 +8,25 @@ from pathlib import Path
 
 import msgspec
 
-from md_sensitivity.errors import ComputationError
+from md_sensitivity.errors import ComputationError, InputError, UsageError
 from md_sensitivity.fitting.document import FitDocument
 from md_sensitivity.forcefields import ForceField, native_toml
+from md_sensitivity.forcefields.potential_files import format_of
 from md_sensitivity.reports.atomic import write_atomic
 from md_sensitivity.reports.csv import guarded
 from md_sensitivity.reports.finite import not_finite
+from md_sensitivity.reports.force_field import force_field_text
 
 HISTORY = ("step", "cost", "damping", "length", "gradient", "gain", "accepted", "reason")
 
 
-def write_fit(document: FitDocument, force_field: ForceField, directory: str | Path) -> list[Path]:
+def write_fit(document: FitDocument, force_field: ForceField, start: ForceField, directory: str | Path) -> list[Path]:
     """Write the files of a fit to `directory`; where there is a fit.json, the others are complete.
 
     Args:
         document: the finished fit; ComputationError where a number of it is not finite.
         force_field: with the fitted values.
+        start: what the fit started from; a potential file is written with fitted values, too.
         directory: output folder.
 
     Returns:
@@ -35,12 +38,27 @@ def write_fit(document: FitDocument, force_field: ForceField, directory: str | P
         raise ComputationError(f"the fit: {place} is {value}, not a finite number; nothing was written")
     folder = Path(directory)
     texts: dict[str, bytes | str] = {
-        "force_field.toml": native_toml(force_field),
+        **_force_fields(force_field, start, folder),
         "history.csv": history_csv(document),
         "report.html": fit_html(document),
         "fit.json": fit_json(document),
     }
     return [write_atomic(folder / name, text) for name, text in texts.items()]
+
+
+def _force_fields(force_field: ForceField, start: ForceField, folder: Path) -> dict[str, str]:
+    """`force_field.toml`, and the same as a potential file where the fit started from one that can hold it."""
+    names = ["force_field.toml"]
+    kind = format_of(Path(start.path)) if start.path else None
+    if kind is not None and kind.tokens is not None:
+        names.append(f"force_field{kind.suffix}")
+    found = {}
+    for name in names:
+        try:
+            found[name] = force_field_text(force_field, folder / name, start)
+        except (InputError, UsageError):    # the file has changed meanwhile, or has no place for a value
+            found[name] = native_toml(force_field)
+    return {name: text for name, text in found.items() if name.endswith(".toml") or text != found["force_field.toml"]}
 
 
 def fit_json(document: FitDocument) -> bytes:

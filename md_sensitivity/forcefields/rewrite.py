@@ -1,0 +1,149 @@
+"""The text of a force-field file with other values: numbers are replaced where they stand, all else stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from md_sensitivity.errors import InputError, UsageError
+from md_sensitivity.files import parse_toml, shown
+from md_sensitivity.forcefields.data import ForceField
+from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.native import parse_native
+from md_sensitivity.forcefields.potential_files import FileValues, PotentialFormat, SourceText
+from md_sensitivity.forcefields.table import VARIABLE, ParameterRow, ParameterTable, join_types, split_types
+from md_sensitivity.forcefields.toml_spans import Path as Keys
+from md_sensitivity.forcefields.toml_spans import TomlSpans, spans_of
+from md_sensitivity.forcefields.write import native_toml, toml_text
+
+Edit = tuple[int, int, str]
+"""Start and end in a text, and what stands there instead."""
+
+
+def rewritten_toml(force_field: ForceField, original: ForceField, text: str, folder: Path) -> str:
+    """A native document with other values: comments, order and relations stay.
+
+    Values that a potential file gives are laid over it by entries of the document. Where a value cannot be placed in the text, the
+    force field is written out anew.
+
+    Args:
+        force_field: with the values that are wanted.
+        original: as read from `text`.
+        folder: where the document's potential files are.
+    """
+    if force_field.table.names != original.table.names:
+        return native_toml(force_field)
+    edits = _toml_edits(force_field.table, original, text)
+    if edits is None:
+        return native_toml(force_field)
+    changed = _edited(text, edits) if edits else text
+    try:
+        again = parse_native(changed, original.path or original.name, folder)
+    except InputError:
+        return native_toml(force_field)
+    return changed if np.array_equal(again.table.values, force_field.table.values) else native_toml(force_field)
+
+
+def _toml_edits(table: ParameterTable, original: ForceField, text: str) -> list[Edit] | None:
+    spans, edits = spans_of(text), list[Edit]()
+    for position in np.flatnonzero((table.values != original.table.values) & ~table.dependent).tolist():
+        row = table.rows[position]
+        edit = _toml_edit(row, original, spans, text)
+        if edit is None:
+            return None
+        edits.append(edit)
+    return edits
+
+
+def _toml_edit(row: ParameterRow, original: ForceField, spans: TomlSpans, text: str) -> Edit | None:
+    """Where the number of a row stands, or can stand, and the number."""
+    value, leaf = repr(row.value), row.leaf or row.parameter
+    if row.label == VARIABLE:
+        tables: list[Keys] = [("variables",)]
+        term: Keys = ("variables",)
+    else:
+        number = next(number for number, each in enumerate(original.terms) if each.label == row.label)
+        term = ("potential", number)
+        lead = (*term, "parameters")
+        keys = {path[3] for path in (*spans.values, *(path for path, _, _ in spans.headers)) if path[:3] == lead and len(path) > 3}
+        tables = [(*lead, key) for key in sorted(map(str, keys)) if split_types(str(key)) == row.types]
+    found = [path for table in tables for path in _paths((*table, row.parameter), spans)]
+    if not found and row.parameter != leaf:
+        index = int(row.parameter[len(leaf) :])
+        found = [path for table in tables for path in ((*table, leaf, "value", index), (*table, leaf, index)) if path in spans.values]
+    if found:
+        start, end = spans.values[found[0]]
+        if text[start] == "{":      # what is said of the number besides its value
+            return start + 1, start + 1, f" value = {value}," if text[start + 1 : end - 1].strip() else f" value = {value} "
+        return start, end, value
+    return _new_entry(row, term, tables, spans, value)
+
+
+def _paths(path: Keys, spans: TomlSpans) -> list[Keys]:
+    return [each for each in ((*path, "value"), path) if each in spans.values]
+
+
+def _new_entry(row: ParameterRow, term: Keys, tables: list[Keys], spans: TomlSpans, value: str) -> Edit | None:
+    """A line for a number that the document does not mention: in the table of its types, or in a new one behind its potential."""
+    name = toml_text(row.parameter) if "." in row.parameter else row.parameter
+    for path, _, end in spans.headers:
+        if any(path == (*table, row.parameter) for table in tables):
+            return end, end, f"value = {value}\n"
+        if path in tables:
+            return end, end, f"{name} = {value}\n"
+    if tables:
+        return None     # its table is written in some other way
+    starts = [place for place, (path, _, _) in enumerate(spans.headers) if path == term]
+    if not starts:
+        return None
+    after = [start for path, start, _ in spans.headers[starts[0] + 1 :] if path[:2] != term]
+    end = after[0] if after else -1
+    return end, end, f"\n[potential.parameters.{toml_text(join_types(row.types))}]\n{name} = {value}\n"
+
+
+def _edited(text: str, edits: Iterable[Edit]) -> str:
+    """The text with all edits made; -1 stands for its end."""
+    text = text if text.endswith("\n") else text + "\n"
+    placed = [(len(text), len(text), new) if start < 0 else (start, end, new) for start, end, new in edits]
+    pieces, last = [], 0
+    for start, end, new in sorted(placed, key=lambda edit: edit[:2]):
+        pieces += [text[last:start], new]
+        last = end
+    return "".join([*pieces, text[last:]])
+
+
+def rewritten_potential_file(force_field: ForceField, kind: PotentialFormat, source: SourceText) -> str:
+    """A potential file with other values; numbers that stay are written as they were.
+
+    Raises:
+        UsageError: where the file cannot hold the force field.
+    """
+    if kind.tokens is None:
+        raise UsageError(f"{source.where}: {kind.suffix} files are read, but cannot be written; write a .toml file")
+    values: FileValues = {(block.types, block.leaf): block.values for block in force_field.table.blocks}
+    values = values if kind.folded is None else kind.folded(values)
+    edits = []
+    for token in kind.tokens(source.text):
+        value = values[(token.types, token.parameter)][token.number]
+        if float(source.text[token.start : token.end]) != value:
+            edits.append((token.start, token.end, repr(float(value))))
+    return _edited(source.text, edits) if edits else source.text
+
+
+def names_files(text: str) -> bool:
+    """Whether a native document takes values from potential files."""
+    return any("file" in potential for potential in parse_toml(text, "force field").get("potential", []))
+
+
+def require_unchanged(force_field: ForceField) -> str:
+    """Text of the file that a force field was read from.
+
+    Raises:
+        InputError: where it has changed since.
+    """
+    content = read_text(Path(force_field.path))
+    if content.sha256 != force_field.sha256:
+        raise InputError(f"{shown(force_field.path)}: has changed since it was read; read it again")
+    return content.text
