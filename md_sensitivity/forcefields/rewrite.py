@@ -54,7 +54,24 @@ def _toml_edits(table: ParameterTable, original: ForceField, text: str) -> list[
         if edit is None:
             return None
         edits.append(edit)
-    return edits
+    return _joined(edits)
+
+
+def _joined(edits: Iterable[Edit]) -> list[Edit]:
+    """The same with one header for all lines of a new table."""
+    found: list[Edit] = []
+    tables: dict[tuple[int, str], int] = {}
+    for start, end, new in edits:
+        header, closing, line = new.partition("]\n")
+        if not new.startswith("\n["):
+            found.append((start, end, new))
+        elif (start, header) in tables:
+            place = tables[start, header]
+            found[place] = (start, end, found[place][2] + line)
+        else:
+            tables[start, header] = len(found)
+            found.append((start, end, header + closing + line))
+    return found
 
 
 def _toml_edit(row: ParameterRow, original: ForceField, spans: TomlSpans, text: str) -> Edit | None:
