@@ -52,7 +52,7 @@ def _force_fields(force_field: ForceField, start: ForceField, folder: Path) -> d
     kind = format_of(Path(start.path)) if start.path else None
     if kind is not None and kind.tokens is not None:
         names.append(f"force_field{kind.suffix}")
-    found = {}
+    found: dict[str, str] = {}
     for name in names:
         try:
             beside = companions(folder / name, start)
