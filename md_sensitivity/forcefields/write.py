@@ -21,7 +21,8 @@ def native_toml(force_field: ForceField) -> str:
         lines.append(f"reference = {toml_text(force_field.reference)}")
     lines.append(f"units = {toml_text(force_field.units.name)}")
     if force_field.aliases:
-        lines.append(f"aliases = {{ {', '.join(f'{toml_text(alias)} = {toml_text(name)}' for alias, name in force_field.aliases.items())} }}")
+        pairs = (f"{toml_text(alias)} = {toml_text(name)}" for alias, name in force_field.aliases.items())
+        lines.append(f"aliases = {{ {', '.join(pairs)} }}")
     blocks = force_field.table.blocks
     variables = [block for block in blocks if block.label == VARIABLE]
     if variables:
