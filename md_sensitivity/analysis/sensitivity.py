@@ -12,7 +12,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.analysis.directions import Directions
-from md_sensitivity.analysis.existence import losing_zero_modes, touching
+from md_sensitivity.analysis.existence import losing_zero_modes
 from md_sensitivity.compilation import program
 from md_sensitivity.energy import PyTree, as_energy
 from md_sensitivity.errors import UsageError
@@ -122,7 +122,7 @@ def evaluate(observables: Sequence[BoundObservable], energy: Any, x: PyTree, the
 def parts(
     observables: Sequence[BoundObservable],
     equilibrium: Equilibrium,
-    directions: PyTree | Directions,
+    directions: PyTree | Directions | None,
     *,
     mode: str,
     solver: str = "auto",
@@ -132,7 +132,8 @@ def parts(
     """Direct and relaxation derivatives of observables along directions in parameter space.
 
     Args:
-        directions: of a table, which the adjoint mode never writes out; or a tree like θ whose leaves have a leading axis p.
+        directions: of a table, which the adjoint mode never writes out; or a tree like θ whose leaves have a leading axis p;
+            or None for every number of θ, in the adjoint mode.
         mode: "forward" (one solve for each direction) or "adjoint" (one for each component of an observable).
         solver, hessian, throw: as for `equilibrium_jacobian`.
     """
@@ -161,10 +162,12 @@ def parts(
     )
 
 
-def _along(gradients: PyTree, directions: PyTree | Directions, value: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+def _along(gradients: PyTree, directions: PyTree | Directions | None, value: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """⟨gradient of each component, each direction⟩, split by observable: shape=(p, *shape of the value)."""
     if isinstance(directions, Directions):
         table = directions.along(gradients).T  # (p, k)
+    elif directions is None:
+        table = np.concatenate([np.asarray(g).reshape(len(g), -1) for g in jax.tree.leaves(gradients)], axis=1).T
     else:
         rows = [
             np.asarray(g).reshape(len(g), -1) @ np.asarray(d).reshape(len(d), -1).T
@@ -203,13 +206,13 @@ def sensitivity(
     bound = observable.bind(equilibrium) if isinstance(observable, Observable) else custom_observable(observable, equilibrium)
     theta = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), equilibrium.theta)
     flat, unravel = ravel_pytree(theta)
-    basis = jax.vmap(unravel)(jnp.eye(flat.size))
     components = evaluate((bound,), equilibrium.energy, equilibrium.x, theta)[0].size
-    found = parts(
-        (bound,), equilibrium, basis, mode=choose_mode(mode, flat.size, components, positions=False), solver=solver
-    )
+    mode = choose_mode(mode, flat.size, components, positions=False)
+    basis = jax.vmap(unravel)(jnp.eye(flat.size)) if mode == FORWARD else None
+    found = parts((bound,), equilibrium, basis, mode=mode, solver=solver)
     value, direct, relaxation = found.value[0], found.direct[0], found.relaxation[0]
-    relaxation = np.where(touching(losing_zero_modes(equilibrium), basis).reshape(-1, *(1,) * value.ndim), np.nan, relaxation)
+    lost = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(losing_zero_modes(equilibrium))])
+    relaxation = np.where(lost.reshape(-1, *(1,) * value.ndim), np.nan, relaxation)
 
     def tree(table: np.ndarray) -> PyTree:
         """(p, *shape) → tree whose leaves are (*shape, *leaf shape)."""

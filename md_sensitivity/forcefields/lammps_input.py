@@ -14,12 +14,12 @@ from typing import Any
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, quotation, shortened, shown
 from md_sensitivity.forcefields.assemble import assembled_term, completed, options_of
-from md_sensitivity.forcefields.data import ForceField, Term, TypeTuple, join_types
+from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.lammps_data_sections import is_data, sections_of, style_of
 from md_sensitivity.forcefields.lammps_pair_styles import PAIR_STYLES, AtomStyle, PairStyle
 from md_sensitivity.forcefields.lammps_parts import Numbers, Resolved, names_of, resolved
 from md_sensitivity.forcefields.lammps_setup import UNITS, Part, Setup, collected, known_style, take_sections
-from md_sensitivity.forcefields.table import ParameterBlock
+from md_sensitivity.forcefields.table import ParameterBlock, TypeTuple, join_types
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import Form, default_label
 from md_sensitivity.units import LAMMPS_UNIT_SYSTEMS, UnitSystem
@@ -49,7 +49,7 @@ def parse_lammps_input(text: str, path: Path) -> ForceField:
         tuple(terms),
         units,
         name=printable(path.stem),
-        source=shown(path),
+        source=setup.source,
         aliases={alias: name for alias, name in aliases.items() if alias != name},
     )
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import TypeTuple
+from md_sensitivity.forcefields.lammps_words import Token, words_of
 from md_sensitivity.potentials.base import OptionSpec
 from md_sensitivity.potentials.snap import SNAP, count
 from md_sensitivity.registry import did_you_mean
@@ -149,6 +150,18 @@ def _parse_coefficients(text: str, source: str) -> dict[TypeTuple, dict[str, Any
         beta = [_coefficient(line, f"beta{k} of {shortened(name)}") for k, line in enumerate(body[start + 1 : start + 1 + size])]
         entries[(name,)] = {"radius": radius, "weight": weight, "beta": beta}
     return entries
+
+
+def snap_tokens(text: str) -> Iterator[Token]:
+    """Parameters of a `.snapcoeff` file that `parse_snap` reads."""
+    words = list(words_of(text))
+    size = int(text[words[1].start : words[1].end])
+    for first in range(2, len(words), size + 3):
+        name, radius, weight, *beta = words[first : first + size + 3]
+        types = (text[name.start : name.end],)
+        yield Token(types, "radius", 0, radius.start, radius.end)
+        yield Token(types, "weight", 0, weight.start, weight.end)
+        yield from (Token(types, "beta", k, word.start, word.end) for k, word in enumerate(beta))
 
 
 def _coefficient(line: _Line, what: str) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import TypeTuple
-from md_sensitivity.forcefields.lammps_words import Token, triple_tokens, units_of
+from md_sensitivity.forcefields.lammps_words import units_of
 
 _TERSOFF = "m gamma lambda3 c d costheta0 n beta lambda2 B R D lambda1 A"
 _MODIFIED = "beta alpha h eta beta_ters lambda2 B R D lambda1 A n c1 c2 c3 c4 c5"
@@ -25,8 +25,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     }.items()
 }
 """Style → what the numbers of an entry are, in their order."""
-_NO_PARAMETERS = ("tol", "m")
-"""Columns that are options of an entry."""
 TITLES: Mapping[str, str] = {
     "stillinger_weber": "Stillinger-Weber",
     "tersoff": "Tersoff",
@@ -82,11 +80,6 @@ def parse_triplets(text: str, source: str, style: str) -> TripletFile:
         }
         entries[types] = _without_tolerance(values, f"{where}: tol of {shortened(' '.join(types))}")
     return TripletFile(units=units_of(text), entries=entries)
-
-
-def triplet_tokens(text: str, *, style: str) -> Iterator[Token]:
-    """Numbers of a file that `parse_triplets` reads that are parameters, where they stand."""
-    return triple_tokens(text, COLUMNS[style], without=_NO_PARAMETERS)
 
 
 def _without_tolerance(values: dict[str, float], where: str) -> dict[str, float]:

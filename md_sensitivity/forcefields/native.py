@@ -10,11 +10,11 @@ from typing import Any
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import parse_toml, quotation, shortened
 from md_sensitivity.forcefields.assemble import assembled_term, completed, options_of
-from md_sensitivity.forcefields.data import ForceField, Term, TypeTuple, split_types
+from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.groups import groups_of
 from md_sensitivity.forcefields.numbers import number_of, require_known
 from md_sensitivity.forcefields.potential_files import PotentialFile, read_potential_files
-from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, join_types
+from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.variables import variables_of
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import Form, default_label, natural_end

@@ -16,9 +16,9 @@ from md_sensitivity.forcefields.data import TypeTuple
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_eam import parse_funcfl, parse_setfl
 from md_sensitivity.forcefields.lammps_eam_tokens import folded_funcfl, folded_setfl, funcfl_tokens, setfl_tokens
-from md_sensitivity.forcefields.lammps_snap import parse_snap
-from md_sensitivity.forcefields.lammps_triplets import TITLES, parse_triplets, triplet_tokens
-from md_sensitivity.forcefields.lammps_words import Token
+from md_sensitivity.forcefields.lammps_snap import parse_snap, snap_tokens
+from md_sensitivity.forcefields.lammps_triplets import COLUMNS, TITLES, parse_triplets
+from md_sensitivity.forcefields.lammps_words import Token, triple_tokens
 from md_sensitivity.potentials.base import EmbeddedForm, Form, ManyBodyForm
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
 from md_sensitivity.potentials.edip import EDIP
@@ -78,6 +78,7 @@ class PotentialFormat:
             written with other values; None where they cannot.
         folded: values of all parameters → of those that the file holds, for files that have no place for some, such as scales of tables;
             raises UsageError where the file cannot hold them.
+        beside: suffix of a file without parameters that must stand beside it under the same name; "" where there is none.
     """
 
     name: str
@@ -89,6 +90,7 @@ class PotentialFormat:
     parse: Callable[[tuple[SourceText, ...]], PotentialFile]
     tokens: Callable[[str], Iterable[Token]] | None = None
     folded: Callable[[FileValues], FileValues] | None = None
+    beside: str = ""
 
 
 def _parse_triplets(files: tuple[SourceText, ...], *, form: ManyBodyForm) -> PotentialFile:
@@ -108,7 +110,7 @@ def _of_triplets(suffix: str, form: ManyBodyForm) -> PotentialFormat:
         suffix=suffix,
         style=form.name,
         parse=partial(_parse_triplets, form=form),
-        tokens=partial(triplet_tokens, style=form.name),
+        tokens=partial(triple_tokens, columns=COLUMNS[form.name], without=("tol", *(spec.name for spec in form.parameters if spec.option))),
     )
 
 
@@ -174,6 +176,8 @@ POTENTIAL_FILES: Registry[PotentialFormat] = Registry(
             parts=2,
             style="snap",
             parse=_parse_snap,
+            tokens=snap_tokens,
+            beside=".snapparam",
         ),
     ),
 )

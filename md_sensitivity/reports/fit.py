@@ -15,7 +15,7 @@ from md_sensitivity.forcefields.potential_files import format_of
 from md_sensitivity.reports.atomic import write_atomic
 from md_sensitivity.reports.csv import guarded
 from md_sensitivity.reports.finite import not_finite
-from md_sensitivity.reports.force_field import force_field_text
+from md_sensitivity.reports.force_field import companions, force_field_text
 
 HISTORY = ("step", "cost", "damping", "length", "gradient", "gain", "accepted", "reason")
 
@@ -52,13 +52,14 @@ def _force_fields(force_field: ForceField, start: ForceField, folder: Path) -> d
     kind = format_of(Path(start.path)) if start.path else None
     if kind is not None and kind.tokens is not None:
         names.append(f"force_field{kind.suffix}")
-    found = {}
+    found: dict[str, str] = {}
     for name in names:
         try:
-            found[name] = force_field_text(force_field, folder / name, start)
+            beside = companions(folder / name, start)
+            found |= {name: force_field_text(force_field, folder / name, start), **beside}
         except (InputError, UsageError):    # the file has changed meanwhile, or has no place for a value
-            found[name] = native_toml(force_field)
-    return {name: text for name, text in found.items() if name.endswith(".toml") or text != found["force_field.toml"]}
+            found |= {name: native_toml(force_field)} if name.endswith(".toml") else {}
+    return found
 
 
 def fit_json(document: FitDocument) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from md_sensitivity.errors import UsageError
 from md_sensitivity.files import shown
 from md_sensitivity.forcefields import ForceField, native_toml, read_force_field
+from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.potential_files import SourceText, format_of
 from md_sensitivity.forcefields.rewrite import names_files, require_unchanged, rewritten_potential_file, rewritten_toml
 from md_sensitivity.reports.atomic import write_atomic
@@ -29,7 +30,28 @@ def write_force_field(force_field: ForceField, path: str | Path, *, like: ForceF
         UsageError: where the kind of file cannot hold the force field.
         InputError: where the file it came from has changed since it was read.
     """
-    return write_atomic(path, force_field_text(force_field, Path(path), like or force_field))
+    target, source = Path(path), like or force_field
+    text = force_field_text(force_field, target, source)
+    for name, content in companions(target, source).items():
+        write_atomic(target.parent / name, content)
+    return write_atomic(target, text)
+
+
+def companions(path: Path, like: ForceField) -> dict[str, str]:
+    """File name → content of what must stand beside a potential file and does not yet.
+
+    Raises:
+        UsageError: where something else stands there.
+    """
+    kind = format_of(path)
+    if kind is None or not kind.beside:
+        return {}
+    beside, text = path.with_suffix(kind.beside), read_text(Path(like.path).with_suffix(kind.beside)).text
+    if not beside.exists():
+        return {beside.name: text}
+    if read_text(beside).text != text:
+        raise UsageError(f"{shown(path)}: belongs to another file than {shown(beside)}, which is there; choose another name")
+    return {}
 
 
 def force_field_text(force_field: ForceField, path: Path, like: ForceField) -> str:

@@ -104,12 +104,19 @@ def test_parameters(run: Run) -> None:
         "upper": None,
         "std": None,
         "state": "free",
+        "groups": [],
+        "follows": None,
         "acts": True,
     }
     assert (rows[1]["std"], rows[1]["upper"]) == (0.0002, 1.0)
     table = run("parameters", "-f", "argon.toml", "-p", "*.epsilon")[1].splitlines()
     assert table[0].split() == ["name", "value", "unit", "lower", "upper", "std", "state"] and len(table) == 3
     assert run("parameters")[0] == 2
+    code, out, _ = run("parameters", "-f", "argon.toml", "--set", "lennard_jones.Ar.sigma=3.5", "-o", "new.toml", "--json")
+    assert code == 0 and json.loads(out)["parameters"][0]["value"] == 3.5
+    assert json.loads(run("parameters", "-f", "new.toml", "--json")[1])["parameters"] == json.loads(out)["parameters"]
+    for setting in ("lennard_jones.Ar.sigma", "lennard_jones.Ar.sigma=x", "lennard_jones.Ar.sigma=-1", "*=1", "a=1"):
+        assert run("parameters", "-f", "argon.toml", "--set", setting)[0] == 2
     assert run("parameters", "-f", "none.toml")[0] == 3
 
 
