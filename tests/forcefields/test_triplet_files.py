@@ -8,7 +8,19 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from small_systems import CELL, EDIP, FORCE_FIELDS, TERSOFF, TERSOFF_MOD, VASHISHTA, cluster, crystal, force_field, gradient, strain_gradient, value
+from small_systems import (
+    EDIP,
+    FORCE_FIELDS,
+    TERSOFF,
+    TERSOFF_MOD,
+    VASHISHTA,
+    cluster,
+    crystal,
+    force_field,
+    gradient,
+    strain_gradient,
+    value,
+)
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import native_toml, parse_native, read_force_field
@@ -70,7 +82,7 @@ REFERENCES: dict[str, tuple[float, list[float], list[float]]] = {
         [170.75752912406355, 160.51578146494677, 164.99779098782886, 65.13481051135697, -37.51147868258294, 31.52819329378625],
     ),
 }
-"""Style → energy [eV], forces on the first atom [eV/Å] and virial (xx yy zz yz xz xy) [eV] by LAMMPS of 2025 for `text_of` and `crystal()`."""
+"""Style → energy [eV], forces on the first atom [eV/Å] and virial (xx yy zz yz xz xy) [eV] by LAMMPS for `text_of` and `crystal()`."""
 
 
 @pytest.mark.parametrize("style", VALUES)
