@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from md_sensitivity.potentials.base import Coefficients, Edges, ManyBodyForm, Options, ParameterSpec
-
-_REACH = 2e-3
-"""Nearer to the range than this fraction of σ the factor exp(σ/(r − aσ)) < 1e-200 counts as zero, as do its derivatives."""
+from md_sensitivity.potentials.bonds import Bonds, Values, bond_energy
+from md_sensitivity.potentials.elementary import inverse, screening
+from md_sensitivity.potentials.narrowing import among_near
+from md_sensitivity.potentials.triples import of_pairs, of_thirds, of_types
 
 
 def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
@@ -19,42 +20,44 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
 
     Source: Stillinger and Weber, doi:10.1103/PhysRevB.31.5262.
     """
-    pair = _of_pairs(edges, p)
-    sigma, reach = pair["sigma"], pair["a"] * pair["sigma"]
-    r_raw = jnp.sqrt(edges.x**2 + edges.y**2 + edges.z**2)
-    inside = edges.mask & (r_raw < reach - _REACH * sigma)
-    r = jnp.where(inside, r_raw, reach - sigma)  # any distance well inside: its terms are masked out below
-    radial = jnp.where(inside, jnp.exp(sigma / (r - reach)), 0.0)
-    ratio = sigma / r
-    two_body = pair["epsilon"] * pair["A"] * (pair["B"] * ratio ** pair["p"] - ratio ** pair["q"]) * radial
+    r = jnp.sqrt(edges.x**2 + edges.y**2 + edges.z**2)
+    near = edges.mask & (r < of_types(pair_range(p, options), edges))
+    return among_near(edges, near, lambda some: bond_energy(_BONDS, some, jnp.zeros_like(some.x[:, :1]), p))
 
-    screening = jnp.where(inside, jnp.exp(pair["gamma"] * sigma / (r - reach)), 0.0)
-    ux, uy, uz = (jnp.where(inside, component / r, 0.0) for component in (edges.x, edges.y, edges.z))
-    cosine = sum(u[:, :, None] * u[:, None, :] for u in (ux, uy, uz))
-    types = p["epsilon"].shape[0]
-    triple = (edges.center[:, :, None] * types + edges.neighbor[:, :, None]) * types + edges.neighbor[:, None, :]
-    strength = (p["lambda"] * p["epsilon"]).reshape(-1)[triple]
-    preferred = p["costheta0"].reshape(-1)[triple]
+
+def _bond(edges: Edges, p: Coefficients, r: jax.Array, zeta: jax.Array, _: jax.Array) -> jax.Array:
+    pair = {name: of_pairs(p[name], edges) for name in ("epsilon", "A", "B", "p", "q", "sigma", "a")}
+    fall = jnp.log(pair["sigma"] * inverse(r))
+    core = pair["B"] * jnp.exp(pair["p"] * fall) - jnp.exp(pair["q"] * fall)
+    two_body = pair["epsilon"] * pair["A"] * core * screening(r, pair["a"] * pair["sigma"], pair["sigma"])
     # Each unordered pair of bonds is met twice, with (i, j, k) and (i, k, j); LAMMPS reads the entry of either order, which its
-    # files give alike. The diagonal j = k is no angle.
-    angular = strength * screening[:, :, None] * screening[:, None, :] * (cosine - preferred) ** 2
-    off_diagonal = ~jnp.eye(edges.x.shape[1], dtype=bool)
-    three_body = jnp.where(off_diagonal[None], angular, 0.0)
-    return 0.5 * two_body.sum(axis=1) + 0.5 * three_body.sum(axis=(1, 2))
+    # files give alike.
+    return jnp.where(edges.mask, 0.5 * (two_body + _screening(edges, p, r) * zeta), 0.0)
 
 
-def _of_pairs(edges: Edges, p: Coefficients) -> dict[str, jax.Array]:
-    """Parameters of (center, neighbor, neighbor) at each edge, by one gather for all of them."""
-    names = list(p)
-    types = p[names[0]].shape[0]
-    table = jnp.stack([jnp.diagonal(p[name], axis1=1, axis2=2).reshape(-1) for name in names])
-    return dict(zip(names, table[:, edges.center * types + edges.neighbor], strict=True))
+def _moving(edges: Edges, p: Coefficients, r: jax.Array) -> Values:
+    return {"screening": _screening(edges, p, r)[:, None]}
+
+
+def _screening(edges: Edges, p: Coefficients, r: jax.Array) -> jax.Array:
+    sigma, a, gamma = (of_pairs(p[name], edges) for name in ("sigma", "a", "gamma"))
+    return jnp.where(edges.mask, screening(r, a * sigma, gamma * sigma), 0.0)
+
+
+def _constant(edges: Edges, p: Coefficients, _: jax.Array) -> Values:
+    return {"strength": of_thirds(p["lambda"] * p["epsilon"], edges), "costheta0": of_thirds(p["costheta0"], edges)}
+
+
+def _triple(cosine: jax.Array, first: jax.Array, second: jax.Array, at: Values) -> jax.Array:
+    return at["screening"] * at["strength"] * (cosine - at["costheta0"]) ** 2
 
 
 def pair_range(p: Coefficients, options: Options) -> jax.Array:
     """aσ of each pair of types, shape=(s, s) [Å]."""
     return jnp.diagonal(p["a"] * p["sigma"], axis1=1, axis2=2)
 
+
+_BONDS = Bonds(bond=_bond, moving=_moving, constant=_constant, triple=_triple)
 
 STILLINGER_WEBER = ManyBodyForm(
     name="stillinger_weber",
