@@ -61,7 +61,9 @@ def _on_sphere(edges: Edges, p: Coefficients, options: Options) -> tuple[Point, 
     r = jnp.sqrt(jnp.where(inside, square, 1.0))
     fraction = (r - options["rmin0"]) / (reach - options["rmin0"])
     angle = options["rfac0"] * jnp.pi * fraction
-    s = jnp.sin(angle) / r
+    # Nearer than rmin0 LAMMPS's neighbors stand on the other side of the hypersphere: its energies jump there, and so do these.
+    side = jnp.where(fraction > 0, 1.0, -1.0)
+    s = side * jnp.sin(angle) / r
     weight = p["weight"][edges.neighbor]
     if options["switchflag"]:
         weight = weight * jnp.where(fraction > 0, 0.5 + 0.5 * jnp.cos(jnp.pi * fraction), 1.0)
@@ -69,7 +71,7 @@ def _on_sphere(edges: Edges, p: Coefficients, options: Options) -> tuple[Point, 
         center, half = (_mean(p[name]).reshape(-1)[pair] for name in ("sinner", "dinner"))
         ramp = jnp.clip((r - center) / half, -1.0, 1.0)
         weight = weight * 0.5 * (1.0 + jnp.sin(0.5 * jnp.pi * ramp))
-    return Point(jnp.cos(angle), s * x, s * y, s * z), jnp.where(inside, weight, 0.0)
+    return Point(side * jnp.cos(angle), s * x, s * y, s * z), jnp.where(inside, weight, 0.0)
 
 
 def _own(edges: Edges, p: Coefficients, options: Options) -> list[jax.Array]:
@@ -122,10 +124,10 @@ def pair_range(p: Coefficients, options: Options) -> jax.Array:
 
 
 def kinks(p: Coefficients, options: Options) -> tuple[jax.Array, ...]:
-    """Where the curvature of a neighbor's weight jumps, shape=(s, s) each [Å]."""
+    """Where the curvature of what a neighbor adds jumps, shape=(s, s) each [Å]."""
     reach = pair_range(p, options)
     found = [reach]
-    if options["switchflag"] and options["rmin0"] > 0:
+    if options["rmin0"] > 0:
         found.append(jnp.full_like(reach, options["rmin0"]))
     if options["switchinnerflag"]:
         found += [_mean(p["sinner"]) - _mean(p["dinner"]), _mean(p["sinner"]) + _mean(p["dinner"])]

@@ -69,15 +69,29 @@ def test_components_are_sums_with_clebsch_gordan_coefficients(degree: int) -> No
 
 
 @pytest.mark.parametrize("degree", [0, 3, 8, 14])
-def test_harmonics_obey_the_addition_theorem_and_points_integrate(degree: int) -> None:
+def test_each_part_of_one_neighbor_is_normalized(degree: int) -> None:
     space, q = expansion(degree), unit_quaternions(3, 3)
     assert math.isclose(space.weights.sum(), 1.0, rel_tol=1e-13)
     found = moments(Point(*(jnp.asarray(part)[:, None] for part in q)), jnp.ones((3, 1)), degree)
-    for n, (part, pole) in enumerate(zip(space.parts(found), space.pole, strict=True)):
-        # U_n is orthonormal to itself over the rotations, and U_n(1) = n + 1.
+    # U_n has the square norm 1 over the rotations.
+    for part, pole in zip(space.parts(found), space.pole, strict=True):
         assert np.allclose(space.weights @ np.asarray(part) ** 2, 1.0, rtol=1e-11)
         assert math.isclose(float(space.weights @ pole**2), 1.0, rel_tol=1e-11)
         assert part.shape == (len(space.weights), 3)
+
+
+def test_each_part_is_a_chebyshev_polynomial_of_the_angle_to_the_neighbor() -> None:
+    degree, space, q = 5, expansion(5), unit_quaternions(2, 8)
+    found = moments(Point(*(jnp.asarray(part)[:, None] for part in q)), jnp.ones((2, 1)), degree)
+    # The pole sees a point under the angle whose cosine is q0, and U_1 = 2 cos ω tells it.
+    cosine = 0.5 * np.asarray(space.pole[1])
+    for n, pole in enumerate(space.pole):
+        assert np.allclose(pole * np.sqrt(1.0 - cosine**2), np.sin((n + 1) * np.arccos(cosine)), atol=1e-12)
+    # Reproduction: ∫ U_n(cos ω(q, q1)) U_n(cos ω(q, q2)) dq = U_n(cos ω(q1, q2))/(n + 1).
+    between = np.arccos(q[:, 0] @ q[:, 1])
+    for n, part in enumerate(space.parts(found)):
+        wanted = np.sin((n + 1) * between) / np.sin(between) / (n + 1)
+        assert np.allclose(space.weights @ (np.asarray(part[:, 0]) * np.asarray(part[:, 1])), wanted, atol=1e-12)
 
 
 def test_a_bispectrum_is_the_same_after_rotations_of_either_side() -> None:
