@@ -13,6 +13,7 @@ from small_systems import FORCE_FIELDS
 
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields import ForceField, read_force_field
+from md_sensitivity.forcefields.lammps_triplets import COLUMNS
 from md_sensitivity.forcefields.toml_spans import spans_of
 from md_sensitivity.reports.force_field import write_force_field
 
@@ -54,6 +55,15 @@ bounds = [
 value = 2.6
 """
 FILES = {"x.sw": SW, "x.eam.alloy": SETFL, "x.eam": FUNCFL, "x.toml": TOML}
+_NUMBERS = {"m": 3, "beta": 3, "h": -0.3, "costheta0": -0.3, "lambda3": 0.0, "tol": 0, "r0": 1.5, "R": 2.5, "D": 0.2}
+FILES |= {   # two entries for each, over several lines
+    f"x{suffix}": "# UNITS: metal\n"
+    + "".join(
+        f"Si {other} {other}  " + "\n ".join(str(_NUMBERS.get(name, 1.0 + 0.1 * place)) for place, name in enumerate(COLUMNS[style])) + "\n"
+        for other in ("Si", "C")
+    )
+    for suffix, style in ((".tersoff", "tersoff"), (".tersoff.mod", "tersoff_mod"), (".tersoff.modc", "tersoff_modc"), (".edip", "edip"))
+}
 Reader = Callable[[str, str], ForceField]
 
 
