@@ -52,12 +52,13 @@ def _load() -> type:
 class Lammps:
     """One LAMMPS instance that holds one crystal."""
 
-    def __init__(self, made: Crystal, skin: float, log: Path) -> None:
+    def __init__(self, made: Crystal, skin: float, log: Path, pair: tuple[str, ...]) -> None:
         """Make the box and its atoms.
 
         Args:
             skin: what neighbor lists reach beyond the cutoff [Å].
             log: where LAMMPS writes its own timings.
+            pair: commands of the potential; empty for the Lennard-Jones potential of the crystal.
         """
         self.made, self._log = made, log
         self._lmp: Any = _load()(cmdargs=["-log", str(log), "-screen", "none", "-nocite"])
@@ -70,7 +71,7 @@ class Lammps:
         if count != made.size:
             raise RuntimeError(f"LAMMPS took {count} of {made.size} atoms")
         self.command(f"neighbor {skin!r} bin", "neigh_modify every 1 delay 0 check yes", "newton on")
-        self.command(f"pair_style lj/cut {CUTOFF!r}", "pair_modify shift yes")
+        self.command(*(pair or (f"pair_style lj/cut {CUTOFF!r}", "pair_modify shift yes")))
         self.set_parameters(made.sigma, made.epsilon)
         self.command("thermo_style custom step pe", "thermo_modify norm no format float %.17g", "min_modify norm inf")
 
@@ -124,10 +125,10 @@ class Lammps:
 
 
 @contextlib.contextmanager
-def lammps(made: Crystal, skin: float) -> Iterator[Lammps]:
+def lammps(made: Crystal, skin: float, pair: tuple[str, ...] = ()) -> Iterator[Lammps]:
     """A LAMMPS instance, ended afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        peer = Lammps(made, skin, Path(folder) / "log.lammps")
+        peer = Lammps(made, skin, Path(folder) / "log.lammps", pair)
         try:
             yield peer
         finally:

@@ -16,7 +16,7 @@ from md_sensitivity.analysis.parameters import select_parameters
 from md_sensitivity.compilation import program
 from md_sensitivity.curvature.operators import choose_hessian
 from md_sensitivity.curvature.products import gradient
-from md_sensitivity.forcefields import ParameterRow, parse_native
+from md_sensitivity.forcefields import ForceField, ParameterRow, parse_native
 from md_sensitivity.implicit import Response, equilibrium_jacobian, equilibrium_vjp
 from md_sensitivity.implicit.equilibrium import streams
 from md_sensitivity.minimization import MINIMIZERS, Equilibrium, minimize
@@ -51,8 +51,8 @@ class Bound:
     directions: Tree
 
 
-def bind(made: Crystal) -> Bound:
-    """The crystal as a system."""
+def bind(made: Crystal, force_field: ForceField | None = None) -> Bound:
+    """The crystal as a system, with its own Lennard-Jones potential where no force field is given."""
     n = made.size
     numbers = np.full(n, 18)
     structure = validated(
@@ -67,7 +67,7 @@ def bind(made: Crystal) -> Bound:
             fixed=np.zeros((n, 3), dtype=bool),
         )
     )
-    force_field = parse_native(force_field_text(made), "benchmark")
+    force_field = force_field or parse_native(force_field_text(made), "benchmark")
     system = build_system(structure, force_field)
     chosen = select_parameters(force_field, structure, ())
     return Bound(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.cases.all_parameters import ALL_PARAMETERS
 from benchmarks.cases.differences import DIFFERENCES
 from benchmarks.cases.fit_step import FIT_STEP
-from benchmarks.cases.force import FORCE_JAX_MD, FORCE_LAMMPS
+from benchmarks.cases.force import FORCE_JAX_MD, FORCE_LAMMPS, FORCE_MATERIALS
 from benchmarks.cases.gpu import GPU
 from benchmarks.cases.growth import GROWTH
 from benchmarks.cases.hessian import HESSIAN
@@ -18,6 +18,7 @@ CASES: dict[str, Case] = {
     case.name: case
     for case in (
         FORCE_LAMMPS,
+        FORCE_MATERIALS,
         FORCE_JAX_MD,
         HESSIAN,
         ALL_PARAMETERS,

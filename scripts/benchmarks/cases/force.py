@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks import jax_md_peer, lammps_peer, ours
+from benchmarks.materials import MATERIALS
 from benchmarks.measure import Measure, compared, skipped
 from benchmarks.run import Case, Run, within
 from benchmarks.systems import ALLOY, ARGON, MIDDLE, SMALL, crystal
 from benchmarks.timing import Sample, alternate, many
+from md_sensitivity.forcefields import read_force_field
+from md_sensitivity.system import SKIN
 
 AT_MOST_LAMMPS, AT_LEAST_JAX_MD = 1.5, 5.0
 SAME_FORCE = 1e-9
@@ -63,6 +66,33 @@ def _one_against_lammps(run: Run, key: str, size: int, limit: float | None, note
     )
 
 
+def of_materials(run: Run) -> Iterator[Measure]:
+    """∂E/∂x of many-body potentials, read from the same files, against the time that LAMMPS's own clock gives to the pair style."""
+    for material in MATERIALS:
+        made = material.crystal()
+        key = f"force-materials/{material.name}"
+        if "lammps" in run.missing:
+            yield skipped(key, "ours / LAMMPS", run.missing["lammps"], material.limit)
+            continue
+        run.say(f"  {key}")
+        bound = ours.bind(made, read_force_field(material.force_field))
+        with lammps_peer.lammps(made, SKIN * material.reach, material.commands()) as peer:
+            agreement = _agreement(-np.asarray(ours.force(bound)()), peer.forces())
+            sides: dict[str, Sample] = {"ours": many(ours.force(bound)), "LAMMPS": lambda peer=peer: peer.pair_time(10)[0]}
+            times = alternate(sides, run.repetitions, run.say)
+        best = {name: 1e9 * min(found) / made.size for name, found in times.items()}
+        yield compared(
+            key,
+            "ours / LAMMPS",
+            ours=times["ours"],
+            peer=times["LAMMPS"],
+            limit=material.limit,
+            note=f"{made.size} atoms; ours {best['ours']:.0f}, LAMMPS {best['LAMMPS']:.0f} ns per atom at best",
+            fault="" if agreement <= SAME_FORCE else f"the two compute different forces (relative difference {agreement:.1e})",
+            details={"force_difference": agreement},
+        )
+
+
 def against_jax_md(run: Run) -> Iterator[Measure]:
     """∂E/∂x alone against the faster of jax-md's formats, which is found in the same run."""
     for size in run.sizes_of((SMALL, MIDDLE)):
@@ -90,5 +120,6 @@ def against_jax_md(run: Run) -> Iterator[Measure]:
         )
 
 
+FORCE_MATERIALS = Case(name="force-materials", description="forces of many-body potentials against serial LAMMPS", measure=of_materials)
 FORCE_LAMMPS = Case(name="force-lammps", description="one force evaluation against serial LAMMPS", measure=against_lammps)
 FORCE_JAX_MD = Case(name="force-jax-md", description="one force evaluation against the best list of jax-md", measure=against_jax_md)
