@@ -126,11 +126,11 @@ STILLINGER_WEBER = {"epsilon": 2.1, "sigma": 2.0, "a": 1.85, "lambda": 21.0, "ga
     "p": 4.0,
     "q": 0.3,
 }
-BOND = {"lambda2": 1.35, "B": 95.0, "R": 3.2, "D": 0.25, "lambda1": 3.2, "A": 3200.0}
+BOND = {"lambda2": 1.35, "B": 95.0, "R": 2.84, "D": 0.3, "lambda1": 3.2, "A": 3200.0}
 TERSOFF = {"gamma": 0.9, "lambda3": 1.1, "c": 4.8, "d": 2.0, "costheta0": -0.2, "n": 1.3, "beta": 0.34} | BOND
 TERSOFF_MOD = {"alpha": 1.7, "h": -0.36, "eta": 1.2, "beta_ters": 1.1} | BOND
 TERSOFF_MOD |= {"n": 0.94, "c1": 0.2, "c2": 7.0, "c3": 10.0, "c4": 0.9, "c5": 2.6}
-VASHISHTA = {"H": 450.0, "eta": 7.5, "Zi": 0.9, "Zj": -0.8, "lambda1": 4.4, "D": 7.8, "lambda4": 3.0, "W": 60.0, "rc": 3.35, "B": 5.0} | {
+VASHISHTA = {"H": 450.0, "eta": 7.5, "Zi": 0.9, "Zj": -0.8, "lambda1": 4.4, "D": 7.8, "lambda4": 3.0, "W": 60.0, "rc": 3.25, "B": 5.0} | {
     "gamma": 0.9,
     "r0": 3.1,
     "C": 3.0,

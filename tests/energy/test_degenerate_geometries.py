@@ -17,7 +17,7 @@ from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import PairForm
 
 SEPARATION = {
-    "soft_sphere": 3.0, "stillinger_weber": 3.7, "tersoff": 3.45, "tersoff_mod": 3.45, "tersoff_modc": 3.45, "vashishta": 3.35, "edip": 3.3,
+    "soft_sphere": 3.0, "stillinger_weber": 3.7, "tersoff": 3.14, "tersoff_mod": 3.14, "tersoff_modc": 3.14, "vashishta": 3.25, "edip": 3.3,
 }  # fmt: skip
 """Where the range of A-A (or contact) ends, for forms with a range of their own."""
 
