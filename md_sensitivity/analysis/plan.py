@@ -10,7 +10,7 @@ from md_sensitivity.curvature.lattice import lattice_sites
 from md_sensitivity.curvature.operators import SHARE_OF_MEMORY
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.footprint import Size, memory, peak
-from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm
 from md_sensitivity.sharding import memories
 from md_sensitivity.stored import BYTES_PER_ENTRY
 from md_sensitivity.system import System
@@ -54,10 +54,11 @@ def size_of(system: System, solves: int, solver: str = "auto") -> Size:
         table = term.neighbors.index
         index = np.asarray(term.neighbors.index)  # on the host: each eager operation would be compiled
         pairs += int(np.count_nonzero(index != np.arange(len(index))[:, None]))
-        if isinstance(term.form, PairForm):
-            entries += table.size
-        else:
+        if isinstance(term.form, ManyBodyForm):
             edges += table.size
+        else:
+            # Densities are stored beside the blocks of pairs, and as large.
+            entries += table.size * (2 if isinstance(term.form, EmbeddedForm) else 1)
     coordinates = 3 * len(system.positions)
     dense = coordinates <= DENSE_LIMIT or solver == "dense"
     shares = memories(system.mesh)
