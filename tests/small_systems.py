@@ -6,13 +6,14 @@ than every cutoff.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from md_sensitivity.forcefields import ForceField, parse_native
 from md_sensitivity.structures.validate import validated
@@ -201,6 +202,15 @@ LOOSE = ("yukawa", "zbl", "inverse_power", "coulomb_dsf", "coulomb_wolf")
 def held(potential: str) -> str:
     """A force field with the potential that has minima."""
     return FORCE_FIELDS[potential] + (GLUE if potential in LOOSE else "")
+
+
+AT_ONCE = ("lennard_jones", "soft_sphere", "coulomb_dsf", "gupta", "eam_fs", "stillinger_weber", "tersoff")
+"""Potentials of each kind: of pairs with and without an end of their own, with charges, embedded, tabulated, with angles, with bonds."""
+
+
+def sampled(names: Iterable[str]) -> list[Any]:
+    """Names of potentials for expensive tests: one of each kind in each run of the tests, the others with `-m slow`."""
+    return [name if name in AT_ONCE else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def mixed(mixing: str, truncation: str = "switch", more: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from small_systems import FORCE_FIELDS, build, close, cluster, crystal, force_field, gradient, structure, theta_gradient, value
+from small_systems import FORCE_FIELDS, build, close, cluster, crystal, force_field, gradient, sampled, structure, theta_gradient, value
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import ForceField
@@ -107,7 +107,7 @@ def converted(potential: str, units: UnitSystem) -> str:
     return f'units = "{units.name}"\n' + "\n".join(lines)
 
 
-@pytest.mark.parametrize("potential", POTENTIALS)
+@pytest.mark.parametrize("potential", sampled(POTENTIALS))
 @pytest.mark.parametrize("units", [REAL, GROMACS, REDUCED], ids=lambda units: units.name)
 def test_the_same_physics_in_other_units_has_the_same_energy_and_derivatives(potential: str, units: UnitSystem) -> None:
     if units.reduced and potential not in RELATIVE:
