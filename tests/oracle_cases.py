@@ -17,7 +17,8 @@ from md_sensitivity.types import Structure
 
 ROOT = Path(__file__).parent / "oracles"
 _AT_ONCE = {
-    "argon_vacancy", "argon_vacancy_force_shift", "born_plus_coulomb_salt", "buckingham_cluster", "eam_alloy_copper_nickel", "gupta_cluster",
+    "argon_vacancy", "argon_vacancy_force_shift", "born_plus_coulomb_salt", "buckingham_cluster", "eam_alloy_copper_nickel",
+    "gupta_cluster",
     "lj_binary_force_shift", "lj_binary_switch", "morse_binary", "silicon_interstitial", "soft_sphere_packing", "soft_sphere_rattlers",
     "snap_quadratic_copper", "sw_gallium_nitride", "tersoff_silicon_carbide",
 }  # fmt: skip
@@ -38,9 +39,8 @@ def _static() -> list[Any]:
 
 
 STATIC = _static()
-RELAXED = [
-    name if name in _AT_ONCE else pytest.param(name, marks=pytest.mark.slow) for name in sorted(path.name for path in (ROOT / "relaxed").iterdir())
-]
+_MINIMA = sorted(path.name for path in (ROOT / "relaxed").iterdir())
+RELAXED = [name if name in _AT_ONCE else pytest.param(name, marks=pytest.mark.slow) for name in _MINIMA]
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def changed(text: str, seed: int) -> tuple[str, Any]:
     return native_toml(field.with_parameters(theta)), theta
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", [*sampled(FORCE_FIELDS), *LENNARD_JONES])
 def test_other_values_given_to_an_old_system_are_those_of_a_rebuilt_one(name: str) -> None:
     old, x, _ = build(TEXTS[name], crystal())
     text, theta = changed(TEXTS[name], 3)
