@@ -36,6 +36,17 @@ TITLES: Mapping[str, str] = {
 """Style → what its files are called."""
 
 
+_REPULSION = ("A", "lambda1", "R", "D")
+OF_PAIRS: Mapping[str, tuple[str, ...]] = {
+    "stillinger_weber": ("epsilon", "sigma", "a", "A", "B", "p", "q"),
+    "tersoff": _REPULSION,
+    "tersoff_mod": _REPULSION,
+    "tersoff_modc": _REPULSION,
+    "vashishta": ("H", "eta", "lambda1", "D", "lambda4", "W", "rc"),
+}
+"""Style → numbers of the energy of a pair i j, which LAMMPS reads from (i, j, j) or from (j, i, i), as the numbers of the atoms want it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TripletFile:
     """Content of a file of element triples.
@@ -53,8 +64,9 @@ def parse_triplets(text: str, source: str, style: str) -> TripletFile:
     """Entries of a file for a style; each has three elements and its numbers, which may run over several lines.
 
     Raises:
-        InputError: where an entry is incomplete, no number, or given twice; or uses `tol` of Stillinger–Weber files, which shortens the
-            range in a way that depends on the other parameters and is not represented here.
+        InputError: where an entry is incomplete, no number, or given twice; where two entries contradict each other about a pair, so that
+            LAMMPS's energy depends on the order of atoms; or where an entry uses `tol` of Stillinger–Weber files, which shortens the range
+            in a way that depends on the other parameters and is not represented here.
     """
     columns = COLUMNS[style]
     size = 3 + len(columns)
@@ -64,6 +76,7 @@ def parse_triplets(text: str, source: str, style: str) -> TripletFile:
     if not words:
         raise InputError(f"{source}: no {TITLES[style]} entry in this file")
     entries: dict[TypeTuple, dict[str, float]] = {}
+    places: dict[TypeTuple, str] = {}
     for start in range(0, len(words), size):
         entry = words[start : start + size]
         where = f"{source}, line {entry[0][1]}"
@@ -78,8 +91,26 @@ def parse_triplets(text: str, source: str, style: str) -> TripletFile:
             name: _number(word, f"{source}, line {line}: {name} of {shortened(' '.join(types))}")
             for name, (word, line) in zip(columns, entry[3:], strict=True)
         }
+        places[types] = where
         entries[types] = _without_tolerance(values, f"{where}: tol of {shortened(' '.join(types))}")
+    _require_one_energy_of_pairs(entries, places, OF_PAIRS.get(style, ()))
     return TripletFile(units=units_of(text), entries=entries)
+
+
+def _require_one_energy_of_pairs(
+    entries: Mapping[TypeTuple, Mapping[str, float]], places: Mapping[TypeTuple, str], names: tuple[str, ...]
+) -> None:
+    for (one, other, third), values in entries.items():
+        back = entries.get((other, one, one))
+        if one == other or other != third or back is None:
+            continue
+        for name in names:
+            if values[name] != back[name]:
+                raise InputError(
+                    f"{places[one, other, other]}: {name} of {shortened(f'{one} {other} {other}')} is {values[name]!r}, and of "
+                    f"{shortened(f'{other} {one} {one}')} {back[name]!r}; both speak of the same pair, and LAMMPS takes one or the other by "
+                    "the order of atoms: make them equal"
+                )
 
 
 def _without_tolerance(values: dict[str, float], where: str) -> dict[str, float]:

@@ -161,6 +161,10 @@ SW = {
     "an entry given twice": (SI + SI, "line 2: a second entry for Si Si Si"),
     "infinity": (SI.replace("21.0", "inf"), "lambda = inf is not finite"),
     "σ < 0": (SI.replace("2.0951", "-2.0951"), "sigma = -2.0951: must be > 0"),
+    "two answers for one pair": (
+        SI.replace("Si Si Si", "Si C C") + SI.replace("Si Si Si", "C Si Si").replace("2.0951", "2.0952"),
+        "line 1: sigma of Si C C is 2.0951, and of C Si Si 2.0952; both speak of the same pair",
+    ),
     "comments alone": ("# nothing\n\n", "no Stillinger-Weber entry"),
 }
 
