@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from md_sensitivity.analysis.sensitivity import sensitivity
     from md_sensitivity.fitting import Fit, Target, fit
     from md_sensitivity.forcefields import ForceField, read_force_field
+    from md_sensitivity.forcefields.models import model_force_field, model_parameters
     from md_sensitivity.implicit import (
         equilibrium_jacobian,
         equilibrium_jvp,
@@ -47,6 +48,8 @@ __all__ = [
     "read_force_field",
     "write_force_field",
     "ForceField",
+    "model_force_field",
+    "model_parameters",
     "build_system",
     "energy_function",
     "minimize",
@@ -71,6 +74,7 @@ _HOMES = {
     "structures": ("read_structure",),
     "types": ("Structure",),
     "forcefields": ("read_force_field", "ForceField"),
+    "forcefields.models": ("model_force_field", "model_parameters"),
     "system": ("build_system", "energy_function"),
     "minimization": ("minimize",),
     "analysis.sensitivity": ("sensitivity",),

@@ -8,7 +8,7 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.data import ForceField, Term, join_types
-from md_sensitivity.potentials.base import ManyBodyForm, types_of
+from md_sensitivity.potentials.base import ManyBodyForm, WholeForm, types_of
 from md_sensitivity.types import Structure
 
 
@@ -19,7 +19,7 @@ def row_tables(term: Term, species: tuple[str, ...]) -> tuple[dict[str, np.ndarr
     specs = {spec.name: spec for spec in term.form.parameters}
     for name, tuples in term.rows.items():
         order = types_of(specs[name], term.form)
-        symmetric = not isinstance(term.form, ManyBodyForm) and order == 2 and not specs[name].ordered
+        symmetric = not isinstance(term.form, ManyBodyForm | WholeForm) and order == 2 and not specs[name].ordered
         index: dict[tuple[str, ...], int] = {}
         for row, types in enumerate(tuples):
             full = types * order if len(types) == 1 else types
@@ -49,7 +49,7 @@ def require_parameters(force_field: ForceField, structure: Structure, species: t
             tuple(species[i] for i in place) for table in rows.values() for place in np.argwhere(table < 0)
         }
         absent = {types for types in absent if term.acts(types, species)}
-        if not isinstance(term.form, ManyBodyForm):
+        if not isinstance(term.form, ManyBodyForm | WholeForm):
             absent = {min(types, types[::-1]) for types in absent}
         missing += [f"{term.label}.{join_types(types)}" for types in sorted(absent)]
     if missing:

@@ -4,7 +4,7 @@ Each form is a function of edge vectors r_ij = x_j − x_i + image. The energy c
 respect to positions is *gathered* over the full neighbor table (for pair and embedded forms −2 Σ_j g_ij; for many-body forms
 Σ_j (g_ji − g_ij) through the table of opposite entries), where g is the gradient with respect to edges, which is local. Hessian
 products and mixed derivatives are derivatives of that gather and hold no scatter. Strain derivatives are Σ g ⊗ r. The sums themselves
-are in `kernels.py`.
+are in `kernels.py`. Forms of all atoms at once are differentiated as they stand (`whole.py`).
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ from md_sensitivity.kernels import (
     squares,
 )
 from md_sensitivity.neighbors import NeighborTable, displacement
-from md_sensitivity.potentials.base import Coefficients, EmbeddedForm, Form, ManyBodyForm, PairForm, natural_end
+from md_sensitivity.potentials.base import Coefficients, EmbeddedForm, Form, ManyBodyForm, PairForm, WholeForm, natural_end
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
+from md_sensitivity.whole import whole_energy, whole_gradient, whole_strain
 
 Theta = Any
 
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["rows", "own", "scale", "constants", "cutoff", "switch_from", "atoms", "neighbors"],
+    data_fields=["rows", "own", "scale", "constants", "cutoff", "switch_from", "atoms", "neighbors", "cell"],
     meta_fields=["form", "label", "truncation", "mixing", "options"],
 )
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class BoundTerm:
             shape=(s, s), 0 where the term does not act on a pair.
         switch_from: [Å], of the same shape; equal to the cutoff where nothing is switched.
         atoms: how many rows are atoms, the first ones; the others pad the arrays, and have no energy.
+        cell: rows are lattice vectors, shape=(3, 3) [Å]; None for forms of edges, which do not need it.
     """
 
     form: Form
@@ -74,6 +76,7 @@ class BoundTerm:
     switch_from: jax.Array
     atoms: jax.Array
     neighbors: NeighborTable
+    cell: jax.Array | None = None
 
 
 def coefficients(term: BoundTerm, theta: Theta) -> dict[str, jax.Array]:
@@ -98,7 +101,7 @@ def coefficients(term: BoundTerm, theta: Theta) -> dict[str, jax.Array]:
 def tables(term: BoundTerm, theta: Theta) -> Any:
     """What a form reads of θ: tables of types made of the parameters, as its `tables` says, or the parameters themselves."""
     found, form = coefficients(term, theta), term.form
-    if isinstance(form, ManyBodyForm) or form.tables is None:
+    if isinstance(form, ManyBodyForm | WholeForm) or form.tables is None:
         return found
     return form.tables(found, dict(term.options))
 
@@ -106,7 +109,7 @@ def tables(term: BoundTerm, theta: Theta) -> Any:
 def pair_range(term: BoundTerm, table: Any) -> jax.Array:
     """Distance within which a pair of types interacts, shape=(s, s) [Å]; 0 where it does not interact at all."""
     form, options = term.form, dict(term.options)
-    if isinstance(form, ManyBodyForm):
+    if isinstance(form, ManyBodyForm | WholeForm):
         return jnp.where(term.cutoff > 0, form.pair_range(table, options), 0.0)
     pairs = _pairs(form, table)
     ends = term.cutoff if form.natural_range is None else form.natural_range(pairs, options)
@@ -181,6 +184,8 @@ def _raw_energy(x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tup
             total = total + pair_energy(term, table, rows, space) + _self_energies(term, term.form, theta, kinds)
         elif isinstance(term.form, EmbeddedForm):
             total = total + jnp.sum(embedded_energy(term, table, rows, space)[0])
+        elif isinstance(term.form, WholeForm):
+            total = total + whole_energy(term, term.form, table, kinds, x, strain)
         else:
             total = total + many_body_energy(term, term.form, table, rows, space)
     return total
@@ -225,6 +230,8 @@ def energy_and_gradient(
             part = part + _self_energies(term, term.form, theta, kinds)
         elif isinstance(term.form, EmbeddedForm):
             part, gradient = embedded_gradient(term, table, rows, space)
+        elif isinstance(term.form, WholeForm):
+            part, gradient = whole_gradient(term, term.form, table, kinds, x, strain)
         else:
             part, gradient = many_body_gradient(term, term.form, table, rows, space)
         energy, by_position = energy + part, by_position + gradient[: x.shape[0]]
@@ -246,6 +253,8 @@ def strain_gradient(
             total = total + pair_strain(term, table, rows, space)
         elif isinstance(term.form, EmbeddedForm):
             total = total + embedded_strain(term, table, rows, space)
+        elif isinstance(term.form, WholeForm):
+            total = total + whole_strain(term, term.form, table, kinds, x, strain)
         else:
             total = total + many_body_strain(term, term.form, table, rows, space)
     return total

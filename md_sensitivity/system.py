@@ -31,7 +31,7 @@ from md_sensitivity.interactions import (
     total_energy,
 )
 from md_sensitivity.neighbors import build_table, complete_cell, on_device, padded_size
-from md_sensitivity.potentials.base import COULOMB, ManyBodyForm, PairForm, natural_end
+from md_sensitivity.potentials.base import COULOMB, ManyBodyForm, PairForm, WholeForm, natural_end
 from md_sensitivity.sharding import memories, mesh_of
 from md_sensitivity.stored import StoredHessian, storable, stored_hessian
 from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, narrowed, shared_by, with_neighbors, without_contacts
@@ -275,7 +275,8 @@ def build_system(
         dimensions: 3, or 2 to freeze z.
         fixed: further frozen atoms, boolean of shape=(n,).
         padded: add frozen atoms without mass or interactions after those of the structure, up to a size that many structures share, so
-            that they share compiled programs; all arrays of the system, and positions x, then have that larger size.
+            that they share compiled programs; all arrays of the system, and positions x, then have that larger size. Nothing is
+            added where a foreign model sees all atoms at once.
         devices: of this process, to split a large system over: each holds the neighbors of an equal part of the atoms
             (docs/several_devices.md). None for the default device.
 
@@ -313,7 +314,7 @@ def build_system(
         species=species,
         units=force_field.units,
     )
-    if padded:
+    if padded and not any(isinstance(term.form, WholeForm) for term in force_field.terms):
         system = _padded(system)
     mesh = mesh_of(devices)
     terms = tuple(_bind(term, force_field, structure, system, mesh) for term in force_field.terms if _occurs(term, species))
@@ -388,6 +389,7 @@ def _bind(term: Term, force_field: ForceField, structure: Structure, system: Sys
         switch_from=starts,  # type: ignore[arg-type]
         atoms=np.int32(len(system.positions) if system.atoms is None else system.atoms),  # type: ignore[arg-type]
         neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
+        cell=system.cell if isinstance(term.form, WholeForm) else None,
     )
     reach = float(range_of(bound, force_field.parameters))
     require_feasible_range(structure, cell, pbc, reach, f"{where_of(force_field)}: potential {term.label!r}", shares=memories(mesh))

@@ -8,7 +8,7 @@ from typing import Any
 
 from md_sensitivity.forcefields.relations import NO_RELATIONS, Relations
 from md_sensitivity.forcefields.table import ParameterRow, Parameters, ParameterTable, TypeTuple, join_types, split_types
-from md_sensitivity.potentials.base import Form, ParameterSpec
+from md_sensitivity.potentials.base import Form, ParameterSpec, is_foreign
 from md_sensitivity.units import UnitSystem
 
 __all__ = ["ForceField", "ParameterRow", "ParameterTable", "Parameters", "Term", "TypeTuple", "join_types", "split_types"]
@@ -87,7 +87,13 @@ class ForceField:
     def species(self) -> frozenset[str]:
         """All type names that it knows."""
         tuples = [*(block.types for block in self.table.blocks), *(pair for term in self.terms for pair in term.cutoffs)]
+        tuples += [types for term in self.terms for name in term.constants for types in term.rows[name]]
         return frozenset(name for types in tuples for name in types)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether a function of the user's is part of it, which no file can name."""
+        return any(is_foreign(term.form) for term in self.terms)
 
     def with_parameters(self, parameters: Parameters) -> ForceField:
         """The same force field with other values; those that follow others are computed from these."""

@@ -94,6 +94,7 @@ class ParameterBlock:
         std: NaN where the file gives none.
         fixed: booleans.
         series: whether it is one.
+        separator: what stands between its name and the number.
         follows: number within the block → expression of other parameters.
     """
 
@@ -108,6 +109,7 @@ class ParameterBlock:
     std: np.ndarray
     fixed: np.ndarray
     series: bool = False
+    separator: str = ""
     follows: Mapping[int, str] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
@@ -119,7 +121,7 @@ class ParameterBlock:
     @cached_property
     def prefix(self) -> str:
         """The name of the row, or what all names of the series begin with."""
-        return ".".join((self.label, *([join_types(self.types)] if self.types else []), self.leaf))
+        return ".".join((self.label, *([join_types(self.types)] if self.types else []), self.leaf)) + self.separator
 
     def name(self, k: int) -> str:
         """Full name of the k-th number."""
@@ -131,7 +133,7 @@ class ParameterBlock:
         return ParameterRow(
             label=self.label,
             types=self.types,
-            parameter=f"{self.leaf}{k}" if self.series else self.leaf,
+            parameter=f"{self.leaf}{self.separator}{k}" if self.series else self.leaf,
             leaf=self.leaf,
             index=self.start + k,
             value=float(self.values[k]),

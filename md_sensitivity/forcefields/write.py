@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from md_sensitivity.errors import UsageError
 from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.expressions import Call, parse
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types
@@ -15,7 +16,16 @@ from md_sensitivity.potentials.base import ParameterSpec
 
 
 def native_toml(force_field: ForceField) -> str:
-    """The force field with its present values as a native TOML document; values of potential files are written out."""
+    """The force field with its present values as a native TOML document; values of potential files are written out.
+
+    Raises:
+        UsageError: where it holds a foreign model.
+    """
+    if force_field.foreign:
+        raise UsageError(
+            f"{force_field.name}: no force-field file can hold a foreign model, which is a function; keep its parameters, "
+            "mds.model_parameters(force_field), as arrays"
+        )
     lines = [f"name = {toml_text(force_field.name)}"]
     if force_field.reference:
         lines.append(f"reference = {toml_text(force_field.reference)}")

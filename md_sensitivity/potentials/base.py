@@ -1,9 +1,9 @@
 """What a potential is: a frozen description of parameters and options, and pure functions of distances or edges.
 
-Three kinds of form exist. A `PairForm` is a scalar energy φ(r; p), from which the package derives everything else. An `EmbeddedForm`
+Four kinds of form exist. A `PairForm` is a scalar energy φ(r; p), from which the package derives everything else. An `EmbeddedForm`
 adds a function of the density that the neighbors of an atom give. A `ManyBodyForm` gives the energy of each atom from the edge vectors
-to its neighbors. All are functions of edges only, so that forces, stresses and all mixed derivatives follow from one rule
-(md_sensitivity/interactions.py).
+to its neighbors. All three are functions of edges only, so that forces, stresses and all mixed derivatives follow from one rule
+(md_sensitivity/interactions.py). A `WholeForm` is any function of all atoms at once, such as a network that passes messages.
 
 Forms work in Å and eV; θ is converted before it reaches them.
 """
@@ -266,6 +266,7 @@ class ManyBodyForm:
             axis.
         pair_range: (p, options) → shape=(s, s), distance beyond which a pair of types does not interact.
         kinks: (p, options) → distances at which the curvature of the energy jumps, shape=(s, s) each; None where it never does.
+        foreign: whether it is a function of the user's, which no force-field file can name.
     """
 
     name: str
@@ -277,6 +278,7 @@ class ManyBodyForm:
     energy: Callable[[Edges, Coefficients, Options], jax.Array]
     pair_range: Callable[[Coefficients, Options], jax.Array]
     kinks: Callable[[Coefficients, Options], tuple[jax.Array, ...]] | None = None
+    foreign: bool = False
 
     @property
     def contact(self) -> bool:
@@ -289,7 +291,80 @@ class ManyBodyForm:
         return False
 
 
-Form = PairForm | EmbeddedForm | ManyBodyForm
+class Neighbors(NamedTuple):
+    """What a foreign model sees of the surroundings of atoms: all neighbors within its cutoff, each periodic image by itself.
+
+    Lengths are in the unit of the model. Entries that are no pair are masked; their vectors have a finite length, so that any function of
+    them is finite, and is to be masked after.
+
+    Attributes:
+        vectors: from each atom to its neighbor, shape=(n, e, 3).
+        mask: whether an entry is a pair, shape=(n, e).
+        species: number of the neighbor's species in the order that the model was given, shape=(n, e).
+        atom: number of the neighbor among the atoms, that of the atom itself where an entry is no pair, shape=(n, e); None for a model
+            of atomic energies, which sees some atoms at a time.
+    """
+
+    vectors: jax.Array
+    mask: jax.Array
+    species: jax.Array
+    atom: jax.Array | None = None
+
+    @property
+    def senders(self) -> jax.Array:
+        """Neighbors as a flat list of directed pairs, shape=(n·e,), in the order of `vectors.reshape(-1, 3)`."""
+        assert self.atom is not None
+        return self.atom.reshape(-1)
+
+    @property
+    def receivers(self) -> jax.Array:
+        """Centers of the same pairs, shape=(n·e,)."""
+        count, width = self.mask.shape
+        return jnp.repeat(jnp.arange(count), width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeForm:
+    """A function of all atoms at once, differentiated as it stands.
+
+    Attributes:
+        energy: (positions, kinds, cell, neighbors, p) → energy, a scalar; kinds are indices of types, shape=(n,), and the species of
+            `neighbors` are such indices, too. All are strained already; p have shape=(s,) * types, a series one more axis.
+        pair_range: (p, options) → shape=(s, s), distance beyond which two atoms are no neighbors.
+        kinks: (p, options) → distances at which the curvature of the energy jumps, shape=(s, s) each; None where it never does.
+    """
+
+    name: str
+    description: str
+    reference: str
+    parameters: tuple[ParameterSpec, ...]
+    options: tuple[OptionSpec, ...] = ()
+    energy: Callable[[jax.Array, jax.Array, jax.Array, Neighbors, Coefficients], jax.Array]
+    pair_range: Callable[[Coefficients, Options], jax.Array]
+    kinks: Callable[[Coefficients, Options], tuple[jax.Array, ...]] | None = None
+
+    @property
+    def order(self) -> int:
+        """Length of a type tuple: no parameter speaks of types."""
+        return 1
+
+    @property
+    def contact(self) -> bool:
+        """Never a contact potential."""
+        return False
+
+    @property
+    def mixable(self) -> bool:
+        """There is nothing to mix."""
+        return False
+
+    @property
+    def foreign(self) -> bool:
+        """Always a function of the user's."""
+        return True
+
+
+Form = PairForm | EmbeddedForm | ManyBodyForm | WholeForm
 
 
 def types_of(spec: ParameterSpec, form: Form) -> int:
@@ -304,4 +379,9 @@ def default_label(form: Form) -> str:
 
 def natural_end(form: Form) -> bool:
     """Whether a form ends at a distance of its own, so that it takes no cutoff."""
-    return isinstance(form, ManyBodyForm) or form.natural_range is not None
+    return isinstance(form, ManyBodyForm | WholeForm) or form.natural_range is not None
+
+
+def is_foreign(form: Form) -> bool:
+    """Whether a form is a function of the user's, which no force-field file can name."""
+    return isinstance(form, ManyBodyForm | WholeForm) and form.foreign

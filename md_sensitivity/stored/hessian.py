@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from md_sensitivity.blocks import laid_out
 from md_sensitivity.interactions import BoundTerm, tables
-from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm, PairForm
+from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm, PairForm, WholeForm
 from md_sensitivity.sharding import gathered
 from md_sensitivity.stored.densities import DensityBlocks, embedded_blocks
 from md_sensitivity.stored.environments import WIDEST, EnvironmentBlocks, environment_blocks
@@ -90,7 +90,11 @@ class StoredHessian:
 
 def storable(terms: tuple[BoundTerm, ...]) -> bool:
     """Whether all terms are pair or embedded potentials, or many-body potentials with few neighbors in tables that hold no others."""
-    return bool(terms) and all(not isinstance(term.form, ManyBodyForm) or term.neighbors.index.shape[1] <= WIDEST for term in terms)
+    return bool(terms) and all(
+        not isinstance(term.form, ManyBodyForm | WholeForm)
+        or (isinstance(term.form, ManyBodyForm) and term.neighbors.index.shape[1] <= WIDEST)
+        for term in terms
+    )
 
 
 def stored_hessian(terms: tuple[BoundTerm, ...], kinds: jax.Array, free: jax.Array, x: jax.Array, theta: Any) -> StoredHessian:

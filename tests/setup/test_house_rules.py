@@ -21,7 +21,7 @@ ORDER = (
     ("structures",),
     ("potentials",),
     ("forcefields",),
-    ("system", "binding", "collapse", "neighbors", "energy", "blocks", "kernels", "interactions", "stored", "tables", "footprint",
+    ("system", "binding", "collapse", "neighbors", "energy", "blocks", "kernels", "interactions", "stored", "tables", "footprint", "whole",
      "feasibility"),
     ("curvature",),
     ("minimization",),
