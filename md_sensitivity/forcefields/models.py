@@ -93,7 +93,7 @@ def model_parameters(force_field: ForceField, theta: Any = None) -> Any:
     for term in force_field.terms:
         if isinstance(term.form, ManyBodyForm | WholeForm) and isinstance(term.form.energy, Atomic | Whole):
             model, found = term.form.energy.model, given[term.label]
-            return jax.tree.unflatten(model.tree, [found[name].reshape(*found[name].shape[:-1], *shape) for name, shape in model.leaves])
+            return jax.tree.unflatten(model.tree, [found[name].reshape((*found[name].shape[:-1], *shape)) for name, shape in model.leaves])
     raise UsageError(f"{force_field.name}: holds no model; make one with mds.model_force_field")
 
 
