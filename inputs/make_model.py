@@ -24,7 +24,7 @@ import md_sensitivity as mds
 
 HERE = Path(__file__).parent
 CONSTANT = 5.431
-EPOCHS = 60
+EPOCHS = 80
 WIDTHS = (20, 12, 12)
 
 
@@ -83,7 +83,7 @@ def loss(theta: Any, energy: Any, x: jax.Array, goal: jax.Array, slopes: jax.Arr
 
 def fitted(network: mds.ForceField, examples: list[Any]) -> Any:
     """θ after some passes of Adam over all structures, one at a time."""
-    optimizer = optax.adam(optax.cosine_decay_schedule(0.02, EPOCHS * len(examples)))
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(0.005, EPOCHS * len(examples))))
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def step(theta: Any, state: Any, example: Any) -> tuple[Any, Any, jax.Array]:

@@ -18,7 +18,7 @@ import numpy as np
 
 import md_sensitivity as mds
 from md_sensitivity.pipeline import Options, analyze
-from md_sensitivity.reports import print_results, write_result
+from md_sensitivity.reports import write_result
 
 
 def main(folder: Path) -> None:
@@ -32,8 +32,8 @@ def main(folder: Path) -> None:
         write_result(result, folder)
         certificate = result.document.certificate
         print(result.name, result.document.status, "certificate passed:", certificate is not None and certificate.passed)
-    total = np.array([each.total for each in everything.document.observables[2].sensitivities])
-    print("|d distance / d weights| =", np.linalg.norm(total))
+    distance = everything.document.observables[2]
+    print("|d distance / d weights| =", np.linalg.norm(np.asarray(distance.total, dtype=float)), distance.unit)
 
 
 if __name__ == "__main__":
