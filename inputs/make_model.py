@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import jax
-
-jax.config.update("jax_enable_x64", True)
-
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -70,7 +68,7 @@ def start(symmetry_functions: Any, cutoff: float, sets: list[mds.Structure]) -> 
     sums = [jax.grad(bound(field, of), argnums=1)(of.positions, field.parameters)["model"] for of in sets]
     mean, square = (np.sum([each[name] for each in sums], axis=0) / sum(of.size for of in sets) for name in ("sum", "square"))
     rng = np.random.default_rng(0)
-    layers = [{"w": rng.normal(size=(a, b)) / a**0.5, "b": np.zeros(b)} for a, b in zip(WIDTHS, WIDTHS[1:], strict=False)]
+    layers = [{"w": rng.normal(size=(a, b)) / a**0.5, "b": np.zeros(b)} for a, b in pairwise(WIDTHS)]
     layers.append({"w": rng.normal(size=WIDTHS[-1]) / WIDTHS[-1] ** 0.5, "b": np.array(-4.3)})
     return {"inputs": {"shift": mean, "scale": (square - mean**2) ** -0.5}, "layers": layers}
 
@@ -105,6 +103,7 @@ def fitted(network: mds.ForceField, examples: list[Any]) -> Any:
 
 def main(folder: Path) -> None:
     """Fit, and write."""
+    jax.config.update("jax_enable_x64", True)
     sys.path.insert(0, str(HERE / "silicon_model"))
     import model
 

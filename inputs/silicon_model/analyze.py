@@ -10,9 +10,6 @@ import sys
 from pathlib import Path
 
 import jax
-
-jax.config.update("jax_enable_x64", True)
-
 import model
 import numpy as np
 
@@ -23,6 +20,7 @@ from md_sensitivity.reports import write_result
 
 def main(folder: Path) -> None:
     """Both analyses, each with its certificate."""
+    jax.config.update("jax_enable_x64", True)
     structure = mds.read_structure(Path(__file__).with_name("structure.extxyz"))
     network = model.force_field()
     gap = ("energy", "pressure", "distance:0-1")

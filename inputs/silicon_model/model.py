@@ -16,7 +16,7 @@ import numpy as np
 import md_sensitivity as mds
 
 CUTOFF = 4.2  # Å
-CENTERS = jnp.linspace(1.8, 3.9, 8)  # Å, of the radial functions
+CENTERS = np.linspace(1.8, 3.9, 8)  # Å, of the radial functions
 WIDTH = 5.0  # 1/Å²
 ANGLES = tuple((sign, power, decay) for sign in (1.0, -1.0) for power in (1, 2, 4) for decay in (0.02, 0.12))
 
