@@ -74,7 +74,7 @@ def network(seed: int = 0, width: int = 4) -> Any:
     """Parameters of `messages`."""
     rng = np.random.default_rng(seed)
     layer = {"edge": (3, width), "own": (width, width), "shift": (width,)}
-    layers = [{name: 0.5 * rng.normal(size=shape) for name, shape in layer.items()} for _ in range(2)]
+    layers = [{name: 0.15 * rng.normal(size=shape) for name, shape in layer.items()} for _ in range(2)]
     return {"embedding": rng.normal(size=(2, width)), "layers": layers, "last": rng.normal(size=width)}
 
 

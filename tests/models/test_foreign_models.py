@@ -48,19 +48,20 @@ def test_a_network_of_messages_has_right_derivatives(shape: str) -> None:
     energy, x, theta = bound(network_model(), STRUCTURES[shape]())
     v, t = random_like(x, 0), random_like(theta, 1)
     slope = np.asarray(gradient(energy, x, theta))
-    assert inner(slope, v) == pytest.approx(float(difference(lambda h: value(energy, x + h * v, theta), 1e-3)), rel=1e-8)
+    assert inner(slope, v) == pytest.approx(float(difference(lambda h: value(energy, x + h * v, theta), 5e-4)), rel=1e-7)
     assert inner(theta_gradient(energy, x, theta), t) == pytest.approx(
-        float(difference(lambda h: value(energy, x, along(theta, t, h)), 1e-3)), rel=1e-8
+        float(difference(lambda h: value(energy, x, along(theta, t, h)), 5e-4)), rel=1e-7
     )
-    product = difference(lambda h: gradient(energy, x + h * v, theta), 1e-3)
+    product = difference(lambda h: gradient(energy, x + h * v, theta), 5e-4)
     assert np.asarray(hessian_product(energy, x, theta, v)) == pytest.approx(product, abs=1e-7 * np.abs(product).max())
-    cross = difference(lambda h: gradient(energy, x, along(theta, t, h)), 1e-3)
-    assert np.asarray(forward_mixed(energy, x, theta, t)) == pytest.approx(cross, abs=1e-7 * np.abs(cross).max())
-    assert inner(mixed(energy, x, theta, v), t) == pytest.approx(inner(cross, v), rel=1e-7)
+    cross = difference(lambda h: gradient(energy, x, along(theta, t, h)), 5e-4)
+    forward = np.asarray(forward_mixed(energy, x, theta, t))
+    assert forward == pytest.approx(cross, abs=1e-7 * np.abs(cross).max())
+    assert inner(mixed(energy, x, theta, v), t) == pytest.approx(inner(forward, v), rel=1e-10)
     stress = np.asarray(strain_gradient(energy, x, theta, STRAIN))
     e = np.random.default_rng(2).normal(size=(3, 3))
     e = e + e.T
-    assert np.sum(stress * e) == pytest.approx(float(difference(lambda h: strained(energy, x, theta, STRAIN + h * e), 1e-3)), rel=1e-8)
+    assert np.sum(stress * e) == pytest.approx(float(difference(lambda h: strained(energy, x, theta, STRAIN + h * e), 5e-4)), rel=1e-7)
     assert slope.sum(axis=0) == pytest.approx(np.zeros(3), abs=1e-10)
 
 
