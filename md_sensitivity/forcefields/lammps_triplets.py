@@ -108,8 +108,8 @@ def _require_one_energy_of_pairs(
             if values[name] != back[name]:
                 raise InputError(
                     f"{places[one, other, other]}: {name} of {shortened(f'{one} {other} {other}')} is {values[name]!r}, and of "
-                    f"{shortened(f'{other} {one} {one}')} {back[name]!r}; both speak of the same pair, and LAMMPS takes one or the other by "
-                    "the order of atoms: make them equal"
+                    f"{shortened(f'{other} {one} {one}')} {back[name]!r}; both speak of the same pair, and LAMMPS takes one or the other "
+                    "by the order of atoms: make them equal"
                 )
 
 
