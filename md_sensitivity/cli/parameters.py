@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,9 @@ import click
 from md_sensitivity.cli import options
 from md_sensitivity.cli.runs import require
 from md_sensitivity.errors import UsageError
+
+_LONG = 20
+"""Fixed numbers of a series that a terminal is spared beyond."""
 
 
 @click.command()
@@ -60,10 +65,22 @@ def parameters(ctx: click.Context, **values: Any) -> int:
         name, units = force_field.name, force_field.units.name
         print_json({"schema": "md-sensitivity/parameters/1", "force_field": name, "units": units, "parameters": documents})
         return 0
+    documents = _without_long_series(documents) if not values["parameters"] else documents
     told = [name for name in ("groups", "follows") if any(document[name] for document in documents)]
     headers = ["name", "value", "unit", "lower", "upper", "std", "state", *told, *(["acts"] if acting is not None else [])]
     print_table(headers, [[_cell(each, header) for header in headers] for each in documents], right=("value", "lower", "upper", "std"))
     return 0
+
+
+def _without_long_series(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """On a terminal, without the fixed numbers of long series, such as knots; a pipe gets all of it."""
+    if not sys.stdout.isatty():
+        return documents
+    series = Counter(str(each["name"]).rstrip("0123456789") for each in documents if each["state"] == "fixed")
+    kept = [each for each in documents if each["state"] != "fixed" or series[str(each["name"]).rstrip("0123456789")] <= _LONG]
+    if len(kept) < len(documents):
+        click.echo(f"{len(documents) - len(kept)} fixed numbers of series are left out; -p '*' shows them", err=True)
+    return kept
 
 
 def _changed(force_field: Any, settings: Sequence[str]) -> Any:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,9 +14,12 @@ import click
 
 from md_sensitivity.cli.console import printable
 
+_WIDE = 60
+"""A column of texts, which a narrow terminal had better not break at any place."""
+
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Print aligned columns, never cut or wrapped, so that a pipe gets all of it.
+    """Print aligned columns, never cut or wrapped, so that a pipe gets all of it; on a terminal that is too narrow, row by row.
 
     Args:
         headers: titles of the columns.
@@ -22,6 +28,13 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right:
     """
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(headers, *cells, strict=True)]
+    columns = shutil.get_terminal_size().columns
+    if sys.stdout.isatty() and sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > _WIDE:
+        for row in cells:
+            click.echo(row[0])
+            for cell in filter(None, row[1:]):
+                click.echo(textwrap.fill(cell, max(40, columns), initial_indent="    ", subsequent_indent="      "))
+        return
     for row in (list(headers), ["─" * width for width in widths], *cells):
         parts = []
         for title, cell, width in zip(headers, row, widths, strict=True):

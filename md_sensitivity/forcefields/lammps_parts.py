@@ -161,6 +161,17 @@ def _values(part: Part, style: PairStyle | AtomStyle, words: tuple[str, ...], co
     return values
 
 
+def _require_order_of_channels(part: Resolved, line: Line) -> None:
+    """LAMMPS numbers the chemical channels of explicit multi-element SNAP by this line, and the coefficients by the file."""
+    assert part.content is not None
+    order = [name for types in part.content.entries for name in types]
+    if part.content.options.get("chemflag") and [*part.elements.values()] != order[: len(part.elements)]:
+        raise line.command.refused(
+            f"with chemflag 1 LAMMPS takes coefficients for the elements in the order of this line, and the file has {' '.join(order)}; "
+            "name them in that order"
+        )
+
+
 def _files_and_elements(
     part: Resolved, style: FileStyle, line: Line, words: tuple[str, ...], pairs: list[Pair], setup: Setup, files: dict[int, Path]
 ) -> list[Pair]:
@@ -191,6 +202,7 @@ def _files_and_elements(
     for name in part.elements.values():
         if name not in known:
             raise line.command.refused(f"the file knows no {quotation(name)}; it knows {', '.join(sorted(known))}")
+    _require_order_of_channels(part, line)
     return [(i, j) for i in part.elements for j in part.elements if i <= j]
 
 

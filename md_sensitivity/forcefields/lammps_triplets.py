@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
@@ -45,6 +46,13 @@ OF_PAIRS: Mapping[str, tuple[str, ...]] = {
     "vashishta": ("H", "eta", "lambda1", "D", "lambda4", "W", "rc"),
 }
 """Style → numbers of the energy of a pair i j, which LAMMPS reads from (i, j, j) or from (j, i, i), as the numbers of the atoms want it."""
+OF_ANGLES: Mapping[str, tuple[str, ...]] = {
+    "stillinger_weber": ("costheta0",),
+    "vashishta": ("B", "C", "costheta0"),
+    "edip": ("lambda", "eta", "mu", "Q0", "u1", "u2", "u3", "u4"),
+}
+"""Style → numbers of the energy of an angle j i k, which LAMMPS reads from (i, j, k) or from (i, k, j). Of Stillinger and Weber's there is
+the product λε, too. (Tersoff's entries of three elements speak of a bond i j near an atom k.)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +72,7 @@ def parse_triplets(text: str, source: str, style: str) -> TripletFile:
     """Entries of a file for a style; each has three elements and its numbers, which may run over several lines.
 
     Raises:
-        InputError: where an entry is incomplete, no number, or given twice; where two entries contradict each other about a pair, so that
+        InputError: where an entry is incomplete, no number, or given twice; where two entries contradict each other, so that
             LAMMPS's energy depends on the order of atoms; or where an entry uses `tol` of Stillinger–Weber files, which shortens the range
             in a way that depends on the other parameters and is not represented here.
     """
@@ -93,24 +101,35 @@ def parse_triplets(text: str, source: str, style: str) -> TripletFile:
         }
         places[types] = where
         entries[types] = _without_tolerance(values, f"{where}: tol of {shortened(' '.join(types))}")
-    _require_one_energy_of_pairs(entries, places, OF_PAIRS.get(style, ()))
+    _require_no_contradiction(entries, places, style)
     return TripletFile(units=units_of(text), entries=entries)
 
 
-def _require_one_energy_of_pairs(
-    entries: Mapping[TypeTuple, Mapping[str, float]], places: Mapping[TypeTuple, str], names: tuple[str, ...]
+def _require_no_contradiction(entries: Mapping[TypeTuple, Mapping[str, float]], places: Mapping[TypeTuple, str], style: str) -> None:
+    """That entries which speak of the same pair, or of the same angle, say the same."""
+    for one, other, third in entries:
+        if other == third:
+            if one != other:
+                _require_alike((one, other, other), (other, one, one), OF_PAIRS.get(style, ()), "pair", entries, places)
+        else:
+            products = [*OF_ANGLES.get(style, ())]
+            if style == "stillinger_weber":
+                products.append("lambda * epsilon")
+            _require_alike((one, other, third), (one, third, other), tuple(products), "angle", entries, places)
+
+
+def _require_alike(
+    here: TypeTuple, there: TypeTuple, names: tuple[str, ...], what: str, entries: Mapping[TypeTuple, Mapping[str, float]], places: Any
 ) -> None:
-    for (one, other, third), values in entries.items():
-        back = entries.get((other, one, one))
-        if one == other or other != third or back is None:
-            continue
-        for name in names:
-            if values[name] != back[name]:
-                raise InputError(
-                    f"{places[one, other, other]}: {name} of {shortened(f'{one} {other} {other}')} is {values[name]!r}, and of "
-                    f"{shortened(f'{other} {one} {one}')} {back[name]!r}; both speak of the same pair, and LAMMPS takes one or the other "
-                    "by the order of atoms: make them equal"
-                )
+    if there not in entries:
+        return
+    for name in names:
+        one, other = (math.prod(entries[types][factor] for factor in name.split(" * ")) for types in (here, there))
+        if one != other:
+            raise InputError(
+                f"{places[here]}: {name} of {shortened(' '.join(here))} is {one!r}, and of {shortened(' '.join(there))} {other!r}; both "
+                f"speak of the same {what}, and LAMMPS takes one or the other by the order of atoms: make them equal"
+            )
 
 
 def _without_tolerance(values: dict[str, float], where: str) -> dict[str, float]:

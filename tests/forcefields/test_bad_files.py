@@ -165,6 +165,10 @@ SW = {
         SI.replace("Si Si Si", "Si C C") + SI.replace("Si Si Si", "C Si Si").replace("2.0951", "2.0952"),
         "line 1: sigma of Si C C is 2.0951, and of C Si Si 2.0952; both speak of the same pair",
     ),
+    "two answers for one angle": (
+        SI.replace("Si Si Si", "Si C Si") + SI.replace("Si Si Si", "Si Si C").replace("21.0", "22.0"),
+        r"line 1: lambda \* epsilon of Si C Si is .* of Si Si C .*; both speak of the same angle",
+    ),
     "comments alone": ("# nothing\n\n", "no Stillinger-Weber entry"),
 }
 
