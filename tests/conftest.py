@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from unittest.mock import patch
@@ -14,6 +15,8 @@ import pytest
 from md_sensitivity.batch.programs import forget_programs_when_many
 
 jax.config.update("jax_enable_x64", True)
+_FINISHED = itertools.count()
+"""Numbers of finished tests."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,8 +33,9 @@ def own_environment() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def _few_memory_maps() -> Iterator[None]:
-    """Forget compiled programs between modules before they use up the memory maps of the process."""
+    """Forget compiled programs before they use up the memory maps of the process; looked at after each tenth test."""
     yield
-    forget_programs_when_many()
+    if next(_FINISHED) % 10 == 0:
+        forget_programs_when_many()
