@@ -89,15 +89,15 @@ MUTANTS = (
     Mutant(
         name="shift frozen at build time",
         file="md_sensitivity/kernels.py",
-        old="            phi = phi - ends[0]\n",
-        new="            phi = phi - jax.lax.stop_gradient(ends[0])\n",
+        old="            found = found - ends[0]\n",
+        new="            found = found - jax.lax.stop_gradient(ends[0])\n",
         tests=(f"{CERTIFICATES}::test_a_spot_check_catches_what_was_frozen_at_build_time[shift]",),
     ),
     Mutant(
         name="range frozen at build time",
         file="md_sensitivity/potentials/stillinger_weber.py",
-        old='sigma, reach = pair["sigma"], pair["a"] * pair["sigma"]',
-        new='sigma, reach = pair["sigma"], jax.lax.stop_gradient(pair["a"] * pair["sigma"])',
+        old='screening(r, pair["a"] * pair["sigma"], pair["sigma"])',
+        new='screening(r, jax.lax.stop_gradient(pair["a"] * pair["sigma"]), pair["sigma"])',
         tests=(DERIVATIVES, SCALING),
     ),
     Mutant(
@@ -110,8 +110,8 @@ MUTANTS = (
     Mutant(
         name="pairs counted twice",
         file="md_sensitivity/kernels.py",
-        old="return 0.5 * jnp.sum(over_pairs(energy, term, table, rows, space))",
-        new="return jnp.sum(over_pairs(energy, term, table, rows, space))",
+        old="return 0.5 * jnp.sum(over_rows(energy, term, table, rows, space))",
+        new="return jnp.sum(over_rows(energy, term, table, rows, space))",
         tests=("tests/energy/test_energies_agree_with_lammps.py", DIMER),
     ),
     Mutant(
@@ -236,7 +236,7 @@ MUTANTS = (
     Mutant(
         name="unit factor forgotten",
         file="md_sensitivity/system.py",
-        old="np.float64(force_field.units.factor(spec.energy, spec.length))",
+        old="np.float64(units.factor(spec.energy, spec.length))",
         new="np.float64(1.0)",
         tests=(SCALING,),
     ),

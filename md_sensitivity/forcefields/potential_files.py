@@ -202,6 +202,8 @@ def read_potential_files(paths: tuple[Path, ...], form: Form) -> PotentialFile:
         raise InputError(f"{form.name} is not read from a file")
     kind = next(iter(kinds))
     if len(kinds) > 1 or kind not in own:
+        for path in paths:
+            read_text(path)  # whatever is wrong with it, its name is the lesser fault
         raise InputError(f"files of {form.name} end with {' or '.join(kind.suffix for kind in own)}")
     return read_as(kind, paths)
 

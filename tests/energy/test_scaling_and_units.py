@@ -25,8 +25,8 @@ def label_of(potential: str) -> str:
     return default_label(POTENTIALS[potential])
 
 
-RELATIVE = [name for name, form in POTENTIALS.items() if not (isinstance(form, PairForm) and form.absolute)]
-"""Forms without lengths or energies of nature."""
+RELATIVE = [name for name, form in POTENTIALS.items() if not (isinstance(form, PairForm) and form.absolute) and name != "vashishta"]
+"""Forms without lengths or energies of nature. (Those of Vashishta's H depend on its exponent, and e²/4πε₀ is an option.)"""
 
 
 def exponents_of(potential: str, dimension: str) -> dict[str, float]:
@@ -65,7 +65,7 @@ def with_lengths(potential: str, factor: float) -> str:
         name, _, number = line.partition(" = ")
         if name in options:
             lines.append(f"{name} = {float(number) * factor ** options[name]!r}")
-        elif not line.startswith(("cutoff", "switch_from")):
+        elif name not in ("cutoff", "switch_from"):
             lines.append(line)
     return "\n".join(lines)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from oracle_cases import RELAXED, Case, load_case
 
-from md_sensitivity.analysis.parameters import stacked
 from md_sensitivity.analysis.sensitivity import parts
 from md_sensitivity.implicit import equilibrium_jacobian
 from md_sensitivity.minimization import Equilibrium, minimize
@@ -33,7 +32,7 @@ def directions(case: Case) -> dict[str, dict[str, np.ndarray]]:
     for row, column in zip(rows, case.arrays["columns"], strict=True):
         for name in str(column).split(" + "):
             row[names.index(name)] = 1.0
-    return stacked(case.force_field, rows)
+    return case.force_field.table.unravel(rows)
 
 
 @pytest.mark.parametrize("name", RELAXED)

@@ -19,7 +19,7 @@ from md_sensitivity.implicit import equilibrium_jacobian, equilibrium_jvp, equil
 from md_sensitivity.implicit.unrolled import unrolled_jvp
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.potentials.base import natural_end
+from md_sensitivity.potentials.base import default_label, natural_end
 from md_sensitivity.system import build_system, energy_function
 
 SYMMETRIC = [name for name in SOLVERS if SOLVERS[name].symmetric]
@@ -72,7 +72,7 @@ def weighted(potential: str, theta: Any, exponent: str) -> np.ndarray:
     """Exponent × value of each parameter, in ravel order."""
     tree = {}
     for label, values in theta.items():
-        form = POTENTIALS[potential if label == potential else "morse"]
+        form = POTENTIALS[potential if label == default_label(POTENTIALS[potential]) else "morse"]
         # The square of a charge is an energy times a length.
         exponents = {spec.name: getattr(spec, exponent) + 0.5 * spec.charge for spec in form.parameters}
         tree[label] = {name: exponents[name] * value for name, value in values.items()}
