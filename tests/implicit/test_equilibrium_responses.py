@@ -68,6 +68,12 @@ def jacobian(potential: str, shape: str) -> np.ndarray:
     return moves(potential, shape)[:-1]
 
 
+SCALABLE = [
+    name for name, form in POTENTIALS.items() if name not in ("soft_sphere", "vashishta") and not any(o.length for o in form.options)
+]
+"""Forms all lengths of which are parameters, and that hold a cluster together."""
+
+
 def weighted(potential: str, theta: Any, exponent: str) -> np.ndarray:
     """Exponent × value of each parameter, in ravel order."""
     tree = {}
@@ -169,7 +175,7 @@ def test_scaling_all_energies_moves_nothing(potential: str, shape: str) -> None:
     assert np.abs(np.tensordot(scaled, rows, axes=1)).max() <= 1e-8 * max(sizes.max(), 1.0)
 
 
-@pytest.mark.parametrize("potential", sampled([n for n in POTENTIALS if n not in ("soft_sphere", "zbl", "coulomb_dsf", "coulomb_wolf")]))
+@pytest.mark.parametrize("potential", sampled(SCALABLE))
 def test_scaling_all_lengths_scales_a_cluster(potential: str) -> None:
     found = relaxed(potential, "cluster")
     assert found.zero_modes == 6
