@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import TypeTuple
-from md_sensitivity.forcefields.lammps_words import units_of
+from md_sensitivity.forcefields.lammps_words import finite_number, units_of
 
 _MOST_KNOTS = 10**6
 _MOST_ELEMENTS = 30
@@ -59,26 +58,13 @@ class _Lines:
 
     def numbers(self, what: str, count: int) -> np.ndarray:
         """The next numbers, which may run over several lines and end with one."""
-        found: list[np.ndarray] = []
-        size = 0
-        while size < count:
-            words = self.words(f"{what} ({count} numbers, {size} so far)", 0)
-            if not words:
-                continue
-            try:
-                if not all(word.isascii() and "_" not in word for word in words):
-                    raise ValueError
-                values = np.array(words, dtype=np.float64)
-            except ValueError:
-                bad = next(word for word in words if not _is_number(word))
-                raise InputError(f"{self.place}: {quotation(bad)} among {what} is no number") from None
-            if not np.all(np.isfinite(values)):
-                raise InputError(f"{self.place}: a number of {what} is not finite")
-            size += len(values)
-            if size > count:
-                raise InputError(f"{self.place}: {what} are {count} numbers and should end with a line; here are {size - count} more")
-            found.append(values)
-        return np.concatenate(found)
+        found: list[float] = []
+        while len(found) < count:
+            words = self.words(f"{what} ({count} numbers, {len(found)} so far)", 0)
+            found += [finite_number(word, f"{self.place}: one of {what}") for word in words]
+            if len(found) > count:
+                raise InputError(f"{self.place}: {what} are {count} numbers and should end with a line; here are {len(found) - count} more")
+        return np.array(found)
 
     def nothing_more(self) -> None:
         """Raises InputError where text follows."""
@@ -88,25 +74,16 @@ class _Lines:
                 raise InputError(f"{self.where}, line {number + 1}: {quotation(shortened(rest))} after the last table of the file")
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return word.isascii() and "_" not in word
-
-
 def _grid(lines: _Lines) -> dict[str, float]:
     """The line `Nrho drho Nr dr cutoff`."""
     words = lines.words("Nrho drho Nr dr cutoff", 5)
-    if not all(_is_number(word) for word in words[:5]):
-        raise InputError(f"{lines.place}: Nrho drho Nr dr cutoff must be numbers, not {quotation(shortened(' '.join(words)))}")
-    values = [float(word) for word in words[:5]]
+    names = ("Nrho", "drho", "Nr", "dr", "cutoff")
+    values = [finite_number(word, f"{lines.place}: {name}") for name, word in zip(names, words, strict=False)]
     for name, value in (("Nrho", values[0]), ("Nr", values[2])):
-        if not (value == int(value) if math.isfinite(value) else False) or not 5 <= value <= _MOST_KNOTS:
+        if value != int(value) or not 5 <= value <= _MOST_KNOTS:
             raise InputError(f"{lines.place}: {name} = {value:g} must be a whole number from 5 to {_MOST_KNOTS}")
     for name, value in (("drho", values[1]), ("dr", values[3]), ("cutoff", values[4])):
-        if not (math.isfinite(value) and value > 0):
+        if not value > 0:
             raise InputError(f"{lines.place}: {name} = {value:g} must be positive")
     return dict(zip(("nrho", "drho", "nr", "dr", "cutoff"), values, strict=True))
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import TypeTuple
-from md_sensitivity.forcefields.lammps_words import Token, words_of
+from md_sensitivity.forcefields.lammps_words import Token, finite_number, words_of
 from md_sensitivity.potentials.base import OptionSpec
 from md_sensitivity.potentials.snap import SNAP, count
 from md_sensitivity.registry import did_you_mean
@@ -100,7 +100,7 @@ def _parse_parameters(text: str, source: str) -> tuple[dict[str, float], dict[st
         if key in seen:
             raise InputError(f"{where}: a second {key}; keep one of them")
         seen.add(key)
-        values = [_number(word, f"{where}: {key}") for word in words[1:]]
+        values = [finite_number(word, f"{where}: {key}") for word in words[1:]]
         if key in _BY_ELEMENT:
             by_element[key] = values, where
             continue
@@ -144,7 +144,7 @@ def _parse_coefficients(text: str, source: str) -> dict[TypeTuple, dict[str, Any
             raise InputError(f"{where}: {quotation(name)} is no element")
         if (name,) in entries:
             raise InputError(f"{where}: a second entry for {shortened(name)}")
-        radius, weight = (_number(word, f"{where}: {what}") for word, what in zip(words[1:], ("radius", "weight"), strict=True))
+        radius, weight = (finite_number(word, f"{where}: {what}") for word, what in zip(words[1:], ("radius", "weight"), strict=True))
         if not radius > 0:
             raise InputError(f"{where}: radius of {shortened(name)} = {radius:g} must be > 0")
         beta = [_coefficient(line, f"beta{k} of {shortened(name)}") for k, line in enumerate(body[start + 1 : start + 1 + size])]
@@ -167,7 +167,7 @@ def snap_tokens(text: str) -> Iterator[Token]:
 def _coefficient(line: _Line, what: str) -> float:
     if len(line.words) != 1:
         raise InputError(f"{line.where}: must be one number, {what}, not {quotation(' '.join(line.words))}")
-    return _number(line.words[0], f"{line.where}: {what}")
+    return finite_number(line.words[0], f"{line.where}: {what}")
 
 
 def _lines(text: str, source: str) -> Iterator[_Line]:
@@ -190,16 +190,4 @@ def _admitted(value: float, option: OptionSpec, where: str) -> float:
     if not option.lower <= value <= option.upper:
         ends = f"at least {option.lower:g}" if value < option.lower else f"at most {option.upper:g}"
         raise InputError(f"{where}: {option.name} = {value:g} is not supported; it must be {ends}")
-    return value
-
-
-def _number(word: str, where: str) -> float:
-    try:
-        if not word.isascii() or "_" in word:   # Python takes `1_0` and the digits of other scripts for numbers; nobody else does
-            raise ValueError
-        value = float(word)
-    except ValueError:
-        raise InputError(f"{where} is {quotation(word)}, not a number") from None
-    if not abs(value) < float("inf"):
-        raise InputError(f"{where} is {quotation(word)}, which is not finite")
     return value

@@ -10,7 +10,7 @@ from typing import Any
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.data import TypeTuple
-from md_sensitivity.forcefields.lammps_words import units_of
+from md_sensitivity.forcefields.lammps_words import finite_number, units_of
 
 _TERSOFF = "m gamma lambda3 c d costheta0 n beta lambda2 B R D lambda1 A"
 _MODIFIED = "beta alpha h eta beta_ters lambda2 B R D lambda1 A n c1 c2 c3 c4 c5"
@@ -96,7 +96,7 @@ def parse_triplets(text: str, source: str, style: str) -> TripletFile:
         if types in entries:
             raise InputError(f"{where}: a second entry for {shortened(' '.join(types))}")
         values = {
-            name: _number(word, f"{source}, line {line}: {name} of {shortened(' '.join(types))}")
+            name: finite_number(word, f"{source}, line {line}: {name} of {shortened(' '.join(types))}")
             for name, (word, line) in zip(columns, entry[3:], strict=True)
         }
         places[types] = where
@@ -134,17 +134,6 @@ def _require_alike(
 
 def _without_tolerance(values: dict[str, float], where: str) -> dict[str, float]:
     tol = values.pop("tol", 0.0)
-    if not math.isfinite(tol):
-        raise InputError(f"{where} is not finite; set it to 0.0")
     if tol != 0.0:
         raise InputError(f"{where} is not 0; a shortened range is not supported, set it to 0.0")
     return values
-
-
-def _number(word: str, where: str) -> float:
-    try:
-        if not word.isascii() or "_" in word:   # Python takes `1_0` and the digits of other scripts for numbers; nobody else does
-            raise ValueError
-        return float(word)
-    except ValueError:
-        raise InputError(f"{where} is {quotation(word)}, not a number") from None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from md_sensitivity.errors import InputError
+from md_sensitivity.files import quotation
 from md_sensitivity.forcefields.table import TypeTuple
 
 
@@ -34,6 +37,31 @@ def words_of(text: str) -> Iterator[Word]:
         for found in re.finditer(r"\S+", line.split("#", 1)[0]):
             yield Word(number, start + found.start(), start + found.end())
         start += len(line)
+
+
+def number_in(word: str) -> float | None:
+    """The number that a word of a file is, be it infinite; None where it is none.
+
+    Python takes `1_0` and the digits of other scripts for numbers; nobody else does.
+    """
+    try:
+        return float(word) if word.isascii() and "_" not in word else None
+    except ValueError:
+        return None
+
+
+def finite_number(word: str, where: str) -> float:
+    """The same.
+
+    Raises:
+        InputError: where the word is no number, or one that is not finite.
+    """
+    value = number_in(word)
+    if value is None:
+        raise InputError(f"{where} is {quotation(word)}, not a number")
+    if not math.isfinite(value):
+        raise InputError(f"{where} is {quotation(word)}, which is not finite")
+    return value
 
 
 def units_of(text: str) -> str:

@@ -157,9 +157,9 @@ SW = {
     "a number that only Python reads": (SI.replace("21.0", "2_1.0"), "lambda of Si Si Si is '2_1.0', not a number"),
     "digits of another script": (SI.replace("21.0", "٢١"), "not a number"),
     "tol > 0": (SI.replace("4.0 0.0 0.0", "4.0 0.0 0.01"), "tol of Si Si Si is not 0"),
-    "tol not finite": (SI.replace("4.0 0.0 0.0", "4.0 0.0 nan"), "tol of Si Si Si is not finite"),
+    "tol not finite": (SI.replace("4.0 0.0 0.0", "4.0 0.0 nan"), "line 1: tol of Si Si Si is 'nan', which is not finite"),
     "an entry given twice": (SI + SI, "line 2: a second entry for Si Si Si"),
-    "infinity": (SI.replace("21.0", "inf"), "lambda = inf is not finite"),
+    "infinity": (SI.replace("21.0", "inf"), "line 1: lambda of Si Si Si is 'inf', which is not finite"),
     "σ < 0": (SI.replace("2.0951", "-2.0951"), "sigma = -2.0951: must be > 0"),
     "two answers for one pair": (
         SI.replace("Si Si Si", "Si C C") + SI.replace("Si Si Si", "C Si Si").replace("2.0951", "2.0952"),

@@ -102,7 +102,7 @@ FORCE_FIELDS = {
     "laughs.in": "line 6: variables make a line of more than 100000 characters",
     "long_file.toml": "cannot be opened: File name too long",
     "many_types.in": "line 3: types are numbered from 1 to 200",
-    "nan.sw": "sigma = nan is not finite",
+    "nan.sw": "line 1: sigma of Si Si Si is 'nan', which is not finite",
     "nan.toml": "parameters.Ar.sigma = nan is not finite",
     "negative.toml": "parameters.Ar.sigma = -3.4: must be > 0",
     "newline_type.toml": r"parameters.A\nr: types are words without blanks",
