@@ -9,16 +9,17 @@ are in `kernels.py`. Forms of all atoms at once are differentiated as they stand
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from md_sensitivity.blocks import at_edges, laid_out
+from md_sensitivity.blocks import Block, Space, at_edges, laid_out
 from md_sensitivity.kernels import (
     atoms_of,
     embedded_energy,
@@ -173,30 +174,52 @@ def _reach(term: BoundTerm, x: jax.Array, kinds: jax.Array, theta: Theta) -> jax
     return at_edges(pair_range(term, tables(term, theta)), rows, space)
 
 
+class _Kernels(NamedTuple):
+    """What a kind of form contributes; each function takes (term, what its form reads of θ, rows, space).
+
+    Attributes:
+        energy: → energy [eV].
+        gradient: → energy and ∂E/∂x of each row with respect to strained edges, shape=(rows, 3) [eV/Å].
+        strain: → ∂E/∂strain, shape=(3, 3) [eV].
+    """
+
+    energy: Callable[[BoundTerm, Any, Block, Space], jax.Array]
+    gradient: Callable[[BoundTerm, Any, Block, Space], tuple[jax.Array, jax.Array]]
+    strain: Callable[[BoundTerm, Any, Block, Space], jax.Array]
+
+
+_KERNELS: dict[type, _Kernels] = {
+    PairForm: _Kernels(pair_energy, pair_gradient, pair_strain),
+    EmbeddedForm: _Kernels(embedded_energy, embedded_gradient, embedded_strain),
+    ManyBodyForm: _Kernels(many_body_energy, many_body_gradient, many_body_strain),
+    WholeForm: _Kernels(whole_energy, whole_gradient, whole_strain),
+}
+
+
+def _laid(
+    terms: tuple[BoundTerm, ...], x: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array
+) -> Iterator[tuple[_Kernels, tuple[BoundTerm, Any, Block, Space]]]:
+    """The kernels of each term, with what they take."""
+    for term in terms:
+        rows, space = laid_out(term.neighbors, kinds, x, strain)
+        yield _KERNELS[type(term.form)], (term, tables(term, theta), rows, space)
+
+
 # Jitted functions within traced code are traced once, and their derivatives are derived once, however many programs use them.
 @jax.jit
 def _raw_energy(x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tuple[BoundTerm, ...], kinds: jax.Array) -> jax.Array:
-    total = _validity(x, theta, terms)
-    for term in terms:
-        rows, space = laid_out(term.neighbors, kinds, x, strain)
-        table = tables(term, theta)
-        if isinstance(term.form, PairForm):
-            total = total + pair_energy(term, table, rows, space) + _self_energies(term, term.form, theta, kinds)
-        elif isinstance(term.form, EmbeddedForm):
-            total = total + jnp.sum(embedded_energy(term, table, rows, space)[0])
-        elif isinstance(term.form, WholeForm):
-            total = total + whole_energy(term, term.form, table, kinds, x, strain)
-        else:
-            total = total + many_body_energy(term, term.form, table, rows, space)
-    return total
+    parts = (kernels.energy(*given) for kernels, given in _laid(terms, x, strain, theta, kinds))
+    return sum(parts, start=_validity(x, theta, terms) + _self_energies(terms, theta, kinds))
 
 
-def _self_energies(term: BoundTerm, form: PairForm, theta: Theta, kinds: jax.Array) -> jax.Array:
+def _self_energies(terms: tuple[BoundTerm, ...], theta: Theta, kinds: jax.Array) -> jax.Array:
     """Energy of the atoms by themselves [eV], which is felt by derivatives with respect to θ only."""
-    if form.self_energy is None:
-        return jnp.zeros(())
-    of_types = form.self_energy(coefficients(term, theta), dict(term.options))
-    return jnp.sum(jnp.where(atoms_of(term, jnp.arange(kinds.shape[0]), kinds), of_types[kinds], 0.0))
+    total = jnp.zeros(())
+    for term in terms:
+        if isinstance(term.form, PairForm) and term.form.self_energy is not None:
+            of_types = term.form.self_energy(coefficients(term, theta), dict(term.options))
+            total = total + jnp.sum(jnp.where(atoms_of(term, jnp.arange(kinds.shape[0]), kinds), of_types[kinds], 0.0))
+    return total
 
 
 def _validity(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:
@@ -221,19 +244,9 @@ def energy_and_gradient(
 ) -> tuple[jax.Array, jax.Array]:
     """E [eV] and ∂E/∂x, shape=(n, 3) [eV/Å], at the given strain, in one pass over the neighbors."""
     valid = _validity(x, theta, terms)
-    energy, by_position = valid, jnp.zeros_like(x) + valid
-    for term in terms:
-        rows, space = laid_out(term.neighbors, kinds, x, strain)
-        table = tables(term, theta)
-        if isinstance(term.form, PairForm):
-            part, gradient = pair_gradient(term, table, rows, space)
-            part = part + _self_energies(term, term.form, theta, kinds)
-        elif isinstance(term.form, EmbeddedForm):
-            part, gradient = embedded_gradient(term, table, rows, space)
-        elif isinstance(term.form, WholeForm):
-            part, gradient = whole_gradient(term, term.form, table, kinds, x, strain)
-        else:
-            part, gradient = many_body_gradient(term, term.form, table, rows, space)
+    energy, by_position = valid + _self_energies(terms, theta, kinds), jnp.zeros_like(x) + valid
+    for kernels, given in _laid(terms, x, strain, theta, kinds):
+        part, gradient = kernels.gradient(*given)
         energy, by_position = energy + part, by_position + gradient[: x.shape[0]]
     if strain is not None:
         by_position = by_position @ (jnp.eye(3) + strain)
@@ -245,19 +258,8 @@ def strain_gradient(
     x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tuple[BoundTerm, ...], kinds: jax.Array
 ) -> jax.Array:
     """∂E/∂strain, shape=(3, 3) [eV], at the given strain."""
-    total = jnp.zeros((3, 3))
-    for term in terms:
-        rows, space = laid_out(term.neighbors, kinds, x, strain)
-        table = tables(term, theta)
-        if isinstance(term.form, PairForm):
-            total = total + pair_strain(term, table, rows, space)
-        elif isinstance(term.form, EmbeddedForm):
-            total = total + embedded_strain(term, table, rows, space)
-        elif isinstance(term.form, WholeForm):
-            total = total + whole_strain(term, term.form, table, kinds, x, strain)
-        else:
-            total = total + many_body_strain(term, term.form, table, rows, space)
-    return total
+    parts = (kernels.strain(*given) for kernels, given in _laid(terms, x, strain, theta, kinds))
+    return sum(parts, start=jnp.zeros((3, 3)))
 
 
 @jax.custom_jvp

@@ -87,11 +87,6 @@ def atoms_of(term: BoundTerm, rows: jax.Array, kinds: jax.Array) -> jax.Array:
     return atoms & take(jnp.any(term.cutoff > 0, axis=1), kinds) if term.cutoff.ndim else atoms
 
 
-def _locally(table: Coefficients, block: Block, space: Space, *, swapped: bool = False) -> dict[str, jax.Array]:
-    """Values of pairs of types at each edge; `swapped` reads them as of (neighbor, center)."""
-    return {name: at_edges(values.T if swapped else values, block, space) for name, values in table.items()}
-
-
 def pair_energies(
     term: BoundTerm, table: Any, block: Block, space: Space, square: jax.Array
 ) -> tuple[Callable[[jax.Array], jax.Array], jax.Array, jax.Array]:
@@ -105,7 +100,8 @@ def pair_energies(
         total = _effective(term, form, table, block, space)
     else:
         assert isinstance(form, PairForm)
-        total = ended(term, form.energy, table, _locally(table, block, space), lambda part: at_edges(part, block, space))
+        at = partial(at_edges, block=block, space=space)
+        total = ended(term, form.energy, table, {name: at(part) for name, part in table.items()}, at)
     return lambda square: total(distance_of(square)), square, inside
 
 
@@ -127,8 +123,7 @@ def _embedded_functions(
     at = partial(at_edges, block=block, space=space)
     local = {name: at(part) for name, part in whole.items()}
     shared = dict(table.shared)
-    parts = (ended(term, function, {**whole, **shared}, {**local, **shared}, at) for function in (form.pair, form.density))
-    phi, density = parts
+    phi, density = (ended(term, function, {**whole, **shared}, {**local, **shared}, at) for function in (form.pair, form.density))
     return phi, density
 
 
@@ -213,7 +208,7 @@ def _embedding(term: BoundTerm, table: EmbeddedTables, block: Block) -> Callable
     return lambda rho: jnp.where(atom, form.embedding(rho, local, dict(term.options)), 0.0)
 
 
-def embedded_energy(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> tuple[jax.Array, jax.Array]:
+def embedded_atoms(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> tuple[jax.Array, jax.Array]:
     """Energy of each row of an embedded form, and ∂F/∂ρ, shape=(rows,) each [eV]."""
 
     def both(block: Block, shared: Shared) -> tuple[jax.Array, jax.Array]:
@@ -223,6 +218,11 @@ def embedded_energy(term: BoundTerm, table: EmbeddedTables, rows: Block, space: 
         return energy + 0.5 * total, slope
 
     return over_rows(both, term, table, rows, space)
+
+
+def embedded_energy(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> jax.Array:
+    """Energy of an embedded form [eV]."""
+    return jnp.sum(embedded_atoms(term, table, rows, space)[0])
 
 
 def embedded_curvature(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> jax.Array:
@@ -265,13 +265,13 @@ def weighted(term: BoundTerm, weight: jax.Array, rows: Block, space: Space) -> t
 
 def embedded_gradient(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> tuple[jax.Array, jax.Array]:
     """Energy [eV], and ∂E/∂x of each row with respect to strained edges, shape=(rows, 3) [eV/Å]."""
-    energy, weight = embedded_energy(term, table, rows, space)
+    energy, weight = embedded_atoms(term, table, rows, space)
     return jnp.sum(energy), pair_gradient(term, table, *weighted(term, weight, rows, space))[1]
 
 
 def embedded_strain(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> jax.Array:
     """∂E/∂strain, shape=(3, 3) [eV]."""
-    return pair_strain(term, table, *weighted(term, embedded_energy(term, table, rows, space)[1], rows, space))
+    return pair_strain(term, table, *weighted(term, embedded_atoms(term, table, rows, space)[1], rows, space))
 
 
 def edges_of(term: BoundTerm, block: Block, space: Space) -> tuple[Edges, Columns]:
@@ -291,42 +291,42 @@ def edges_of(term: BoundTerm, block: Block, space: Space) -> tuple[Edges, Column
     return edges, plain
 
 
-def _atom_energies(term: BoundTerm, form: ManyBodyForm, table: Coefficients, block: Block, edges: Edges) -> jax.Array:
+def _atom_energies(term: BoundTerm, table: Coefficients, block: Block, edges: Edges) -> jax.Array:
     """Energy of each row, shape=(b,) [eV]; none of rows that pad the table."""
+    form = term.form
+    assert isinstance(form, ManyBodyForm)
     return jnp.where(atoms_of(term, block.own, block.kind), form.energy(edges, table, dict(term.options)), 0.0)
 
 
-def many_body_energy(term: BoundTerm, form: ManyBodyForm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
+def many_body_energy(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
     """Energy of a many-body potential [eV]."""
 
     def energy(block: Block, shared: Shared) -> jax.Array:
         term, table, space = shared
-        return _atom_energies(term, form, table, block, edges_of(term, block, space)[0])
+        return _atom_energies(term, table, block, edges_of(term, block, space)[0])
 
     return jnp.sum(over_rows(energy, term, table, rows, space))
 
 
-def _edge_gradients(form: ManyBodyForm, block: Block, shared: Shared) -> tuple[jax.Array, Columns, Columns]:
+def _edge_gradients(block: Block, shared: Shared) -> tuple[jax.Array, Columns, Columns]:
     """Energy of each atom, ∂E/∂r of each edge, and the vectors without strain."""
     term, table, space = shared
     edges, plain = edges_of(term, block, space)
 
     def energy(d: Columns) -> tuple[jax.Array, jax.Array]:
-        atoms = _atom_energies(term, form, table, block, edges._replace(x=d[0], y=d[1], z=d[2]))
+        atoms = _atom_energies(term, table, block, edges._replace(x=d[0], y=d[1], z=d[2]))
         return jnp.sum(atoms), atoms
 
     gradient, atoms = jax.grad(energy, has_aux=True)((edges.x, edges.y, edges.z))
     return atoms, gradient, plain
 
 
-def many_body_gradient(
-    term: BoundTerm, form: ManyBodyForm, table: Coefficients, rows: Block, space: Space
-) -> tuple[jax.Array, jax.Array]:
+def many_body_gradient(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> tuple[jax.Array, jax.Array]:
     """Energy [eV], and ∂E/∂x of each row with respect to strained edges, shape=(rows, 3) [eV/Å]."""
     neighbors = term.neighbors
 
     def edges(block: Block, shared: Shared) -> tuple[jax.Array, Columns]:
-        atoms, gradient, _ = _edge_gradients(form, block, shared)
+        atoms, gradient, _ = _edge_gradients(block, shared)
         return atoms, gradient
 
     atoms, gradient = over_rows(edges, term, table, rows, space)
@@ -342,11 +342,11 @@ def many_body_gradient(
     return jnp.sum(atoms), jnp.stack(gathered(neighbors.mesh, by_atom), axis=1)
 
 
-def many_body_strain(term: BoundTerm, form: ManyBodyForm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
+def many_body_strain(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
     """∂E/∂strain, shape=(3, 3) [eV]."""
 
     def sums(block: Block, shared: Shared) -> tuple[jax.Array, ...]:
-        _, gradient, plain = _edge_gradients(form, block, shared)
+        _, gradient, plain = _edge_gradients(block, shared)
         return sum_entries(*(gradient[a] * plain[b] for a in range(3) for b in range(3)))
 
     return jnp.stack([jnp.sum(part) for part in over_rows(sums, term, table, rows, space)]).reshape(3, 3)

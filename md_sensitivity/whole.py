@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.blocks import take
+from md_sensitivity.blocks import Block, Space, take
 from md_sensitivity.errors import UsageError
 from md_sensitivity.potentials.base import Coefficients, Neighbors, WholeForm
 
@@ -18,44 +18,41 @@ if TYPE_CHECKING:
     from md_sensitivity.interactions import BoundTerm
 
 
-def whole_energy(
-    term: BoundTerm, form: WholeForm, table: Coefficients, kinds: jax.Array, x: jax.Array, strain: jax.Array | None
-) -> jax.Array:
+def whole_energy(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
     """Energy of all atoms [eV]."""
-    return _at(term, form, table, kinds, _deformed(x, strain), strain)
+    return _at(term, table, rows, _deformed(_positions(term, rows), space.strain), space.strain)
 
 
-def whole_gradient(
-    term: BoundTerm, form: WholeForm, table: Coefficients, kinds: jax.Array, x: jax.Array, strain: jax.Array | None
-) -> tuple[jax.Array, jax.Array]:
+def whole_gradient(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> tuple[jax.Array, jax.Array]:
     """Energy [eV], and ∂E/∂x of each atom with respect to strained positions, shape=(n, 3) [eV/Å]."""
-    return jax.value_and_grad(lambda y: _at(term, form, table, kinds, y, strain))(_deformed(x, strain))
+    return jax.value_and_grad(lambda y: _at(term, table, rows, y, space.strain))(_deformed(_positions(term, rows), space.strain))
 
 
-def whole_strain(
-    term: BoundTerm, form: WholeForm, table: Coefficients, kinds: jax.Array, x: jax.Array, strain: jax.Array | None
-) -> jax.Array:
+def whole_strain(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
     """∂E/∂strain, shape=(3, 3) [eV]."""
-    start = jnp.zeros((3, 3)) if strain is None else strain
-    return jax.grad(lambda e: whole_energy(term, form, table, kinds, x, e))(start)
+    start = jnp.zeros((3, 3)) if space.strain is None else space.strain
+    return jax.grad(lambda strain: whole_energy(term, table, rows, space._replace(strain=strain)))(start)
+
+
+def _positions(term: BoundTerm, rows: Block) -> jax.Array:
+    """Positions of the atoms, without rows that only pad the table, shape=(n, 3) [Å]."""
+    return jnp.stack(rows.center, axis=1)[: term.neighbors.reference.shape[0]]
 
 
 def _deformed(vectors: jax.Array, strain: jax.Array | None) -> jax.Array:
     return vectors if strain is None else vectors + vectors @ strain.T
 
 
-def _at(
-    term: BoundTerm, form: WholeForm, table: Coefficients, kinds: jax.Array, y: jax.Array, strain: jax.Array | None
-) -> jax.Array:
+def _at(term: BoundTerm, table: Coefficients, rows: Block, y: jax.Array, strain: jax.Array | None) -> jax.Array:
     """Energy at strained positions y, shape=(n, 3) [Å]."""
-    neighbors, count = term.neighbors, y.shape[0]
+    form, neighbors, count = term.form, term.neighbors, y.shape[0]
+    assert isinstance(form, WholeForm)
     if neighbors.mesh is not None:
         raise UsageError(f"potential {term.label}: a model of all atoms at once runs on one device; give it as one of atomic energies")
     assert term.cell is not None
-    rows = neighbors.index.shape[0]
-    entry = neighbors.index[:count]  # other rows only pad the table
+    kinds, entry = rows.kind[:count], rows.index[:count]  # other rows only pad the table
     index = take(neighbors.atoms, entry)
-    shift = jnp.concatenate([jnp.zeros((rows, 3)), _deformed(neighbors.shift, strain)])
+    shift = jnp.concatenate([jnp.zeros((len(rows.index), 3)), _deformed(neighbors.shift, strain)])
     vectors = take(y, index) - y[:, None] + take(shift, entry)
     # The table reaches beyond the cutoff, which does not move with the strain of a derivative.
     reach = form.pair_range(table, dict(term.options))[kinds[:, None], kinds[index]]

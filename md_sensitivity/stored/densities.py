@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from md_sensitivity.blocks import by_blocks, laid_out, take
 from md_sensitivity.interactions import BoundTerm, tables
-from md_sensitivity.kernels import density_gradients, embedded_curvature, embedded_energy, weighted
+from md_sensitivity.kernels import density_gradients, embedded_atoms, embedded_curvature, weighted
 from md_sensitivity.potentials.base import EmbeddedForm
 from md_sensitivity.reduction import sum_entries
 from md_sensitivity.sharding import gathered
@@ -101,7 +101,7 @@ def embedded_blocks(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Any)
     assert isinstance(term.form, EmbeddedForm)
     table = tables(term, theta)
     rows, space = laid_out(term.neighbors, kinds, x, None)
-    _, weight = embedded_energy(term, table, rows, space)
+    _, weight = embedded_atoms(term, table, rows, space)
     curvature = gathered(term.neighbors.mesh, (embedded_curvature(term, table, rows, space),))[0]
     given, taken = density_gradients(term, table, rows, space)
     pairs = pair_blocks(term, table, *weighted(term, weight, rows, space))
