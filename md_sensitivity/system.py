@@ -31,7 +31,7 @@ from md_sensitivity.interactions import (
     total_energy,
 )
 from md_sensitivity.neighbors import build_table, complete_cell, on_device, padded_size
-from md_sensitivity.potentials.base import COULOMB, ManyBodyForm, PairForm, WholeForm, natural_end
+from md_sensitivity.potentials.base import ManyBodyForm, WholeForm, is_contact, natural_end
 from md_sensitivity.sharding import memories, mesh_of
 from md_sensitivity.stored import StoredHessian, storable, stored_hessian
 from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, narrowed, shared_by, with_neighbors, without_contacts
@@ -133,7 +133,7 @@ class EnergyFunction:
 
     def stabilized(self, x: jax.Array, theta: Theta) -> Self:
         """The same energy without the contacts of rattlers: recursively, free atoms with fewer than d + 1 contacts."""
-        if not all(term.form.contact for term in self.system.terms):
+        if not all(is_contact(term.form) for term in self.system.terms):
             return self
         held = _held(self.bonds(x, theta), jnp.any(self.system.free > 0, axis=1), self.system.dimensions)
         terms = (replace(term, neighbors=without_contacts(term.neighbors, ~held)) for term in self.system.terms)
@@ -367,13 +367,12 @@ def _bind(term: Term, force_field: ForceField, structure: Structure, system: Sys
     needs_reverse = isinstance(term.form, ManyBodyForm)
     units, specs = force_field.units, {spec.name: spec for spec in term.form.parameters}
     inner = {option.name: units.factor(option.energy, option.length) for option in term.form.options}
-    electric = isinstance(term.form, PairForm) and term.form.electric
     bound = BoundTerm(
         form=term.form,
         label=term.label,
         truncation=term.truncation,
         mixing=term.mixing,
-        options=tuple((name, value * inner[name]) for name, value in term.options.items()) + ((COULOMB, units.coulomb),) * electric,
+        options=tuple((name, value * inner[name]) for name, value in term.options.items()),
         rows=rows,  # type: ignore[arg-type]
         own=own,  # type: ignore[arg-type]
         scale={

@@ -14,7 +14,7 @@ from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
 from md_sensitivity.forcefields.native import parse_native
-from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, read_as
+from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import acting_rows, species_of
 from md_sensitivity.forcefields.write import native_toml
 from md_sensitivity.registry import Registry
@@ -58,8 +58,7 @@ def _read_native(text: str, path: Path) -> ForceField:
 
 
 def _read_potential_file(kind: PotentialFormat, text: str, path: Path) -> ForceField:
-    del text  # a file may have others beside it
-    content = read_as(kind, (path,))
+    content = parsed_as(kind, (SourceText(text, path),))
     units = LAMMPS_UNIT_SYSTEMS[content.units or "metal"]
     return force_field_of(content.form, content.entries, content.options, units, name=printable(path.stem), source=shown(path))
 

@@ -14,10 +14,9 @@ from md_sensitivity.forcefields.expressions import Dimension
 from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
 from md_sensitivity.forcefields.relations import relations_of
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, ParameterTable, TypeTuple, join_types, split_types
-from md_sensitivity.potentials.base import Form, ManyBodyForm, Options, PairForm, ParameterSpec, default_label, types_of
+from md_sensitivity.potentials.base import COULOMB, Form, ManyBodyForm, Options, PairForm, ParameterSpec, default_label, types_of
 from md_sensitivity.units import UnitSystem
 
-__all__ = ["assembled_term", "completed", "force_field_of", "number_of", "options_of", "require_known"]
 
 def force_field_of(
     form: Form,
@@ -31,7 +30,7 @@ def force_field_of(
 ) -> ForceField:
     """Force field of one term with the values of a potential file."""
     tables = {join_types(types): dict(values) for types, values in entries.items()}
-    settings = {"options": options_of(form, {}, options, source)}
+    settings = {"options": options_of(form, {}, options, units, source)}
     term, blocks = assembled_term(form, label or default_label(form), tables, units, source=source, settings=settings)
     return completed(blocks, (term,), units, name=name, source=source)
 
@@ -94,13 +93,14 @@ def completed(
     )
 
 
-def options_of(form: Form, given: Mapping[str, Any], known: Options, where: str) -> dict[str, float]:
-    """Values of a form's own options: what is given, else what a potential file says, else the default."""
+def options_of(form: Form, given: Mapping[str, Any], known: Options, units: UnitSystem, where: str) -> dict[str, float]:
+    """Values of a form's own options, in the file's units: what is given, else what a file says, else a constant, or the default."""
     found = {}
+    constants = {COULOMB.name: units.coulomb / units.factor(COULOMB.energy, COULOMB.length)}
     for option in form.options:
         if option.name in given and option.name in known:
             raise InputError(f"{where}: {option.name} is said by the file; remove it here")
-        value = given.get(option.name, known.get(option.name, option.default))
+        value = given.get(option.name, known.get(option.name, constants.get(option.name, option.default)))
         if value is None:
             raise InputError(f"{where}: {form.name} needs {option.name} = ... ({option.description})")
         above = option.lower if option.open_lower else None

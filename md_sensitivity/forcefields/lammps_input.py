@@ -104,7 +104,7 @@ def _term(
         form = _form(part.part)
         tables = _tables(part, style, form, names)
         settings |= _ends(part, style, pairs, settings["cutoffs"])
-    settings["options"] = options_of(form, {}, known, part.part.command.where)
+    settings["options"] = options_of(form, {}, known, units, part.part.command.where)
     label = default_label(form)
     count = sum(each == label or each.startswith(f"{label}_") for each in taken)
     return assembled_term(form, f"{label}_{count + 1}" if count else label, tables, units, source=source, settings=settings)

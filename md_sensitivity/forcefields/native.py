@@ -17,7 +17,7 @@ from md_sensitivity.forcefields.potential_files import PotentialFile, read_poten
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.variables import variables_of
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.potentials.base import Form, default_label, natural_end
+from md_sensitivity.potentials.base import Form, default_label, is_mixable, natural_end
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.registry import did_you_mean
@@ -100,7 +100,7 @@ def _term(
         tables = _merged(tables, {join_types(types): values for types, values in content.entries.items()}, where)
     settings = {**_truncation(item, form, where), "mixing": _mixing(item, form, where)}
     settings |= _of_pairs(item, form, settings, where)
-    settings["options"] = options_of(form, item, known, where)
+    settings["options"] = options_of(form, item, known, units, where)
     if not tables:
         raise InputError(f"{where}: has no parameters; add [potential.parameters.TYPES] tables")
     return assembled_term(form, label, tables, units, source=source, settings=settings)
@@ -177,7 +177,7 @@ def _mixing(item: dict[str, Any], form: Form, where: str) -> str:
     if mixing not in MIXING_RULES:
         known = ("none", *MIXING_RULES)
         raise InputError(f"{where}: mixing = {quotation(mixing)}{did_you_mean(mixing, known)}; one of {', '.join(known)}")
-    if not form.mixable:
+    if not is_mixable(form):
         raise InputError(f"{where}: mixing rules speak of sigma and epsilon, which {form.name} has not; give each type tuple")
     return mixing
 

@@ -19,7 +19,7 @@ from md_sensitivity.forcefields.lammps_eam_tokens import folded_funcfl, folded_s
 from md_sensitivity.forcefields.lammps_snap import parse_snap, snap_tokens
 from md_sensitivity.forcefields.lammps_triplets import COLUMNS, TITLES, parse_triplets
 from md_sensitivity.forcefields.lammps_words import Token, triple_tokens
-from md_sensitivity.potentials.base import EmbeddedForm, Form, ManyBodyForm
+from md_sensitivity.potentials.base import COULOMB, EmbeddedForm, Form, ManyBodyForm
 from md_sensitivity.potentials.eam import EAM, EAM_FS, EAM_FUNCFL
 from md_sensitivity.potentials.edip import EDIP
 from md_sensitivity.potentials.snap import SNAP
@@ -28,7 +28,7 @@ from md_sensitivity.potentials.tersoff import TERSOFF
 from md_sensitivity.potentials.tersoff_mod import TERSOFF_MOD, TERSOFF_MODC
 from md_sensitivity.potentials.vashishta import VASHISHTA
 from md_sensitivity.registry import Registry
-from md_sensitivity.units import KILOCALORIE_PER_MOLE, LAMMPS_METAL_COULOMB, LAMMPS_REAL_COULOMB
+from md_sensitivity.units import LAMMPS_METAL_COULOMB, LAMMPS_REAL_COULOMB
 
 
 class SourceText(NamedTuple):
@@ -95,10 +95,9 @@ class PotentialFormat:
 
 def _parse_triplets(files: tuple[SourceText, ...], *, form: ManyBodyForm) -> PotentialFile:
     content = parse_triplets(files[0].text, files[0].where, form.name)
-    options = {}
-    if any(option.name == "coulomb_constant" for option in form.options):
-        # Numbers of LAMMPS's files are to give LAMMPS's energies, hence its own rounded constants.
-        options["coulomb_constant"] = LAMMPS_REAL_COULOMB * KILOCALORIE_PER_MOLE if content.units == "real" else LAMMPS_METAL_COULOMB
+    # Numbers of LAMMPS's files are to give LAMMPS's energies, hence its own rounded constant.
+    constant = LAMMPS_REAL_COULOMB if content.units == "real" else LAMMPS_METAL_COULOMB
+    options = {COULOMB.name: constant} if COULOMB in form.options else {}
     return PotentialFile(form=form, units=content.units, entries=content.entries, options=options)
 
 
@@ -210,9 +209,14 @@ def read_potential_files(paths: tuple[Path, ...], form: Form) -> PotentialFile:
 
 def read_as(kind: PotentialFormat, paths: tuple[Path, ...]) -> PotentialFile:
     """Content of files of one kind, which make one potential."""
-    if len(paths) > 1 and not kind.several and len(paths) != kind.parts:
-        raise InputError(f"a potential of {kind.suffix} files is one file, not {len(paths)}")
-    content = kind.parse(tuple(SourceText(read_text(path).text, path) for path in paths))
+    return parsed_as(kind, tuple(SourceText(read_text(path).text, path) for path in paths))
+
+
+def parsed_as(kind: PotentialFormat, files: tuple[SourceText, ...]) -> PotentialFile:
+    """The same of files that have been read; one that must stand beside them is looked for if it is not among them."""
+    if len(files) > 1 and not kind.several and len(files) != kind.parts:
+        raise InputError(f"a potential of {kind.suffix} files is one file, not {len(files)}")
+    content = kind.parse(files)
     if content.units not in ("", "metal", "real"):
-        raise InputError(f"{shown(paths[0])}: units {quotation(content.units)} of the file's first line are neither metal nor real")
+        raise InputError(f"{files[0].where}: units {quotation(content.units)} of the file's first line are neither metal nor real")
     return content

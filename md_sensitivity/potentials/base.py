@@ -21,8 +21,6 @@ Coefficients = Mapping[str, jax.Array]
 """Parameter name → values, one for each edge, or one for each tuple of types."""
 Options = Mapping[str, float]
 """Values of a form's own options, which are not differentiable."""
-COULOMB = "coulomb"
-"""Name among the options of an electric form under which it finds e²/(4πε₀)."""
 
 
 class Edges(NamedTuple):
@@ -158,6 +156,18 @@ class OptionSpec:
     description: str
 
 
+COULOMB = OptionSpec(
+    name="coulomb_constant",
+    default=None,
+    lower=0,
+    open_lower=True,
+    energy=1,
+    length=1,
+    description="e²/(4πε₀); if it is not given, that of the unit system, or of the code that the file is from",
+)
+"""An option of all forms with charges, so that a force field keeps the constant of the code that it comes from."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PairForm:
     """A pair potential φ(r; p).
@@ -171,7 +181,6 @@ class PairForm:
         self_energy: (parameters, options) → energy of an atom of each type by itself, shape=(s,) [eV]; None where there is none.
         mixable: whether mixing rules for σ and ε apply.
         contact: whether it is purely repulsive and of finite range, so that an atom with few contacts is a rattler.
-        electric: whether its options hold `COULOMB`, e²/(4πε₀) [eV·Å], which the unit system of the file gives.
         absolute: whether it holds a length or an energy of nature, which reduced units have not.
         bottomless: whether φ may fall to −∞ at small distances, behind a maximum.
     """
@@ -189,7 +198,6 @@ class PairForm:
     self_energy: Callable[[Coefficients, Options], jax.Array] | None = None
     mixable: bool = False
     contact: bool = False
-    electric: bool = False
     absolute: bool = False
     bottomless: bool = False
 
@@ -245,16 +253,6 @@ class EmbeddedForm:
         """Length of a type tuple."""
         return 2
 
-    @property
-    def contact(self) -> bool:
-        """Never a contact potential."""
-        return False
-
-    @property
-    def mixable(self) -> bool:
-        """Type tuples are always given in full."""
-        return False
-
 
 @dataclass(frozen=True, kw_only=True)
 class ManyBodyForm:
@@ -279,16 +277,6 @@ class ManyBodyForm:
     pair_range: Callable[[Coefficients, Options], jax.Array]
     kinks: Callable[[Coefficients, Options], tuple[jax.Array, ...]] | None = None
     foreign: bool = False
-
-    @property
-    def contact(self) -> bool:
-        """Never a contact potential."""
-        return False
-
-    @property
-    def mixable(self) -> bool:
-        """Type tuples are always given in full."""
-        return False
 
 
 class Neighbors(NamedTuple):
@@ -349,22 +337,22 @@ class WholeForm:
         return 1
 
     @property
-    def contact(self) -> bool:
-        """Never a contact potential."""
-        return False
-
-    @property
-    def mixable(self) -> bool:
-        """There is nothing to mix."""
-        return False
-
-    @property
     def foreign(self) -> bool:
         """Always a function of the user's."""
         return True
 
 
 Form = PairForm | EmbeddedForm | ManyBodyForm | WholeForm
+
+
+def is_contact(form: Form) -> bool:
+    """Whether a form is purely repulsive and of finite range, so that an atom with few contacts is a rattler."""
+    return isinstance(form, PairForm) and form.contact
+
+
+def is_mixable(form: Form) -> bool:
+    """Whether mixing rules for σ and ε apply; other type tuples are always given in full."""
+    return isinstance(form, PairForm) and form.mixable
 
 
 def types_of(spec: ParameterSpec, form: Form) -> int:

@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.potentials.base import COULOMB, Coefficients, Options, OptionSpec, ParameterSpec
+from md_sensitivity.potentials.base import COULOMB, Coefficients, Distance, Options, OptionSpec, PairForm, ParameterSpec
 
-CHARGE = ParameterSpec(name="q", charge=1, types=1, description="charge")
-DAMPING = OptionSpec(name="alpha", default=None, lower=0, length=-1, description="damping of the interaction, α")
-CUTOFF = OptionSpec(name="cutoff", default=None, lower=0, open_lower=True, length=1, description="where the interaction ends")
+_CHARGE = ParameterSpec(name="q", charge=1, types=1, description="charge")
+_DAMPING = OptionSpec(name="alpha", default=None, lower=0, length=-1, description="damping of the interaction, α")
+_CUTOFF = OptionSpec(name="cutoff", default=None, lower=0, open_lower=True, length=1, description="where the interaction ends")
 
 
-def products(p: Coefficients, options: Options) -> Coefficients:
+def damped_form(
+    name: str,
+    description: str,
+    reference: str,
+    *,
+    energy: Callable[[Distance, Coefficients, Options], jax.Array],
+    self_energy: Callable[[Coefficients, Options], jax.Array],
+) -> PairForm:
+    """A form of charges q that damps their interaction by α and ends it at a cutoff, both options."""
+    return PairForm(
+        name=name,
+        description=description,
+        reference=reference,
+        parameters=(_CHARGE,),
+        options=(_DAMPING, _CUTOFF, COULOMB),
+        energy=energy,
+        tables=_products,
+        self_energy=self_energy,
+        natural_range=_ends,
+        kinks=lambda p, options: (_ends(p, options),),
+        strength=lambda p: p["qq"],
+    )
+
+
+def _products(p: Coefficients, options: Options) -> Coefficients:
     """q_i q_j e²/(4πε₀) of each pair of types, shape=(s, s) [eV·Å]."""
-    return {"qq": options[COULOMB] * p["q"][:, None] * p["q"][None, :]}
+    return {"qq": options[COULOMB.name] * p["q"][:, None] * p["q"][None, :]}
 
 
 def squares(p: Coefficients, options: Options) -> jax.Array:
     """q² e²/(4πε₀) of each type, shape=(s,) [eV·Å]."""
-    return options[COULOMB] * p["q"] * p["q"]
+    return options[COULOMB.name] * p["q"] * p["q"]
 
 
-def ends(p: Coefficients, options: Options) -> jax.Array:
+def _ends(p: Coefficients, options: Options) -> jax.Array:
     """The cutoff of each pair of types, shape=(s, s) [Å]."""
     return jnp.full_like(p["qq"], options["cutoff"])

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import erfc
 
-from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm
-from md_sensitivity.potentials.charges import CHARGE, CUTOFF, DAMPING, ends, products, squares
+from md_sensitivity.potentials.base import Coefficients, Distance, Options
+from md_sensitivity.potentials.charges import damped_form, squares
 
 
 def _at_end(options: Options) -> tuple[float, float]:
@@ -36,17 +36,10 @@ def self_energy(p: Coefficients, options: Options) -> jax.Array:
     return -squares(p, options) * (0.5 * (value + force * options["cutoff"]) + options["alpha"] / math.sqrt(math.pi))
 
 
-COULOMB_DSF = PairForm(
-    name="coulomb_dsf",
-    description="damped shifted-force Coulomb: q_i q_j [v(r) − v(r_c) − v′(r_c)(r − r_c)], v = erfc(αr)/r, and a self term",
-    reference="doi:10.1063/1.2206581",
-    parameters=(CHARGE,),
-    options=(DAMPING, CUTOFF),
+COULOMB_DSF = damped_form(
+    "coulomb_dsf",
+    "damped shifted-force Coulomb: q_i q_j [v(r) − v(r_c) − v′(r_c)(r − r_c)], v = erfc(αr)/r, and a self term",
+    "doi:10.1063/1.2206581",
     energy=energy,
-    tables=products,
     self_energy=self_energy,
-    natural_range=ends,
-    kinks=lambda p, options: (ends(p, options),),
-    strength=lambda p: p["qq"],
-    electric=True,
 )

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import erfc
 
-from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm
-from md_sensitivity.potentials.charges import CHARGE, CUTOFF, DAMPING, ends, products, squares
+from md_sensitivity.potentials.base import Coefficients, Distance, Options
+from md_sensitivity.potentials.charges import damped_form, squares
 
 
 def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
@@ -29,17 +29,10 @@ def self_energy(p: Coefficients, options: Options) -> jax.Array:
     return -squares(p, options) * (0.5 * math.erfc(alpha * end) / end + alpha / math.sqrt(math.pi))
 
 
-COULOMB_WOLF = PairForm(
-    name="coulomb_wolf",
-    description="Wolf's Coulomb sum: q_i q_j [erfc(αr)/r − erfc(αr_c)/r_c], and a self term",
-    reference="doi:10.1063/1.478738",
-    parameters=(CHARGE,),
-    options=(DAMPING, CUTOFF),
+COULOMB_WOLF = damped_form(
+    "coulomb_wolf",
+    "Wolf's Coulomb sum: q_i q_j [erfc(αr)/r − erfc(αr_c)/r_c], and a self term",
+    "doi:10.1063/1.478738",
     energy=energy,
-    tables=products,
     self_energy=self_energy,
-    natural_range=ends,
-    kinks=lambda p, options: (ends(p, options),),
-    strength=lambda p: p["qq"],
-    electric=True,
 )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from md_sensitivity.potentials.base import Coefficients, Edges, ManyBodyForm, Options, OptionSpec, ParameterSpec
+from md_sensitivity.potentials.base import COULOMB, Coefficients, Edges, ManyBodyForm, Options, ParameterSpec
 from md_sensitivity.potentials.bonds import Bonds, Values, bond_energy
 from md_sensitivity.potentials.elementary import inverse, screening
 from md_sensitivity.potentials.narrowing import among_near
 from md_sensitivity.potentials.triples import of_pairs, of_thirds, of_types
 from md_sensitivity.reduction import sum_entries
-from md_sensitivity.units import COULOMB
 
 _PAIR = ("H", "eta", "D", "W", "lambda1", "lambda4", "Zi", "Zj")
 
@@ -35,7 +34,7 @@ def energy(edges: Edges, p: Coefficients, options: Options) -> jax.Array:
 def _pair_energy(edges: Edges, p: Coefficients, options: Options, r: jax.Array) -> jax.Array:
     """U₂ of each edge, shape=(n, e)."""
     pairs = {name: jnp.diagonal(p[name], axis1=1, axis2=2) for name in (*_PAIR, "rc")}
-    strength = options["coulomb_constant"]
+    strength = options[COULOMB.name]
     end, end_slope = jax.jvp(lambda r: _interaction(r, pairs, strength), (pairs["rc"],), (jnp.ones_like(pairs["rc"]),))
     cutoff = of_types(pairs["rc"], edges)
     inside = edges.mask & (r < cutoff)
@@ -108,9 +107,7 @@ VASHISHTA = ManyBodyForm(
         ParameterSpec(name="C", lower=0, description="saturation of the angular term"),
         ParameterSpec(name="costheta0", lower=-1, upper=1, description="cosine of the preferred angle"),
     ),
-    options=(
-        OptionSpec(name="coulomb_constant", default=COULOMB, lower=0.0, description="e²/4πε₀ [eV Å] in any file"),
-    ),
+    options=(COULOMB,),
     energy=energy,
     pair_range=pair_range,
     kinks=kinks,

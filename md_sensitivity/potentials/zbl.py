@@ -30,7 +30,7 @@ def tables(p: Coefficients, options: Options) -> Coefficients:
     z = p["Z"]
     powers = z**_EXPONENT
     pairs = {
-        "zz": options[COULOMB] * z[:, None] * z[None, :],
+        "zz": options[COULOMB.name] * z[:, None] * z[None, :],
         "inverse_a": (powers[:, None] + powers[None, :]) / _LENGTH,
     }
 
@@ -66,11 +66,11 @@ ZBL = PairForm(
     options=(
         OptionSpec(name="inner", default=None, lower=0, length=1, below="outer", description="where the end begins"),
         OptionSpec(name="outer", default=None, lower=0, open_lower=True, length=1, description="where the interaction ends"),
+        COULOMB,
     ),
     energy=energy,
     tables=tables,
     natural_range=lambda p, options: jnp.full_like(p["zz"], options["outer"]),
     strength=lambda p: p["zz"],
-    electric=True,
     absolute=True,
 )

@@ -17,7 +17,7 @@ from md_sensitivity.forcefields.lammps_formula import evaluated
 from md_sensitivity.structures.validate import validated
 from md_sensitivity.system import build_system, energy_function
 from md_sensitivity.types import Structure
-from md_sensitivity.units import KILOCALORIE_PER_MOLE
+from md_sensitivity.units import KILOCALORIE_PER_MOLE, LAMMPS_METAL_COULOMB
 
 CASES = json.loads((Path(__file__).parent / "lammps_inputs.json").read_text())
 """Made by scripts/lammps_input_references.py with LAMMPS itself."""
@@ -157,7 +157,7 @@ def test_a_charge_of_each_type(tmp_path: Path) -> None:
             "pair_coeff * * coul/dsf\npair_coeff * * born 0.2 0.31 2.4 20 10\n")  # fmt: skip
     field = read(tmp_path, text)
     assert [row.value for row in field.table.rows if row.parameter == "q"] == [1.0, -1.0]
-    assert field.terms[1].options == {"alpha": 0.2, "cutoff": 7.0}
+    assert field.terms[1].options == {"alpha": 0.2, "cutoff": 7.0, "coulomb_constant": LAMMPS_METAL_COULOMB}
     with pytest.raises(InputError, match=r"no charge of type 2; add `set type 2 charge \.\.\.`"):
         read(tmp_path, text.replace("set type 2 charge -1.0\n", "mass 2 1.0\n"))
 

@@ -17,7 +17,7 @@ from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields import ForceField, acting_rows, native_toml, parse_native, read_force_field, species_of
 from md_sensitivity.forcefields.data import join_types, split_types
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.potentials.base import ParameterSpec, types_of
+from md_sensitivity.potentials.base import ParameterSpec, is_mixable, types_of
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.system import build_system, energy_function
@@ -116,7 +116,7 @@ def random_fields() -> st.SearchStrategy[str]:
         for n, style in enumerate(draw(st.lists(st.sampled_from(styles), min_size=1, max_size=3))):
             form = POTENTIALS[style]
             lines += ["[[potential]]", f'style = "{style}"', f'name = "p{n}"']
-            if form.mixable and draw(st.booleans()):
+            if is_mixable(form) and draw(st.booleans()):
                 lines.append(f'mixing = "{draw(st.sampled_from(list(MIXING_RULES)))}"')
             if form.order == 2 and form.natural_range is None and draw(st.booleans()):
                 lines += [f"cutoff = {draw(number)}", f'truncation = "{draw(st.sampled_from(list(TRUNCATIONS)))}"']
