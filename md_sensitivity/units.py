@@ -45,6 +45,8 @@ class UnitSystem:
         reduced: whether the numbers are in reduced units; then nothing is converted.
         pressure: one energy per cubed inner length unit in the pressure unit of reports.
         coulomb: energy of two charges of e at an inner length unit [eV·Å]; 1 in reduced units.
+        angle: size of the angle unit [rad].
+        angle_symbol: what reports print.
     """
 
     name: str
@@ -55,16 +57,24 @@ class UnitSystem:
     reduced: bool = False
     pressure: float = GPA_PER_EV_PER_CUBIC_ANGSTROM
     coulomb: float = COULOMB
+    angle: float = math.pi / 180.0
+    angle_symbol: str = "degrees"
 
-    def factor(self, energy: float, length: float) -> float:
-        """Multiplier that takes a number of dimension energy^a length^b from this system to eV and Å."""
-        return float(self.energy**energy * self.length**length)
+    def factor(self, energy: float, length: float, angle: float = 0.0) -> float:
+        """Multiplier that takes a number of dimension energy^a length^b angle^c from this system to eV, Å and radians."""
+        return float(self.energy**energy * self.length**length * self.angle**angle)
 
-    def symbol(self, energy: float, length: float, charge: float = 0.0) -> str:
-        """Printed unit of a number of dimension energy^a length^b charge^c; "1" where it has none."""
+    def symbol(self, energy: float, length: float, charge: float = 0.0, angle: float = 0.0, radian: float = 0.0) -> str:
+        """Printed unit of a number of dimension energy^a length^b charge^c angle^d radian^e; "1" where it has none."""
         if self.reduced:
-            return "reduced"
-        dimensions = ((self.energy_symbol, energy), (self.length_symbol, length), ("e", charge))
+            return self.angle_symbol if angle and not (energy or length or charge) else "reduced"
+        dimensions = (
+            (self.energy_symbol, energy),
+            (self.length_symbol, length),
+            ("e", charge),
+            (self.angle_symbol, angle),
+            ("rad", radian),
+        )
         above = "·".join(_power(base, e) for base, e in dimensions if e > 0)
         below = [_power(base, -e) for base, e in dimensions if e < 0]
         text = above or "1"
@@ -90,6 +100,19 @@ GROMACS = UnitSystem(name="gromacs", energy=KILOJOULE_PER_MOLE, length=10.0, ene
 REDUCED = UnitSystem(
     name="reduced", energy=1.0, length=1.0, energy_symbol="", length_symbol="", reduced=True, pressure=1.0, coulomb=1.0
 )
+OPENMM = UnitSystem(
+    name="openmm",
+    energy=KILOJOULE_PER_MOLE,
+    length=10.0,
+    energy_symbol="kJ/mol",
+    length_symbol="nm",
+    angle=1.0,
+    angle_symbol="rad",
+)
+AMBER = UnitSystem(
+    name="amber", energy=KILOCALORIE_PER_MOLE, length=1.0, energy_symbol="kcal/mol", length_symbol="Å", angle=1.0, angle_symbol="rad"
+)
+CHARMM = UnitSystem(name="charmm", energy=KILOCALORIE_PER_MOLE, length=1.0, energy_symbol="kcal/mol", length_symbol="Å")
 LAMMPS_METAL = UnitSystem(
     name="metal",
     energy=1.0,

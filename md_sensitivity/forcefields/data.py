@@ -8,7 +8,8 @@ from typing import Any
 
 from md_sensitivity.forcefields.relations import NO_RELATIONS, Relations
 from md_sensitivity.forcefields.table import ParameterRow, Parameters, ParameterTable, TypeTuple, join_types, split_types
-from md_sensitivity.potentials.base import Form, ParameterSpec, is_foreign
+from md_sensitivity.forcefields.topology import Typing
+from md_sensitivity.potentials.base import SCALE, Form, ParameterSpec, is_foreign
 from md_sensitivity.units import UnitSystem
 
 __all__ = ["ForceField", "ParameterRow", "ParameterTable", "Parameters", "Term", "TypeTuple", "join_types", "split_types"]
@@ -25,6 +26,7 @@ class Term:
         options: values of the form's own options.
         cutoffs: pair of types → its own cutoff, in either order, in the file's length unit; 0 where the term does not act on the pair.
         switches: pair of types → its own `switch_from`.
+        borrowed: parameter that the form reads from another potential → label and name there.
     """
 
     form: Form
@@ -38,6 +40,7 @@ class Term:
     constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     cutoffs: Mapping[TypeTuple, float] = field(default_factory=dict)
     switches: Mapping[TypeTuple, float] = field(default_factory=dict)
+    borrowed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def of_pair(self, given: Mapping[TypeTuple, float], default: float, first: str, second: str) -> float:
         """What `cutoffs` or `switches` say of two types, in either order."""
@@ -56,7 +59,7 @@ class Term:
 
     def form_spec(self, leaf: str) -> ParameterSpec:
         """What the form says of an array of θ."""
-        return next(spec for spec in self.form.parameters if spec.name == leaf)
+        return next(spec for spec in (*self.form.parameters, SCALE) if spec.name == leaf)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +73,7 @@ class ForceField:
         relations: which parameters follow others; `parameters` agree with them.
         path, sha256: where it came from; "" where it was made in memory.
         aliases: other names of its species, such as the type numbers of a LAMMPS input, for structures that know no better.
+        typing: how atoms of a structure get their types and bonded interactions; None where these are the types that the structure says.
     """
 
     name: str
@@ -82,6 +86,7 @@ class ForceField:
     path: str = ""
     sha256: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
+    typing: Typing | None = None
 
     @property
     def species(self) -> frozenset[str]:

@@ -96,6 +96,7 @@ class ParameterBlock:
         series: whether it is one.
         separator: what stands between its name and the number.
         follows: number within the block → expression of other parameters.
+        tag: end of the name, where several blocks of one parameter have the same types, such as terms of a torsion.
     """
 
     label: str
@@ -111,6 +112,7 @@ class ParameterBlock:
     series: bool = False
     separator: str = ""
     follows: Mapping[int, str] = field(default_factory=dict)
+    tag: str = ""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ParameterBlock):
@@ -121,7 +123,7 @@ class ParameterBlock:
     @cached_property
     def prefix(self) -> str:
         """The name of the row, or what all names of the series begin with."""
-        return ".".join((self.label, *([join_types(self.types)] if self.types else []), self.leaf)) + self.separator
+        return ".".join((self.label, *([join_types(self.types)] if self.types else []), self.leaf + self.tag)) + self.separator
 
     def name(self, k: int) -> str:
         """Full name of the k-th number."""
@@ -133,7 +135,7 @@ class ParameterBlock:
         return ParameterRow(
             label=self.label,
             types=self.types,
-            parameter=f"{self.leaf}{self.separator}{k}" if self.series else self.leaf,
+            parameter=self.leaf + self.tag + (f"{self.separator}{k}" if self.series else ""),
             leaf=self.leaf,
             index=self.start + k,
             value=float(self.values[k]),

@@ -1,9 +1,11 @@
 """What a potential is: a frozen description of parameters and options, and pure functions of distances or edges.
 
-Four kinds of form exist. A `PairForm` is a scalar energy φ(r; p), from which the package derives everything else. An `EmbeddedForm`
-adds a function of the density that the neighbors of an atom give. A `ManyBodyForm` gives the energy of each atom from the edge vectors
-to its neighbors. All three are functions of edges only, so that forces, stresses and all mixed derivatives follow from one rule
-(md_sensitivity/interactions.py). A `WholeForm` is any function of all atoms at once, such as a network that passes messages.
+A `PairForm` is a scalar energy φ(r; p), from which the package derives everything else. An `EmbeddedForm` adds a function of the
+density that the neighbors of an atom give. A `ManyBodyForm` gives the energy of each atom from the edge vectors to its neighbors. All
+three are functions of edges to neighbors, so that forces, stresses and all mixed derivatives follow from one rule
+(md_sensitivity/interactions.py). A `BondedForm` is a function of a few atoms that a topology lists, such as a torsion. A `FieldForm` is
+a sum over all atoms without neighbors, such as the long-range part of Coulomb's law; a `WholeForm` is any function of all atoms and
+their neighbors, such as a network that passes messages.
 
 Forms work in Å and eV; θ is converted before it reaches them.
 """
@@ -11,16 +13,47 @@ Forms work in Å and eV; θ is converted before it reaches them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from md_sensitivity.potentials.specs import COULOMB, SCALE, Options, OptionSpec, ParameterSpec
+
+__all__ = [
+    "COULOMB",
+    "SCALE",
+    "BondedForm",
+    "Coefficients",
+    "Distance",
+    "Edges",
+    "EmbeddedForm",
+    "EmbeddedTables",
+    "FieldForm",
+    "Form",
+    "ManyBodyForm",
+    "NeighborForm",
+    "Neighbors",
+    "OptionSpec",
+    "Options",
+    "PairForm",
+    "ParameterSpec",
+    "Site",
+    "Vector",
+    "WholeForm",
+    "default_label",
+    "distance_of",
+    "is_contact",
+    "is_foreign",
+    "is_mixable",
+    "natural_end",
+    "types_of",
+]
 
 Coefficients = Mapping[str, jax.Array]
 """Parameter name → values, one for each edge, or one for each tuple of types."""
-Options = Mapping[str, float]
-"""Values of a form's own options, which are not differentiable."""
 
 
 class Edges(NamedTuple):
@@ -70,105 +103,6 @@ def _distance_of_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> t
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParameterSpec:
-    """One parameter of a form.
-
-    Attributes:
-        name: as in the literature and in LAMMPS.
-        energy, length: dimension, as exponents of energy and length.
-        lower, upper: physical bounds; a bound is excluded where `open_lower` or `open_upper` says so.
-        radial: for forms of triples (i, j, k): it is used only where j = k; elsewhere files may give zero.
-        charge: dimension, as exponent of the elementary charge.
-        types: how many types it speaks of; None: as many as the form's order.
-        ordered: for two types of a form without triples: whether (a, b) and (b, a) are two numbers.
-        count: options → how many numbers it is for each tuple of types, a series `name0`, `name1`, …; None: one number.
-        default: value where a file gives none; None where it must be given.
-        fixed: whether it is left out of an analysis unless chosen by name.
-        option: a number of an entry that is not differentiable; it is no part of θ, and reaches the form among the coefficients.
-        unlike: name of a parameter of the same types that it must differ from; "" for none.
-        choices: the only values of such a number; none for any.
-        description: one phrase.
-    """
-
-    name: str
-    energy: float = 0.0
-    length: float = 0.0
-    lower: float = float("-inf")
-    upper: float = float("inf")
-    open_lower: bool = False
-    open_upper: bool = False
-    radial: bool = False
-    charge: float = 0.0
-    types: int | None = None
-    ordered: bool = False
-    count: Callable[[Options], int] | None = None
-    default: float | None = None
-    fixed: bool = False
-    option: bool = False
-    unlike: str = ""
-    choices: tuple[float, ...] = ()
-    description: str = ""
-
-    def admits(self, value: float) -> bool:
-        """Whether `value` (of any unit: bounds are 0, 1 or infinite) is physically possible."""
-        above = value > self.lower if self.open_lower else value >= self.lower
-        below = value < self.upper if self.open_upper else value <= self.upper
-        return above and below
-
-    def within(self, types: tuple[str, ...]) -> ParameterSpec:
-        """The specification for one tuple of types: a radial parameter of a mixed triple is not used, and may be zero."""
-        if self.radial and len(types) == 3 and types[1] != types[2]:
-            return replace(self, lower=min(self.lower, 0.0), open_lower=False)
-        return self
-
-    @property
-    def bounds_text(self) -> str:
-        """Such as `> 0`."""
-        parts = []
-        if self.lower != float("-inf"):
-            parts.append(f"{'>' if self.open_lower else '≥'} {self.lower:g}")
-        if self.upper != float("inf"):
-            parts.append(f"{'<' if self.open_upper else '≤'} {self.upper:g}")
-        return " and ".join(parts) or "any finite number"
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptionSpec:
-    """One number of a form that is not differentiable, such as an exponent.
-
-    Attributes:
-        default: None where it must be given.
-        energy, length: dimension, as exponents of energy and length; forms see eV and Å.
-        lower, upper: bounds, in any unit; the lower one is excluded where `open_lower` says so.
-        below: name of another option that it must be less than; "" for none.
-        whole: whether it is a whole number.
-    """
-
-    name: str
-    default: float | None
-    lower: float = float("-inf")
-    upper: float = float("inf")
-    open_lower: bool = False
-    below: str = ""
-    energy: float = 0.0
-    length: float = 0.0
-    whole: bool = False
-    description: str
-
-
-COULOMB = OptionSpec(
-    name="coulomb_constant",
-    default=None,
-    lower=0,
-    open_lower=True,
-    energy=1,
-    length=1,
-    description="e²/(4πε₀); if it is not given, that of the unit system, or of the code that the file is from",
-)
-"""An option of all forms with charges, so that a force field keeps the constant of the code that it comes from."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class PairForm:
     """A pair potential φ(r; p).
 
@@ -183,6 +117,9 @@ class PairForm:
         contact: whether it is purely repulsive and of finite range, so that an atom with few contacts is a rattler.
         absolute: whether it holds a length or an energy of nature, which reduced units have not.
         bottomless: whether φ may fall to −∞ at small distances, behind a maximum.
+        listed: (distance, scale, p, options) → energy of a pair that a topology takes out of the neighbors and gives a scale of its own,
+            0 for none; None for scale · φ.
+        field: the part of the interaction that no cutoff ends; it reads the same parameters.
     """
 
     name: str
@@ -200,11 +137,79 @@ class PairForm:
     contact: bool = False
     absolute: bool = False
     bottomless: bool = False
+    listed: Callable[[Distance, jax.Array, Coefficients, Options], jax.Array] | None = None
+    field: FieldForm | None = None
 
     @property
     def order(self) -> int:
         """Length of a type tuple."""
         return 2
+
+
+Vector = tuple[jax.Array, jax.Array, jax.Array]
+"""Components of vectors, three arrays of equal shape [Å]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BondedForm:
+    """A function of the positions of a few listed atoms: a bond, an angle, a torsion.
+
+    Attributes:
+        order: number of atoms, and of types that its parameters speak of.
+        energy: (vectors, p, options) → energy, elementwise over the tuples, shape=(m,) [eV]. The `order − 1` vectors lead from each atom
+            to the next; angles are in radians. Finite with finite derivatives wherever the energy itself is smooth.
+    """
+
+    name: str
+    description: str
+    reference: str
+    parameters: tuple[ParameterSpec, ...]
+    options: tuple[OptionSpec, ...] = ()
+    order: int
+    energy: Callable[[tuple[Vector, ...], Coefficients, Options], jax.Array]
+
+
+class Site(NamedTuple):
+    """All atoms, for a `FieldForm`.
+
+    Attributes:
+        positions: shape=(n, 3) [Å].
+        cell: rows are lattice vectors, shape=(3, 3) [Å].
+        kinds: index of the type of each atom, shape=(n,).
+        real: whether an entry is an atom, not padding, shape=(n,).
+    """
+
+    positions: jax.Array
+    cell: jax.Array
+    kinds: jax.Array
+    real: jax.Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldForm:
+    """A sum over all atoms at once, without neighbors, differentiated as it stands.
+
+    Attributes:
+        energy: (site, p, options, setup) → energy, a scalar [eV]; p have shape=(s,) * types. The site is strained already.
+        setup: (cell, periodic, options) → arrays that are fixed when a system is built, such as wave vectors; host arrays.
+        borrowed: parameters of other potentials that it reads for each type, shape=(s,).
+        couples: whether it joins all atoms, so that they move together or not at all.
+    """
+
+    name: str
+    description: str
+    reference: str
+    parameters: tuple[ParameterSpec, ...] = ()
+    options: tuple[OptionSpec, ...] = ()
+    energy: Callable[[Site, Coefficients, Options, Mapping[str, jax.Array]], jax.Array]
+    setup: Callable[[np.ndarray, tuple[bool, bool, bool], Options], Mapping[str, np.ndarray]] = lambda cell, periodic, options: {}
+    borrowed: tuple[str, ...] = ()
+    couples: bool = True
+
+    @property
+    def order(self) -> int:
+        """Length of a type tuple."""
+        return 1
 
 
 class EmbeddedTables(NamedTuple):
@@ -342,7 +347,9 @@ class WholeForm:
         return True
 
 
-Form = PairForm | EmbeddedForm | ManyBodyForm | WholeForm
+NeighborForm = PairForm | EmbeddedForm | ManyBodyForm | WholeForm
+"""Forms that need neighbors."""
+Form = NeighborForm | BondedForm | FieldForm
 
 
 def is_contact(form: Form) -> bool:
@@ -367,7 +374,7 @@ def default_label(form: Form) -> str:
 
 def natural_end(form: Form) -> bool:
     """Whether a form ends at a distance of its own, so that it takes no cutoff."""
-    return isinstance(form, ManyBodyForm | WholeForm) or form.natural_range is not None
+    return not isinstance(form, PairForm | EmbeddedForm) or form.natural_range is not None
 
 
 def is_foreign(form: Form) -> bool:
