@@ -94,6 +94,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
         DeviceError: where it would not fit into memory.
     """
     start = time.perf_counter()
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     solves = _expected(options, selection, system, structure)[2]
@@ -145,6 +146,7 @@ def minimize_structure(
 ) -> Result:
     """Only the equilibrium: a result without parameters, observables and certificate."""
     start = time.perf_counter()
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     equilibrium = _relax(system, force_field, options, progress)
     seconds = time.perf_counter() - start
@@ -175,6 +177,7 @@ def verify(
     Raises:
         ComputationError: where there is no minimum to differentiate.
     """
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     equilibrium = _relax(system, force_field, options, progress)
@@ -201,6 +204,7 @@ def verify(
 
 def plan(structure: Structure, force_field: ForceField, options: Options) -> Plan:
     """What `analyze` would do, with estimates of memory and time; nothing is minimized or differentiated."""
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     specs = tuple(dict.fromkeys(options.observables or default_observables(system)))

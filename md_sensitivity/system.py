@@ -287,6 +287,7 @@ def build_system(
     require_double_precision()
     if dimensions not in (2, 3):
         raise UsageError(f"dimensions must be 2 or 3, not {dimensions}")
+    structure = force_field.completed(structure)
     names = species_of(force_field, structure)
     species = tuple(sorted(set(names)))
     require_parameters(force_field, structure, species)
