@@ -9,6 +9,7 @@ from pathlib import Path
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
+from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
@@ -80,6 +81,13 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             also=(".lmp", ".lammps", ".snap", ".include", ".data"),
             prefix="in.",
             read=parse_lammps_input,
+        ),
+        ForceFieldFormat(
+            name="amber-prmtop",
+            description="AMBER topology with its parameters (prmtop), also of CHAMBER",
+            suffix=".prmtop",
+            also=(".parm7",),
+            read=read_prmtop,
         ),
     ),
 )
