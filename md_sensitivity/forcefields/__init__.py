@@ -10,6 +10,7 @@ from pathlib import Path
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
 from md_sensitivity.forcefields.assemble import force_field_of
+from md_sensitivity.forcefields.charmm import parse_charmm
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
@@ -78,6 +79,12 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             also=(".lmp", ".lammps", ".snap", ".include", ".data"),
             prefix="in.",
             read=parse_lammps_input,
+        ),
+        ForceFieldFormat(
+            name="charmm",
+            description="PSF of CHARMM, X-PLOR or NAMD, with the parameter files (.prm, .par, .inp, .str; .rtf for masses) beside it",
+            suffix=".psf",
+            read=parse_charmm,
         ),
     ),
 )

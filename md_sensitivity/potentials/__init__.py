@@ -12,6 +12,7 @@ from md_sensitivity.potentials.finnis_sinclair import FINNIS_SINCLAIR
 from md_sensitivity.potentials.gupta import GUPTA
 from md_sensitivity.potentials.inverse_power import INVERSE_POWER
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
+from md_sensitivity.potentials.lennard_jones_rmin import LENNARD_JONES_RMIN
 from md_sensitivity.potentials.mie import MIE
 from md_sensitivity.potentials.morse import MORSE
 from md_sensitivity.potentials.snap import SNAP
@@ -29,6 +30,7 @@ POTENTIALS: Registry[Form] = Registry(
     "potential",
     (
         LENNARD_JONES,
+        LENNARD_JONES_RMIN,
         MIE,
         MORSE,
         BUCKINGHAM,

@@ -23,7 +23,7 @@ def geometric_mean(a: jax.Array, b: jax.Array) -> jax.Array:
 Mean = Callable[[jax.Array, jax.Array], jax.Array]
 
 MIXING_RULES: dict[str, dict[str, Mean]] = {
-    "lorentz-berthelot": {"sigma": arithmetic_mean, "epsilon": geometric_mean},
+    "lorentz-berthelot": {"sigma": arithmetic_mean, "rmin_half": arithmetic_mean, "epsilon": geometric_mean},
     "geometric": {"sigma": geometric_mean, "epsilon": geometric_mean},
     "arithmetic": {"sigma": arithmetic_mean, "epsilon": arithmetic_mean},
 }
