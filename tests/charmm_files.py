@@ -17,7 +17,10 @@ ATOMS = (
 )  # fmt: skip
 """Name, type and charge of ALA with the patches ACE and CT3."""
 MASSES = {"CT3": 12.011, "CT1": 12.011, "C": 12.011, "HA3": 1.008, "HB1": 1.008, "H": 1.008, "O": 15.999, "NH1": 14.007}
-BONDS = "CAY-HY1 CAY-HY2 CAY-HY3 CAY-CY CY-OY CY-N N-HN N-CA CA-HA CA-CB CB-HB1 CB-HB2 CB-HB3 CA-C C-O C-NT NT-HNT NT-CAT CAT-HT1 CAT-HT2 CAT-HT3"
+BONDS = (
+    "CAY-HY1 CAY-HY2 CAY-HY3 CAY-CY CY-OY CY-N N-HN N-CA CA-HA CA-CB CB-HB1 CB-HB2 CB-HB3 CA-C C-O C-NT NT-HNT NT-CAT CAT-HT1 CAT-HT2 "
+    "CAT-HT3"
+)
 IMPROPERS = "CY-CAY-N-OY N-CY-CA-HN C-CA-NT-O NT-C-CAT-HNT"
 MAPS = "CY-N-CA-C-N-CA-C-NT"
 _NAMES = [name for name, _, _ in ATOMS]
@@ -158,9 +161,9 @@ def psf(flavor: str = "xplor", *, cmap: bool = True) -> str:
         else:
             lines.append(f"{k + 1:8d} {'PEP':4s} {'1':4s} {'ALA':4s} {name:4s} {word:4s} {charge:14.6f}{MASSES[kind]:14.4f}{0:12d}")
     bonds, impropers, maps = _indices(BONDS), _indices(IMPROPERS), _indices(MAPS) if cmap else []
-    sections = (("NBOND: bonds", bonds, 8), ("NTHETA: angles", paths(3), 9), ("NPHI: dihedrals", paths(4), 8), ("NIMPHI: impropers", impropers, 8))
-    for title, tuples, per_line in sections:
-        lines += ["", f"{len(tuples):8d} !{title}", *_written(tuples, per_line, 10 if wide else 8)]
+    lists = {"NBOND: bonds": bonds, "NTHETA: angles": paths(3), "NPHI: dihedrals": paths(4), "NIMPHI: impropers": impropers}
+    for title, tuples in lists.items():
+        lines += ["", f"{len(tuples):8d} !{title}", *_written(tuples, 9 if "angles" in title else 8, 10 if wide else 8)]
     lines += ["", f"{0:8d} !NDON: donors", "", "", f"{0:8d} !NACC: acceptors", "", "", f"{0:8d} !NNB", ""]
     lines += _written([[-1] * len(ATOMS)], 8, 8)
     lines += ["", f"{1:8d}{0:8d} !NGRP NST2", f"{0:8d}{1:8d}{0:8d}", "", f"{0:8d}{0:8d} !NUMLP NUMLPH", "", ""]

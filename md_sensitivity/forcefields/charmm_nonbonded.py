@@ -53,8 +53,8 @@ def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters
     for name in present:
         entry = parameters.nonbonded[name,]
         main.add((name,), entry.values["rmin_half"], entry.values["epsilon"], entry.place)
-    for key, entry in fixes.items():
-        main.add(key, 0.5 * entry.values["rmin"], entry.values["epsilon"], entry.place)
+    for entry in fixes.values():
+        main.add(entry.types, 0.5 * entry.values["rmin"], entry.values["epsilon"], entry.place)
     atoms, rows = np.concatenate([near, far]), np.concatenate([np.full(len(near), -1), np.where(special, -1, 0)])
     found = Nonbonded(
         terms=[main.term(LENNARD_JONES_RMIN)],
@@ -71,9 +71,9 @@ def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters
             close.add((name,), entry.values["rmin_half14"], entry.values["epsilon14"], entry.place)
         else:
             close.add((name,), entry.values["rmin_half"], entry.values["epsilon"], entry.place, tied=True)
-    for key, entry in fixes.items():
+    for entry in fixes.values():
         if "epsilon14" in entry.values:
-            close.add(key, 0.5 * entry.values["rmin14"], entry.values["epsilon14"], entry.place)
+            close.add(entry.types, 0.5 * entry.values["rmin14"], entry.values["epsilon14"], entry.place)
     return Nonbonded(
         terms=[*found.terms, replace(close.term(LENNARD_JONES_RMIN), listed_only=True)],
         blocks=[*found.blocks, *close.blocks, scale_block(LENNARD_JONES_14, 1.0, fixed=True)],
