@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from small_systems import FORCE_FIELDS, build, random_like, sampled, structure
 
-from md_sensitivity.interactions import coefficients
+from md_sensitivity.bound import coefficients
 from md_sensitivity.neighbors import build_table
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import PairForm

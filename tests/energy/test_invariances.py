@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_systems import CELL, FORCE_FIELDS, SPACING, STRUCTURES, build, close, crystal, force_field, gradient, sampled, structure, value
 
+from md_sensitivity.building import build_system
 from md_sensitivity.neighbors import build_table
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.system import EnergyFunction, build_system, energy_function
+from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
 SEEDS = st.integers(0, 2**32 - 1)

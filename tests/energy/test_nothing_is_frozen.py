@@ -24,12 +24,13 @@ from small_systems import (
     value,
 )
 
+from md_sensitivity.bound import range_of
+from md_sensitivity.building import build_system
 from md_sensitivity.forcefields import native_toml
-from md_sensitivity.interactions import range_of
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
-from md_sensitivity.system import SKIN, build_system, energy_function
+from md_sensitivity.system import SKIN, energy_function
 
 LENNARD_JONES = {
     f"{mixing}, {truncation}": mixed(mixing, truncation, "[potential.parameters.A-B]\nepsilon = 0.31\n" if mixing == "geometric" else "")
