@@ -12,6 +12,7 @@ from md_sensitivity.files import printable, shown
 from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
+from md_sensitivity.forcefields.charmm import parse_charmm
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
@@ -88,6 +89,12 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             suffix=".prmtop",
             also=(".parm7",),
             read=read_prmtop,
+        ),
+        ForceFieldFormat(
+            name="charmm",
+            description="PSF of CHARMM, X-PLOR or NAMD, with the parameter files (.prm, .par, .inp, .str; .rtf for masses) beside it",
+            suffix=".psf",
+            read=parse_charmm,
         ),
     ),
 )
