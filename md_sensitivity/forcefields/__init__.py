@@ -17,6 +17,7 @@ from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
 from md_sensitivity.forcefields.native import parse_native
+from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import species_of
 from md_sensitivity.forcefields.write import native_toml
@@ -57,6 +58,11 @@ class ForceFieldFormat:
     read: Callable[[str, Path], ForceField]
 
 
+def _molecular(read: Callable[[str, Path], ForceField]) -> Callable[[str, Path], ForceField]:
+    """A reader of molecular force fields, with the usual settings for atoms that are not bonded."""
+    return lambda text, path: applied(read(text, path), Nonbonded())
+
+
 def _read_native(text: str, path: Path) -> ForceField:
     return parse_native(text, shown(path), path.parent)
 
@@ -88,13 +94,13 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             description="AMBER topology with its parameters (prmtop), also of CHAMBER",
             suffix=".prmtop",
             also=(".parm7",),
-            read=read_prmtop,
+            read=_molecular(read_prmtop),
         ),
         ForceFieldFormat(
             name="charmm",
             description="PSF of CHARMM, X-PLOR or NAMD, with the parameter files (.prm, .par, .inp, .str; .rtf for masses) beside it",
             suffix=".psf",
-            read=parse_charmm,
+            read=_molecular(parse_charmm),
         ),
     ),
 )
