@@ -9,15 +9,13 @@ from pathlib import Path
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
-from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
-from md_sensitivity.forcefields.charmm import parse_charmm
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
+from md_sensitivity.forcefields.molecules import MOLECULAR_FORMATS, NOTHING, MolecularFormat
 from md_sensitivity.forcefields.native import parse_native
-from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import species_of
 from md_sensitivity.forcefields.write import native_toml
@@ -58,9 +56,8 @@ class ForceFieldFormat:
     read: Callable[[str, Path], ForceField]
 
 
-def _molecular(read: Callable[[str, Path], ForceField]) -> Callable[[str, Path], ForceField]:
-    """A reader of molecular force fields, with the usual settings for atoms that are not bonded."""
-    return lambda text, path: applied(read(text, path), Nonbonded())
+def _read_molecular(kind: MolecularFormat, text: str, path: Path) -> ForceField:
+    return kind.read([path], NOTHING)
 
 
 def _read_native(text: str, path: Path) -> ForceField:
@@ -89,18 +86,15 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             prefix="in.",
             read=parse_lammps_input,
         ),
-        ForceFieldFormat(
-            name="amber-prmtop",
-            description="AMBER topology with its parameters (prmtop), also of CHAMBER",
-            suffix=".prmtop",
-            also=(".parm7",),
-            read=_molecular(read_prmtop),
-        ),
-        ForceFieldFormat(
-            name="charmm",
-            description="PSF of CHARMM, X-PLOR or NAMD, with the parameter files (.prm, .par, .inp, .str; .rtf for masses) beside it",
-            suffix=".psf",
-            read=_molecular(parse_charmm),
+        *(
+            ForceFieldFormat(
+                name=kind.name,
+                description=kind.description,
+                suffix=kind.suffixes[0],
+                also=kind.suffixes[1:],
+                read=partial(_read_molecular, kind),
+            )
+            for kind in MOLECULAR_FORMATS.values()
         ),
     ),
 )
