@@ -13,6 +13,7 @@ from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.gromacs import read_gromacs
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
 from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
@@ -64,6 +65,11 @@ def _read_potential_file(kind: PotentialFormat, text: str, path: Path) -> ForceF
     return force_field_of(content.form, content.entries, content.options, units, name=printable(path.stem), source=shown(path))
 
 
+def _read_topology(text: str, path: Path) -> ForceField:
+    """A file called `.top`, which AMBER's topologies may be, too."""
+    return read_prmtop(text, path) if text.lstrip().startswith(("%VERSION", "%FLAG")) else read_gromacs(text, path)
+
+
 FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
     "force-field format",
     (
@@ -86,6 +92,13 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             suffix=".prmtop",
             also=(".parm7",),
             read=read_prmtop,
+        ),
+        ForceFieldFormat(
+            name="gromacs-top",
+            description="GROMACS topology, with the files that it includes",
+            suffix=".top",
+            also=(".itp",),
+            read=_read_topology,
         ),
     ),
 )
