@@ -36,6 +36,7 @@ from md_sensitivity.analysis.result import (
 from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
 from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
+from md_sensitivity.building import build_system
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.errors import ComputationError
 from md_sensitivity.footprint import require_memory
@@ -46,7 +47,7 @@ from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
 from md_sensitivity.sharding import devices_for
-from md_sensitivity.system import EnergyFunction, System, build_system, energy_function
+from md_sensitivity.system import EnergyFunction, System, energy_function
 from md_sensitivity.types import Structure
 
 POSITIONS_LIMIT = 15_000_000

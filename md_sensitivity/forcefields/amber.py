@@ -14,18 +14,20 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shortened, shown
-from md_sensitivity.forcefields.amber_pairs import charge_rows, lennard_jones_rows, listed_pairs
+from md_sensitivity.forcefields.amber_pairs import charge_rows, listed_pairs, type_rows
 from md_sensitivity.forcefields.amber_prmtop import Prmtop, parse_prmtop
 from md_sensitivity.forcefields.assemble import completed
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.fixed_topology import FixedTopology, elements_of_masses, kinds_of
 from md_sensitivity.forcefields.line_rows import LineRows
 from md_sensitivity.forcefields.molecular_terms import COULOMB, LENNARD_JONES, bonded_rows, tuples_of
+from md_sensitivity.forcefields.nonbonded import Nonbonded
 from md_sensitivity.forcefields.topology import Assignment, Tuples
 from md_sensitivity.potentials.base import types_of
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND
 from md_sensitivity.units import AMBER
 
+SETTINGS = Nonbonded()
 _POINTERS = (
     "NATOM NTYPES NBONH MBONA NTHETH MTHETA NPHIH MPHIA NHPARM NPARM NNB NRES NBONA NTHETA NPHIA NUMBND NUMANG NPTRA NATYP NPHB "
     "IFPERT NBPER NGPER NDPER MBPER MGPER MDPER IFBOX NMXRS IFCAP NUMEXTRA NCOPY"
@@ -49,8 +51,11 @@ _KNOWN = frozenset(
 _MAPS = frozenset({"CMAP_COUNT", "CMAP_RESOLUTION", "CMAP_INDEX"})
 
 
-def read_prmtop(text: str, path: Path) -> ForceField:
+def read_prmtop(text: str, path: Path, settings: Nonbonded = SETTINGS) -> ForceField:
     """The force field of a prmtop, which says with it which atoms a structure must have.
+
+    Args:
+        settings: of pairs that are not bonded.
 
     Raises:
         InputError: with file, flag and reason.
@@ -65,8 +70,8 @@ def read_prmtop(text: str, path: Path) -> ForceField:
         if len(rows):
             terms.append(rows)
             tuples[rows.label] = found
-    of_types, names = lennard_jones_rows(topology, sizes["NTYPES"], atoms.types)
-    charges, charge_names = charge_rows(topology, atoms.names, atoms.residues)
+    of_types, names = type_rows(topology, sizes["NTYPES"], atoms.types, settings)
+    charges, charge_names = charge_rows(topology, atoms.names, atoms.residues, settings)
     kinds, kind_names, species = kinds_of({LENNARD_JONES: names, COULOMB: charge_names})
     pairs = listed_pairs(topology, atoms.quadruples, sizes["NPTRA"], of_types, charges)
     finished = [rows.finished() for rows in (*terms, of_types, charges)]

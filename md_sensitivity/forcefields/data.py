@@ -28,6 +28,9 @@ class Term:
         cutoffs: pair of types → its own cutoff, in either order, in the file's length unit; 0 where the term does not act on the pair.
         switches: pair of types → its own `switch_from`.
         borrowed: parameter that the form reads from another potential → label and name there.
+        exclude: of a pair potential: atoms so many bonds apart, or fewer, are no neighbors.
+        periodic_cutoff: whether the cutoff is for periodic structures only; what is not periodic has none.
+        listed_only: of a pair potential: it acts only on the pairs that a topology lists, with their scales.
     """
 
     form: Form
@@ -42,6 +45,9 @@ class Term:
     cutoffs: Mapping[TypeTuple, float] = field(default_factory=dict)
     switches: Mapping[TypeTuple, float] = field(default_factory=dict)
     borrowed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    exclude: int = 0
+    listed_only: bool = False
+    periodic_cutoff: bool = False
 
     def of_pair(self, given: Mapping[TypeTuple, float], default: float, first: str, second: str) -> float:
         """What `cutoffs` or `switches` say of two types, in either order."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
+from md_sensitivity.forcefields.data import Term, TypeTuple
 from md_sensitivity.forcefields.line_rows import LineRows
+from md_sensitivity.forcefields.nonbonded import Nonbonded, coulomb_term, lennard_jones_term
 from md_sensitivity.forcefields.topology import Pairs, Tuples
-from md_sensitivity.potentials.base import Form
+from md_sensitivity.potentials.base import Form, PairForm
 from md_sensitivity.potentials.cmap import CMAP
-from md_sensitivity.potentials.coulomb_dsf import COULOMB_DSF
 from md_sensitivity.potentials.fourier_torsion import FOURIER_TORSION
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
 from md_sensitivity.potentials.morse_bond import MORSE_BOND
+from md_sensitivity.potentials.particle_mesh import COULOMB_PME
 from md_sensitivity.potentials.torsions import HARMONIC_TORSION, PERIODIC_TORSION, RYCKAERT_BELLEMANS
 from md_sensitivity.units import UnitSystem
 
@@ -56,9 +59,19 @@ def bonded_rows(
     )
 
 
-def coulomb_rows(units: UnitSystem, source: str) -> LineRows:
+def coulomb_rows(units: UnitSystem, source: str, settings: Nonbonded) -> LineRows:
     """Rows in the making of Coulomb's law between all atoms."""
-    return LineRows(form=COULOMB_DSF, label=COULOMB, units=units, source=source, options={"alpha": 0.0, "cutoff": 1e3})
+    made = partial(coulomb_term, units=units, settings=settings)
+    return LineRows(form=COULOMB_PME, label=COULOMB, units=units, source=source, made=made)
+
+
+def lennard_jones_rows(form: PairForm, mixing: str, units: UnitSystem, source: str, settings: Nonbonded) -> LineRows:
+    """Rows in the making of Lennard-Jones between all atoms."""
+
+    def made(rows: Mapping[str, tuple[TypeTuple, ...]]) -> Term:
+        return lennard_jones_term(form, rows, units, settings, mixing=mixing)
+
+    return LineRows(form=form, label=LENNARD_JONES, units=units, source=source, made=made)
 
 
 def tuples_of(atoms: Sequence[Sequence[int]] | np.ndarray, rows: Sequence[int] | np.ndarray, order: int) -> Tuples:
