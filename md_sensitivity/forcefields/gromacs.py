@@ -18,7 +18,15 @@ from md_sensitivity.forcefields.gromacs_molecule import Content, PairRows, conte
 from md_sensitivity.forcefields.gromacs_preprocessor import Line, preprocessed
 from md_sensitivity.forcefields.gromacs_sections import AtomType, Defaults, Sections, parse_sections
 from md_sensitivity.forcefields.line_rows import LineRows, unique_names
-from md_sensitivity.forcefields.molecular_terms import COULOMB, LENNARD_JONES, coulomb_rows, lennard_jones_rows, pairs_of, tuples_of
+from md_sensitivity.forcefields.molecular_terms import (
+    COULOMB,
+    LENNARD_JONES,
+    LENNARD_JONES_14,
+    coulomb_rows,
+    lennard_jones_rows,
+    pairs_of,
+    tuples_of,
+)
 from md_sensitivity.forcefields.nonbonded import Nonbonded
 from md_sensitivity.forcefields.topology import Assignment, Pairs, Tuples
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES as SIGMA_EPSILON
@@ -28,7 +36,6 @@ from md_sensitivity.structures.validate import MAX_ATOMS
 from md_sensitivity.units import GROMACS
 
 SETTINGS = Nonbonded()
-OWN_PAIRS = "LennardJones14"
 RELEASED = "constraints ([ settles ], [ constraints ]) are released: bonds and angles of their molecules act instead"
 _MIXING = {1: "geometric", 2: "lorentz-berthelot", 3: "geometric"}
 
@@ -81,7 +88,7 @@ def _pair_rows(sections: Sections, defaults: Defaults, settings: Nonbonded) -> P
     listed = LISTED_LENNARD_JONES_C6_C12 if powers else LISTED_LENNARD_JONES
     return PairRows(
         known=known,
-        own=LineRows(form=listed, label=OWN_PAIRS, units=GROMACS, source=sections.where),
+        own=LineRows(form=listed, label=LENNARD_JONES_14, units=GROMACS, source=sections.where),
         lennard_jones=lennard_jones_rows(form, _MIXING[defaults.rule], GROMACS, sections.where, settings),
         coulomb=coulomb_rows(GROMACS, sections.where, settings),
     )

@@ -34,7 +34,7 @@ BONDED: dict[str, Form] = {
     "CMAP": CMAP,
 }
 """Label → form."""
-LENNARD_JONES, COULOMB = "LennardJones", "Coulomb"
+LENNARD_JONES, LENNARD_JONES_14, COULOMB = "LennardJones", "LennardJones14", "Coulomb"
 
 
 def bonded_rows(
@@ -65,13 +65,16 @@ def coulomb_rows(units: UnitSystem, source: str, settings: Nonbonded) -> LineRow
     return LineRows(form=COULOMB_PME, label=COULOMB, units=units, source=source, made=made)
 
 
-def lennard_jones_rows(form: PairForm, mixing: str, units: UnitSystem, source: str, settings: Nonbonded) -> LineRows:
-    """Rows in the making of Lennard-Jones between all atoms."""
+def lennard_jones_rows(
+    form: PairForm, mixing: str, units: UnitSystem, source: str, settings: Nonbonded, *, listed_only: bool = False
+) -> LineRows:
+    """Rows in the making of Lennard-Jones between all atoms, or, with `listed_only`, between those three bonds apart."""
+    label = LENNARD_JONES_14 if listed_only else LENNARD_JONES
 
     def made(rows: Mapping[str, tuple[TypeTuple, ...]]) -> Term:
-        return lennard_jones_term(form, rows, units, settings, mixing=mixing)
+        return lennard_jones_term(form, rows, units, settings, mixing=mixing, label=label, listed_only=listed_only)
 
-    return LineRows(form=form, label=LENNARD_JONES, units=units, source=source, made=made)
+    return LineRows(form=form, label=label, units=units, source=source, made=made)
 
 
 def tuples_of(atoms: Sequence[Sequence[int]] | np.ndarray, rows: Sequence[int] | np.ndarray, order: int) -> Tuples:
