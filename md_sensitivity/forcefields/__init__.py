@@ -9,14 +9,12 @@ from pathlib import Path
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
-from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
-from md_sensitivity.forcefields.charmm import parse_charmm
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
-from md_sensitivity.forcefields.gromacs import read_gromacs
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
+from md_sensitivity.forcefields.molecules import MOLECULAR_FORMATS, NOTHING, MolecularFormat
 from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import species_of
@@ -58,6 +56,10 @@ class ForceFieldFormat:
     read: Callable[[str, Path], ForceField]
 
 
+def _read_molecular(kind: MolecularFormat, text: str, path: Path) -> ForceField:
+    return kind.read([path], NOTHING)
+
+
 def _read_native(text: str, path: Path) -> ForceField:
     return parse_native(text, shown(path), path.parent)
 
@@ -66,11 +68,6 @@ def _read_potential_file(kind: PotentialFormat, text: str, path: Path) -> ForceF
     content = parsed_as(kind, (SourceText(text, path),))
     units = LAMMPS_UNIT_SYSTEMS[content.units or "metal"]
     return force_field_of(content.form, content.entries, content.options, units, name=printable(path.stem), source=shown(path))
-
-
-def _read_topology(text: str, path: Path) -> ForceField:
-    """A file called `.top`, which AMBER's topologies may be, too."""
-    return read_prmtop(text, path) if text.lstrip().startswith(("%VERSION", "%FLAG")) else read_gromacs(text, path)
 
 
 FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
@@ -89,25 +86,15 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             prefix="in.",
             read=parse_lammps_input,
         ),
-        ForceFieldFormat(
-            name="amber-prmtop",
-            description="AMBER topology with its parameters (prmtop), also of CHAMBER",
-            suffix=".prmtop",
-            also=(".parm7",),
-            read=read_prmtop,
-        ),
-        ForceFieldFormat(
-            name="gromacs-top",
-            description="GROMACS topology, with the files that it includes",
-            suffix=".top",
-            also=(".itp",),
-            read=_read_topology,
-        ),
-        ForceFieldFormat(
-            name="charmm",
-            description="PSF of CHARMM, X-PLOR or NAMD, with the parameter files (.prm, .par, .inp, .str; .rtf for masses) beside it",
-            suffix=".psf",
-            read=parse_charmm,
+        *(
+            ForceFieldFormat(
+                name=kind.name,
+                description=kind.description,
+                suffix=kind.suffixes[0],
+                also=kind.suffixes[1:],
+                read=partial(_read_molecular, kind),
+            )
+            for kind in MOLECULAR_FORMATS.values()
         ),
     ),
 )

@@ -21,13 +21,11 @@ from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.fixed_topology import FixedTopology, elements_of_masses, kinds_of
 from md_sensitivity.forcefields.line_rows import LineRows
 from md_sensitivity.forcefields.molecular_terms import COULOMB, LENNARD_JONES, LENNARD_JONES_14, bonded_rows, tuples_of
-from md_sensitivity.forcefields.nonbonded import Nonbonded
 from md_sensitivity.forcefields.topology import Assignment, Tuples
 from md_sensitivity.potentials.base import types_of
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND
 from md_sensitivity.units import AMBER
 
-SETTINGS = Nonbonded()
 _POINTERS = (
     "NATOM NTYPES NBONH MBONA NTHETH MTHETA NPHIH MPHIA NHPARM NPARM NNB NRES NBONA NTHETA NPHIA NUMBND NUMANG NPTRA NATYP NPHB "
     "IFPERT NBPER NGPER NDPER MBPER MGPER MDPER IFBOX NMXRS IFCAP NUMEXTRA NCOPY"
@@ -51,11 +49,8 @@ _KNOWN = frozenset(
 _MAPS = frozenset({"CMAP_COUNT", "CMAP_RESOLUTION", "CMAP_INDEX"})
 
 
-def read_prmtop(text: str, path: Path, settings: Nonbonded = SETTINGS) -> ForceField:
+def read_prmtop(text: str, path: Path) -> ForceField:
     """The force field of a prmtop, which says with it which atoms a structure must have.
-
-    Args:
-        settings: of pairs that are not bonded.
 
     Raises:
         InputError: with file, flag and reason.
@@ -70,12 +65,12 @@ def read_prmtop(text: str, path: Path, settings: Nonbonded = SETTINGS) -> ForceF
         if len(rows):
             terms.append(rows)
             tuples[rows.label] = found
-    of_types, names = type_rows(topology, sizes["NTYPES"], atoms.types, settings)
-    charges, charge_names = charge_rows(topology, atoms.names, atoms.residues, settings)
+    of_types, names = type_rows(topology, sizes["NTYPES"], atoms.types)
+    charges, charge_names = charge_rows(topology, atoms.names, atoms.residues)
     types = {LENNARD_JONES: names, COULOMB: charge_names}
     close = None
     if "LENNARD_JONES_14_ACOEF" in topology:
-        close, types[LENNARD_JONES_14] = type_rows(topology, sizes["NTYPES"], atoms.types, settings, listed_only=True)
+        close, types[LENNARD_JONES_14] = type_rows(topology, sizes["NTYPES"], atoms.types, listed_only=True)
         terms.append(close)
     kinds, kind_names, species = kinds_of(types)
     pairs = listed_pairs(topology, atoms.quadruples, sizes["NPTRA"], of_types, charges, close)

@@ -10,7 +10,6 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.amber_prmtop import Prmtop
 from md_sensitivity.forcefields.line_rows import LineRows, unique_names
 from md_sensitivity.forcefields.molecular_terms import LENNARD_JONES, coulomb_rows, lennard_jones_rows, pairs_of
-from md_sensitivity.forcefields.nonbonded import Nonbonded
 from md_sensitivity.forcefields.topology import Pairs
 from md_sensitivity.potentials import lennard_jones
 from md_sensitivity.units import AMBER
@@ -27,7 +26,7 @@ _ANY_LENGTH = 1.0
 
 
 def type_rows(
-    topology: Prmtop, count: int, types: Sequence[str], settings: Nonbonded, *, listed_only: bool = False
+    topology: Prmtop, count: int, types: Sequence[str], *, listed_only: bool = False
 ) -> tuple[LineRows, list[str]]:
     """Rows for each type that occurs, and for pairs that do not follow the rule of Lorentz and Berthelot; and the type of each atom.
 
@@ -53,7 +52,7 @@ def type_rows(
     # Negative places, and zero, are those of the 10-12 tables, which hold zeros.
     a, b = (np.where(places > 0, table[np.abs(places) - 1], 0.0) for table in (repulsion, attraction))
     names = unique_names(index.tolist(), list(types))
-    rows = lennard_jones_rows(lennard_jones.LENNARD_JONES, "lorentz-berthelot", AMBER, where, settings, listed_only=listed_only)
+    rows = lennard_jones_rows(lennard_jones.LENNARD_JONES, "lorentz-berthelot", AMBER, where, listed_only=listed_only)
     order = np.array([int(number) for number in names]) - 1  # type: ignore[call-overload]
     called = list(names.values())
     sigma, epsilon = (np.zeros(len(order)) for _ in range(2))
@@ -82,12 +81,10 @@ def _sigma_epsilon(a: float, b: float, place: str) -> tuple[float, float]:
     return float((a / b) ** (1 / 6)), float(b * b / (4.0 * a))
 
 
-def charge_rows(
-    topology: Prmtop, names: Sequence[str], residues: Sequence[str], settings: Nonbonded
-) -> tuple[LineRows, list[str]]:
+def charge_rows(topology: Prmtop, names: Sequence[str], residues: Sequence[str]) -> tuple[LineRows, list[str]]:
     """A row for each charge of each atom of each residue, by name, and which row each atom has, by name."""
     values = topology.reals("CHARGE", len(names))
-    rows = coulomb_rows(AMBER, topology.where, settings)
+    rows = coulomb_rows(AMBER, topology.where)
     labels = [f"{residue}:{name}" for residue, name in zip(residues, names, strict=True)]
     keys: list[Hashable] = list(zip(labels, values.tolist(), strict=True))
     called = unique_names(keys, labels)

@@ -27,7 +27,6 @@ from md_sensitivity.forcefields.molecular_terms import (
     pairs_of,
     tuples_of,
 )
-from md_sensitivity.forcefields.nonbonded import Nonbonded
 from md_sensitivity.forcefields.topology import Assignment, Pairs, Tuples
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES as SIGMA_EPSILON
 from md_sensitivity.potentials.lennard_jones_c6_c12 import LENNARD_JONES_C6_C12
@@ -35,26 +34,25 @@ from md_sensitivity.potentials.listed_lennard_jones import LISTED_LENNARD_JONES,
 from md_sensitivity.structures.validate import MAX_ATOMS
 from md_sensitivity.units import GROMACS
 
-SETTINGS = Nonbonded()
 RELEASED = "constraints ([ settles ], [ constraints ]) are released: bonds and angles of their molecules act instead"
 _MIXING = {1: "geometric", 2: "lorentz-berthelot", 3: "geometric"}
 
 
-def read_gromacs(text: str, path: Path, settings: Nonbonded = SETTINGS) -> ForceField:
+def read_gromacs(text: str, path: Path, define: Iterable[str] = ()) -> ForceField:
     """The force field of a topology, which says with it which atoms a structure must have.
 
     Args:
         text, path: the file; what it includes is looked up beside it, and in the folders of the environment variable GMXLIB.
-        settings: of pairs that are not bonded, and macros that are defined, as `FLEXIBLE` or `NAME=value`.
+        define: macros that are defined, as `FLEXIBLE` or `NAME=value`.
 
     Raises:
         InputError: with file, line and reason.
     """
-    sections = parse_sections(preprocessed(text, path, settings.define), shown(path))
+    sections = parse_sections(preprocessed(text, path, define), shown(path))
     defaults = sections.defaults
     assert defaults is not None
     bonded = Bonded(sections)
-    pairs = _pair_rows(sections, defaults, settings)
+    pairs = _pair_rows(sections, defaults)
     used = {molecule.name: molecule for molecule, count in sections.system if count}
     contents = {name: content_of(molecule, sections, bonded, pairs) for name, molecule in used.items()}
     system = _System([(contents[molecule.name], count) for molecule, count in sections.system if count], sections.where)
@@ -74,7 +72,7 @@ def read_gromacs(text: str, path: Path, settings: Nonbonded = SETTINGS) -> Force
     return replace(force_field, typing=typing, complete=typing.complete)
 
 
-def _pair_rows(sections: Sections, defaults: Defaults, settings: Nonbonded) -> PairRows:
+def _pair_rows(sections: Sections, defaults: Defaults) -> PairRows:
     powers = defaults.rule == 1
     known: dict[tuple[str, str], Line] = {}
     for types, function, _, line in sections.entries["pairtypes"]:
@@ -89,8 +87,8 @@ def _pair_rows(sections: Sections, defaults: Defaults, settings: Nonbonded) -> P
     return PairRows(
         known=known,
         own=LineRows(form=listed, label=LENNARD_JONES_14, units=GROMACS, source=sections.where),
-        lennard_jones=lennard_jones_rows(form, _MIXING[defaults.rule], GROMACS, sections.where, settings),
-        coulomb=coulomb_rows(GROMACS, sections.where, settings),
+        lennard_jones=lennard_jones_rows(form, _MIXING[defaults.rule], GROMACS, sections.where),
+        coulomb=coulomb_rows(GROMACS, sections.where),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class LineRows:
     Attributes:
         options: values of the form's own options, in the file's units; those that are missing have their defaults.
         numbered: whether names of rows with the same types end in 1, 2, …, as those of torsions do; else the second is `#2`.
-        made: makes the term of its rows, where it is none of a few listed atoms.
+        settings: further fields of the term.
     """
 
     form: Form
@@ -31,7 +32,7 @@ class LineRows:
     source: str
     options: Mapping[str, float] = field(default_factory=dict)
     numbered: bool = False
-    made: Callable[[Mapping[str, tuple[TypeTuple, ...]]], Term] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     _count: int = 0
     _places: dict[tuple[str, Hashable], int] = field(default_factory=dict)
     _rows: dict[str, list[TypeTuple]] = field(default_factory=dict)
@@ -84,15 +85,13 @@ class LineRows:
 
     def finished(self) -> tuple[Term, list[ParameterBlock]]:
         """The term and its blocks of the table."""
-        rows = {name: tuple(types) for name, types in self._rows.items() if name != SCALE.name}
-        if self.made is not None:
-            return self.made(rows), self._blocks
         term = Term(
             form=self.form,
             label=self.label,
-            rows=rows,
+            rows={name: tuple(types) for name, types in self._rows.items() if name != SCALE.name},
             options=options_of(self.form, {}, self.options, self.units, self.source),
             constants={name: tuple(values) for name, values in self._constants.items()},
+            **self.settings,
         )
         return term, self._blocks
 

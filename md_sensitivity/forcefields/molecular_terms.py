@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 
-from md_sensitivity.forcefields.data import Term, TypeTuple
 from md_sensitivity.forcefields.line_rows import LineRows
-from md_sensitivity.forcefields.nonbonded import Nonbonded, coulomb_term, lennard_jones_term
 from md_sensitivity.forcefields.topology import Pairs, Tuples
 from md_sensitivity.potentials.base import Form, PairForm
 from md_sensitivity.potentials.cmap import CMAP
+from md_sensitivity.potentials.coulomb import COULOMB_DIRECT
 from md_sensitivity.potentials.fourier_torsion import FOURIER_TORSION
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
 from md_sensitivity.potentials.morse_bond import MORSE_BOND
-from md_sensitivity.potentials.particle_mesh import COULOMB_PME
 from md_sensitivity.potentials.torsions import HARMONIC_TORSION, PERIODIC_TORSION, RYCKAERT_BELLEMANS
 from md_sensitivity.units import UnitSystem
 
@@ -59,22 +56,15 @@ def bonded_rows(
     )
 
 
-def coulomb_rows(units: UnitSystem, source: str, settings: Nonbonded) -> LineRows:
+def coulomb_rows(units: UnitSystem, source: str) -> LineRows:
     """Rows in the making of Coulomb's law between all atoms."""
-    made = partial(coulomb_term, units=units, settings=settings)
-    return LineRows(form=COULOMB_PME, label=COULOMB, units=units, source=source, made=made)
+    return LineRows(form=COULOMB_DIRECT, label=COULOMB, units=units, source=source)
 
 
-def lennard_jones_rows(
-    form: PairForm, mixing: str, units: UnitSystem, source: str, settings: Nonbonded, *, listed_only: bool = False
-) -> LineRows:
+def lennard_jones_rows(form: PairForm, mixing: str, units: UnitSystem, source: str, *, listed_only: bool = False) -> LineRows:
     """Rows in the making of Lennard-Jones between all atoms, or, with `listed_only`, between those three bonds apart."""
     label = LENNARD_JONES_14 if listed_only else LENNARD_JONES
-
-    def made(rows: Mapping[str, tuple[TypeTuple, ...]]) -> Term:
-        return lennard_jones_term(form, rows, units, settings, mixing=mixing, label=label, listed_only=listed_only)
-
-    return LineRows(form=form, label=label, units=units, source=source, made=made)
+    return LineRows(form=form, label=label, units=units, source=source, settings={"mixing": mixing, "listed_only": listed_only})
 
 
 def tuples_of(atoms: Sequence[Sequence[int]] | np.ndarray, rows: Sequence[int] | np.ndarray, order: int) -> Tuples:
