@@ -128,6 +128,9 @@ def parse_prmtop(text: str, where: str) -> Prmtop:
     lines = text.splitlines()
     if not any(line.startswith("%FLAG") for line in lines[:50]):
         raise InputError(f"{where}: no prmtop of AMBER 7 or later (there is no %FLAG in it); convert it with ParmEd")
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("%") and not line.startswith(("%VERSION", "%FLAG", "%COMMENT", "%FORMAT(")):
+            raise InputError(f"{where}, line {number}: {quotation(line)} is neither %FLAG, %FORMAT(...), %COMMENT nor %VERSION")
     sections: dict[str, Section] = {}
     starts = [number for number, line in enumerate(lines) if line.startswith("%FLAG")]
     for first, end in zip(starts, [*starts[1:], len(lines)], strict=True):
