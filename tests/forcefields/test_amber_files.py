@@ -182,7 +182,7 @@ SLIPS = {
     "a type beyond": ("       1       2       1       1       3", "       1       9       1       1       3", "numbered from 1 to 7"),
     "half a Lennard-Jones": ("  9.71708117E+04", "  0.00000000E+00", "must both be positive, or both zero"),
     "exclusions lost": ("       6       7       4       3       7", "       5       7       4       3       7", "the list has 99 entries"),
-    "a pair not excluded": ("       2       3       4       5       6       7", "       2       3       4       5      16       7", "EXCLUDED_ATOMS"),
+    "a pair not excluded": ("       2       3       4       5       6 ", "       2       3       4       5      16 ", "EXCLUDED_ATOMS"),
     "residues": ("       1       7      17\n", "       1      17       7\n", "increasing numbers of first atoms"),
     "a broken periodicity": ("  3.00000000E+00  2.0", "  2.50000000E+00  2.0", "2.5 is no whole number"),
     "polarizable": ("%FLAG SOLTY", "%FLAG POLARIZABILITY", "POLARIZABILITY"),
