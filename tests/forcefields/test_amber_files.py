@@ -113,7 +113,8 @@ def test_atoms_of_one_name_with_other_charges_have_rows_of_their_own(tmp_path: P
 def test_coordinates_are_completed_by_the_force_field() -> None:
     raw = read_structure(FOLDER / "dipeptide.rst7")
     assert set(raw.types) == {"X"} and not raw.numbers.any()
-    _, structure = files()
+    force_field, structure = files()
+    assert force_field.completed(structure) is structure
     assert structure.formula == "C6H12N2O2" and structure.residue_names[6] == "ALA" and structure.atom_names[8] == "CA"
     assert len(structure.bonds) == 21 and structure.masses[0] == pytest.approx(1.00794700)
 

@@ -19,12 +19,14 @@ from md_sensitivity.forcefields.gromacs import read_gromacs
 from md_sensitivity.structures import read_structure
 from md_sensitivity.types import Structure
 
+FOLDER = Path(__file__).parent / "topologies"
 OPENMM_TERMS = {
     "HarmonicBondForce": ("HarmonicBond", "UreyBradley"),
     "HarmonicAngleForce": ("HarmonicAngle",),
     "PeriodicTorsionForce": ("PeriodicTorsion", "PeriodicImproper"),
     "RBTorsionForce": ("RBTorsion", "FourierTorsion"),
     "HarmonicTorsionForce": ("HarmonicImproper",),
+    "CMAPTorsionForce": ("CMAP",),
 }
 """Forces of OpenMM and what they are here; all others are not bonded."""
 
@@ -68,6 +70,15 @@ def test_ethanol_of_the_inputs_has_openmms_energies() -> None:
 def test_all_kinds_of_lines_have_openmms_energies(rule: int, tmp_path: Path) -> None:
     path = gromacs_files.written(tmp_path, rule)
     require_equal(energies_of(path, ethanol()), openmm_terms(path, ethanol()))
+
+
+def test_maps_and_urey_bradley_terms_have_openmms_energies() -> None:
+    path = FOLDER / "charmm.top"
+    of = replace(read_structure(FOLDER / "chamber.rst7"), name="dipeptide")
+    own = energies_of(path, of)
+    assert own["CMAP"] == pytest.approx(-0.045953999492403384, rel=1e-9)
+    assert own["UreyBradley"] == pytest.approx(0.0051287522782376, rel=1e-9)
+    require_equal(own, openmm_terms(path, of))
 
 
 def test_numbers_of_pairs_replace_mixed_ones_also_three_bonds_apart(tmp_path: Path) -> None:
