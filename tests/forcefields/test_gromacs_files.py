@@ -92,11 +92,13 @@ def test_numbers_of_pairs_replace_mixed_ones_also_three_bonds_apart(tmp_path: Pa
     require_equal(energies_of(path, ethanol()), theirs)
 
 
-def test_the_engine_sums_the_terms() -> None:
-    force_field = read_force_field(gromacs_files.INPUTS / "force_field.top")
+@pytest.mark.parametrize("rule", [1, 2])
+def test_the_engine_sums_the_terms(rule: int, tmp_path: Path) -> None:
+    path = gromacs_files.written(tmp_path, rule)
+    force_field = read_force_field(path)
     energy = mds.energy_function(mds.build_system(ethanol(), force_field))
     value = float(energy(energy.system.positions, force_field.parameters))
-    assert value == pytest.approx(sum(energies_of(gromacs_files.INPUTS / "force_field.top", ethanol()).values()), rel=1e-12)
+    assert value == pytest.approx(sum(energies_of(path, ethanol()).values()), rel=1e-12)
 
 
 def rows_of(force_field: ForceField) -> dict[str, float]:
