@@ -13,6 +13,7 @@ from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.charmm import parse_charmm, read_charmm
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.gromacs import read_gromacs
 from md_sensitivity.forcefields.nonbonded import SOLVENTS, Nonbonded, applied
 from md_sensitivity.forcefields.numbers import number_of, require_known
 from md_sensitivity.registry import Registry, did_you_mean
@@ -59,6 +60,14 @@ def _read_amber(paths: Sequence[Path], choices: Choices) -> ForceField:
     return applied(read_prmtop(read_text(paths[0]).text, paths[0]), choices.over(Nonbonded()))
 
 
+def _read_topology(paths: Sequence[Path], choices: Choices) -> ForceField:
+    """A file called `.top`, which AMBER's topologies may be, too."""
+    text = read_text(paths[0]).text
+    if text.lstrip().startswith(("%VERSION", "%FLAG")):
+        return _read_amber(paths, choices)
+    return applied(read_gromacs(text, paths[0], choices.define), choices.over(Nonbonded()))
+
+
 def _read_charmm(paths: Sequence[Path], choices: Choices) -> ForceField:
     path = paths[0]
     found = read_charmm(path, paths[1:]) if len(paths) > 1 else parse_charmm(read_text(path).text, path)
@@ -73,6 +82,12 @@ MOLECULAR_FORMATS: Registry[MolecularFormat] = Registry(
             description="AMBER topology with its parameters (prmtop), also of CHAMBER",
             suffixes=(".prmtop", ".parm7"),
             read=_read_amber,
+        ),
+        MolecularFormat(
+            name="gromacs-top",
+            description="GROMACS topology, with the files that it includes",
+            suffixes=(".top", ".itp"),
+            read=_read_topology,
         ),
         MolecularFormat(
             name="charmm",
