@@ -14,6 +14,8 @@ from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
 from md_sensitivity.forcefields.native import parse_native
+from md_sensitivity.forcefields.openmm_files import located
+from md_sensitivity.forcefields.openmm_xml import parse_openmm_xml
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import acting_rows, species_of
 from md_sensitivity.forcefields.write import native_toml
@@ -43,6 +45,7 @@ class ForceFieldFormat:
         suffix: end of the name, in lower case.
         also: other ends.
         prefix: beginning of names; "" where it tells nothing.
+        locate: which file a path means; its own name where there is such a file.
     """
 
     name: str
@@ -51,6 +54,7 @@ class ForceFieldFormat:
     also: tuple[str, ...] = ()
     prefix: str = ""
     read: Callable[[str, Path], ForceField]
+    locate: Callable[[Path], Path] = Path
 
 
 def _read_native(text: str, path: Path) -> ForceField:
@@ -79,6 +83,13 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             prefix="in.",
             read=parse_lammps_input,
         ),
+        ForceFieldFormat(
+            name="openmm-xml",
+            description="force field of OpenMM, or a serialized OpenMM System; names of no file are those of OpenMM's own force fields",
+            suffix=".xml",
+            read=parse_openmm_xml,
+            locate=located,
+        ),
     ),
 )
 
@@ -102,6 +113,7 @@ def read_force_field(path: str | Path) -> ForceField:
     found = max(ends, key=lambda each: len(each[0]))[1] if ends else None
     found = found or next((kind for kind in FORCE_FIELD_FORMATS.values() if kind.prefix and name.startswith(kind.prefix)), None)
     if found is not None:
+        path = found.locate(path)
         content = read_text(path)
         return replace(found.read(content.text, path), path=str(path), sha256=content.sha256)
     read_text(path)     # whatever is wrong with it, its name is the lesser fault

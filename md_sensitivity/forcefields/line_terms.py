@@ -91,7 +91,7 @@ def _block(
     if not all(spec.admits(value) for value in values) and spec.name not in line.follows and not _void(line, spec):
         wrong = next(value for value in values if not spec.admits(value))
         raise InputError(f"{line.where}: {spec.name} = {wrong:g} must be {spec.bounds_text}")
-    common = _common(spec.lower, spec.upper, len(values), spec.fixed or line.fixed)
+    lower, upper, std, fixed = _common(spec.lower, spec.upper, len(values), spec.fixed or line.fixed)
     return ParameterBlock(
         label=label,
         types=line.types,
@@ -99,7 +99,10 @@ def _block(
         start=start,
         values=values,
         unit=_unit(units, spec),
-        **common,
+        lower=lower,
+        upper=upper,
+        std=std,
+        fixed=fixed,
         series=size is not None,
         follows={0: line.follows[spec.name]} if spec.name in line.follows else {},
         tag=tag,
@@ -117,14 +120,9 @@ def _unit(units: UnitSystem, spec: ParameterSpec) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _common(lower: float, upper: float, size: int, fixed: bool) -> dict[str, np.ndarray]:
+def _common(lower: float, upper: float, size: int, fixed: bool) -> tuple[np.ndarray, ...]:
     """What blocks of one parameter have in common; a force field has tens of thousands of them, and they share these arrays."""
-    arrays = {
-        "lower": np.full(size, lower),
-        "upper": np.full(size, upper),
-        "std": np.full(size, np.nan),
-        "fixed": np.full(size, fixed, dtype=bool),
-    }
-    for array in arrays.values():
+    arrays = (np.full(size, lower), np.full(size, upper), np.full(size, np.nan), np.full(size, fixed, dtype=bool))
+    for array in arrays:
         array.flags.writeable = False
     return arrays

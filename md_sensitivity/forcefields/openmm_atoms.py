@@ -90,7 +90,8 @@ def charge_lines(rules: Rules) -> ChargeLines:
     Where charges go by type, those of templates are no parameters, as OpenMM does not read them.
     """
     found = atom_lines(rules.lines.nonbonded, rules, ("charge",))
-    by_type = {line.types[0]: Line(types=line.types, values={"q": line.values["charge"]}, where=line.where) for line in found.lines if line.values}
+    with_charge = [line for line in found.lines if line.values]
+    by_type = {line.types[0]: Line(types=line.types, values={"q": line.values["charge"]}, where=line.where) for line in with_charge}
     of_type = {name: word if word in by_type else "" for name, word in found.of_type.items()}
     lines = list(by_type.values())
     if all(of_type.values()):
@@ -128,7 +129,7 @@ def pair_lines(rules: Rules, atoms: AtomLines) -> tuple[Line, ...]:
             types = set(matched_types(selector, classes, members)) & set(atoms.of_type)
             own = {atoms.of_type[name] for name in types}
             if any(not set(covered[word]) <= types for word in own) or len(own) > 1:
-                raise InputError(f"{each.line.where}: speaks of other types than the lines <Atom> do; write one line for each pair of those")
+                raise InputError(f"{each.line.where}: speaks of other types than lines <Atom> do; write one line for each pair of those")
             words += own
         if len(words) < 2:
             continue        # of types that are not there

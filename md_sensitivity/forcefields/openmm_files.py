@@ -56,7 +56,7 @@ def with_includes(roots: Sequence[tuple[Path, Element]]) -> tuple[Element, ...]:
         InputError: a file includes itself, or one that is not there, lies outside its folder, or is no force field.
     """
     found = list(roots)
-    chains = [(os.path.realpath(path),) for path, _ in roots]
+    chains: list[tuple[str, ...]] = [(os.path.realpath(path),) for path, _ in roots]
     at = 0
     while at < len(found):
         path, root = found[at]
@@ -87,7 +87,7 @@ def fingerprint(text: str) -> str:
 def _included(element: Element, path: Path) -> Path:
     name = element.said("file")
     if not _inside(name):
-        raise InputError(f"{element.where}: file = {quotation(name)} leaves the folder of the force field; include files of that folder only")
+        raise InputError(f"{element.where}: file = {quotation(name)} leaves the folder of the force field; include files of it only")
     beside = path.parent / name
     if beside.is_file():
         return beside

@@ -121,7 +121,7 @@ def _periodic_torsions(force: Element, lines: Lines) -> None:
         selectors, types = _selectors(torsion, 4, names)
         for i in range(1, count + 1):
             values = {"k": torsion.number(f"k{i}"), "phase": torsion.number(f"phase{i}")}
-            values["n"] = torsion.whole(f"periodicity{i}", least=1, most=1000)
+            values["n"] = torsion.whole(f"periodicity{i}", most=1000)
             row = lines.row(label, Line(types=types, values=values, where=torsion.where, tag=str(i)))
             # Propers and impropers end in one force of OpenMM; the sign tells them apart.
             selectors |= {f"periodicity{i}": "1", f"phase{i}": str(row if torsion.tag == "Proper" else -row), f"k{i}": "1"}
@@ -236,7 +236,7 @@ def _setting(force: Element, lines: Lines, name: str, value: float) -> None:
     """Keeps what an element says of the whole force, which others must not contradict."""
     known = lines.settings.setdefault(force.tag, {})
     if abs(known.setdefault(name, value) - value) > 1e-5:     # OpenMM's tolerance
-        raise InputError(f"{force.where}: {name} = {value:g} where another {force.tag} says {known[name]:g}; these files do not go together")
+        raise InputError(f"{force.where}: {name} = {value:g}, and another {force.tag} says {known[name]:g}; they do not go together")
 
 
 def _from_residue(force: Element, known: tuple[str, ...]) -> bool:

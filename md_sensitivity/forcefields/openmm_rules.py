@@ -61,7 +61,7 @@ def read_rules(roots: Sequence[Element]) -> Rules:
             elif child.tag not in FORCES and child.tag not in _SECTIONS:
                 raise InputError(f"{child.where}: {_reason(child)}")
     if len(versions) > 1:
-        raise InputError(f"{list(versions.values())[-1].where}: {' and '.join(versions)} do not go together; take all files from one of them")
+        raise InputError(f"{list(versions.values())[-1].where}: {' and '.join(versions)} do not go together; take all files from one")
     templates = read_templates(roots)
     lines = Lines()
     for root in roots:

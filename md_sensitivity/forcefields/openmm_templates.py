@@ -11,6 +11,7 @@ from md_sensitivity.forcefields.line_terms import Line
 from md_sensitivity.forcefields.openmm_lines import REMARKS, type_word
 from md_sensitivity.forcefields.xml_tree import Element
 
+_SITES = ", which is not supported; use a model without, such as tip3p.xml for water"
 Charges = dict[tuple[str, str], Line]
 """(name of a template or patch, name of an atom) → its charge."""
 
@@ -25,7 +26,8 @@ class Templates:
         types, residues, patches: for the document.
         levels: template → highest level at which it overrides others of its name.
         residue_charges, patch_charges: charges that the file gives to their atoms.
-        constrained: templates with constraints, or that OpenMM holds rigid where they are water.
+        constrained: templates with constraints.
+        rigid: templates that OpenMM holds rigid where they are water.
     """
 
     classes: dict[str, str] = field(default_factory=dict)
@@ -37,6 +39,7 @@ class Templates:
     residue_charges: Charges = field(default_factory=dict)
     patch_charges: Charges = field(default_factory=dict)
     constrained: set[str] = field(default_factory=set)
+    rigid: set[str] = field(default_factory=set)
 
 
 def read_templates(roots: Sequence[Element]) -> Templates:
@@ -102,7 +105,7 @@ def _residues(section: Element, found: Templates) -> None:
                 child.require(("name",))
                 children.append(Element(child.tag, {"name": _indexed(child, "name")}))
             elif child.tag == "VirtualSite":
-                raise InputError(f"{child.where}: residue {name} has a virtual site, which is not supported; use a model without, such as tip3p")
+                raise InputError(f"{child.where}: residue {name} has a virtual site{_SITES}")
         # OpenMM gets templates that others override, too: their patches stay allowed.
         found.residues.append(Element("Residue", {"name": name, "override": str(level)}, children))
         if level < found.levels.get(name, level):
@@ -112,9 +115,10 @@ def _residues(section: Element, found: Templates) -> None:
             del found.residue_charges[key]
         found.residue_charges |= charges
         rigid = residue.attributes.get("rigidWater", "true").strip().lower() == "true"
-        found.constrained -= {name}
-        if any(residue.all("Constraint")) or rigid:
-            found.constrained.add(name)
+        for known, holds in ((found.constrained, any(residue.all("Constraint"))), (found.rigid, rigid)):
+            known.discard(name)
+            if holds:
+                known.add(name)
 
 
 def _atoms(owner: Element, tags: Sequence[str], name: str, found: Templates, charges: Charges) -> tuple[list[Element], list[str]]:
@@ -173,7 +177,7 @@ def _patches(section: Element, found: Templates) -> None:
         children, _ = _atoms(patch, ("AddAtom", "ChangeAtom"), name, found, found.patch_charges)
         for child in patch.children:
             if child.tag == "VirtualSite":
-                raise InputError(f"{child.where}: patch {name} has a virtual site, which is not supported; use a model without")
+                raise InputError(f"{child.where}: patch {name} has a virtual site{_SITES}")
             if child.tag in _PATCH_CHILDREN:
                 names = _PATCH_CHILDREN[child.tag]
                 child.require(names)

@@ -1,0 +1,252 @@
+"""Rows and values of OpenMM force fields are those of the System that OpenMM makes of the same files."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openmm")
+
+import peptides
+from openmm import app
+
+from md_sensitivity.errors import InputError
+from md_sensitivity.forcefields import read_force_field
+from md_sensitivity.forcefields.data import ForceField
+from md_sensitivity.forcefields.openmm_xml import read_openmm_xml
+from md_sensitivity.forcefields.topology import Assignment
+from md_sensitivity.structures import read_structure
+from md_sensitivity.types import Structure
+
+
+def openmm_system(files: list[str], structure: Structure) -> Any:
+    """What OpenMM itself makes of the files."""
+    from md_sensitivity.forcefields.openmm_topology import topology_of
+
+    force_field = app.ForceField(*files)
+    return force_field.createSystem(topology_of(structure), rigidWater=False, removeCMMotion=False)
+
+
+def plain(values: Any) -> tuple[float, ...]:
+    return tuple(float(v.value_in_unit(v.unit)) if hasattr(v, "unit") else float(v) for v in values)
+
+
+def ours(force_field: ForceField, found: Assignment, label: str, names: tuple[str, ...], zero: str = "k") -> Counter[Any]:
+    """Interactions of one potential with their numbers; those without any energy are left out, as OpenMM does."""
+    if label not in found.tuples:
+        return Counter()
+    term = next(term for term in force_field.terms if term.label == label)
+    numbers = {**force_field.parameters[label], **{name: np.array(values) for name, values in term.constants.items()}}
+    tuples = found.tuples[label]
+    return Counter(
+        (tuple(atoms), *(float(numbers[name][row]) for name in names))
+        for atoms, row in zip(tuples.atoms.tolist(), tuples.rows.tolist(), strict=True)
+        if not zero or numbers[zero][row] != 0.0
+    )
+
+
+def theirs(system: Any) -> dict[str, Counter[Any]]:
+    """The same of OpenMM's forces: by kind."""
+    found: dict[str, Counter[Any]] = {}
+    for force in system.getForces():
+        kind = type(force).__name__
+        own = found.setdefault(kind, Counter())
+        if kind == "HarmonicBondForce":
+            own.update((tuple(p[:2]), *plain((p[3], p[2]))) for p in map(force.getBondParameters, range(force.getNumBonds())))
+        elif kind == "HarmonicAngleForce":
+            own.update((tuple(p[:3]), *plain((p[4], p[3]))) for p in map(force.getAngleParameters, range(force.getNumAngles())))
+        elif kind == "PeriodicTorsionForce":
+            items = map(force.getTorsionParameters, range(force.getNumTorsions()))
+            own.update((tuple(p[:4]), *plain((p[6], p[5], p[4]))) for p in items)
+        elif kind == "RBTorsionForce":
+            own.update((tuple(p[:4]), *plain(p[4:])) for p in map(force.getTorsionParameters, range(force.getNumTorsions())))
+        elif kind == "CustomTorsionForce":
+            own.update((tuple(p[:4]), *plain(p[4])) for p in map(force.getTorsionParameters, range(force.getNumTorsions())))
+        elif kind == "CMAPTorsionForce":
+            for k in range(force.getNumTorsions()):
+                number, *atoms = force.getTorsionParameters(k)
+                size, values = force.getMapParameters(number)
+                own[(tuple(atoms), size, plain(values))] += 1
+    return found
+
+
+def compare(files: list[str], structure: Structure, force_field: ForceField | None = None) -> Assignment:
+    """Asserts that each interaction of OpenMM's System is one of ours, with the same numbers; ours that are left over have no energy."""
+    force_field = force_field or read_openmm_xml(files)
+    assert force_field.typing is not None
+    found = force_field.typing(structure)
+    system = openmm_system(files, structure)
+    expected = theirs(system)
+    bonds = ours(force_field, found, "HarmonicBond", ("k", "r0"))
+    for (first, _, last), k, d in ours(force_field, found, "UreyBradley", ("k", "r0")).elements():
+        bonds[((first, last), 2 * k, d)] += 1
+    assert bonds == expected.get("HarmonicBondForce", Counter())
+    assert ours(force_field, found, "HarmonicAngle", ("k", "theta0")) == expected.get("HarmonicAngleForce", Counter())
+    torsions = sum((ours(force_field, found, f"Periodic{end}", ("k", "phase", "n")) for end in ("Torsion", "Improper")), Counter())
+    assert torsions == expected.get("PeriodicTorsionForce", Counter())
+    assert ours(force_field, found, "RBTorsion", tuple(f"c{i}" for i in range(6)), "") == expected.get("RBTorsionForce", Counter())
+    assert ours(force_field, found, "HarmonicImproper", ("k", "phi0"), "") == expected.get("CustomTorsionForce", Counter())
+    compare_maps(force_field, found, expected.get("CMAPTorsionForce", Counter()))
+    compare_pairs(force_field, found, system)
+    return found
+
+
+def compare_maps(force_field: ForceField, found: Assignment, expected: Counter[Any]) -> None:
+    own: Counter[Any] = Counter()
+    for label in (label for label in found.tuples if label.startswith("CMAP")):
+        term = next(term for term in force_field.terms if term.label == label)
+        size = int(term.options["size"])
+        maps = force_field.parameters[label]["energy"].reshape(-1, size, size)
+        for atoms, row in zip(found.tuples[label].atoms.tolist(), found.tuples[label].rows.tolist(), strict=True):
+            from_zero = np.roll(maps[row], (size // 2, size // 2), axis=(0, 1))
+            own[(tuple(atoms), size, tuple(from_zero.T.reshape(-1).tolist()))] += 1
+    assert own == expected
+
+
+def numbers_of_atoms(force_field: ForceField, found: Assignment, label: str, names: tuple[str, ...]) -> np.ndarray:
+    """Numbers of each atom, shape=(n, len(names))."""
+    term = next(term for term in force_field.terms if term.label == label)
+    rows = {types: row for row, types in enumerate(term.rows[names[0]])}
+    at = np.array([rows[(found.names[label][kind],)] for kind in found.kinds])
+    return np.stack([force_field.parameters[label][name][at] for name in names], axis=1)
+
+
+def table_of_pairs(force_field: ForceField, found: Assignment, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """σ and ε of each pair of atoms, by mixing or from a line of their own, shape=(n, n) each."""
+    own = numbers_of_atoms(force_field, found, label, ("sigma", "epsilon"))
+    sigma = 0.5 * (own[:, None, 0] + own[None, :, 0])
+    epsilon = np.sqrt(own[:, None, 1] * own[None, :, 1])
+    names = np.array([found.names[label][kind] for kind in found.kinds])
+    term = next(term for term in force_field.terms if term.label == label)
+    for row, types in enumerate(term.rows["sigma"]):
+        if len(types) == 2:
+            mask = (names[:, None] == types[0]) & (names[None, :] == types[1])
+            mask |= mask.T
+            sigma[mask] = force_field.parameters[label]["sigma"][row]
+            epsilon[mask] = force_field.parameters[label]["epsilon"][row]
+    return sigma, epsilon
+
+
+def scales(force_field: ForceField, found: Assignment, label: str) -> dict[tuple[int, int], float]:
+    """Pair that is no neighbor → its scale."""
+    values = force_field.parameters[label].get("scale14", np.zeros(0))
+    pairs = found.pairs[label]
+    return {tuple(pair): 0.0 if row < 0 else values[row] for pair, row in zip(pairs.atoms.tolist(), pairs.rows.tolist(), strict=True)}
+
+
+def compare_pairs(force_field: ForceField, found: Assignment, system: Any) -> None:
+    forces = {type(force).__name__: force for force in system.getForces()}
+    nonbonded = forces["NonbondedForce"]
+    n = len(found.kinds)
+    particles = np.array([plain(nonbonded.getParticleParameters(i)) for i in range(n)])
+    charges = numbers_of_atoms(force_field, found, "Coulomb", ("q",))[:, 0]
+    assert np.array_equal(charges, particles[:, 0])
+    exceptions = {}
+    for k in range(nonbonded.getNumExceptions()):
+        first, second, *numbers = nonbonded.getExceptionParameters(k)
+        exceptions[first, second] = plain(numbers)
+    coulomb = scales(force_field, found, "Coulomb")
+    assert coulomb.keys() == exceptions.keys()
+    for (i, j), scale in coulomb.items():
+        assert scale * charges[i] * charges[j] == pytest.approx(exceptions[i, j][0], rel=1e-14, abs=1e-300)
+    sigma, epsilon = table_of_pairs(force_field, found, "LennardJones")
+    lj = scales(force_field, found, "LennardJones")
+    if "CustomNonbondedForce" not in forces:
+        assert np.array_equal(numbers_of_atoms(force_field, found, "LennardJones", ("sigma", "epsilon")), particles[:, 1:])
+        assert lj.keys() == exceptions.keys()
+        for (i, j), scale in lj.items():
+            assert scale * epsilon[i, j] == pytest.approx(exceptions[i, j][2], rel=1e-14)
+            assert sigma[i, j] == pytest.approx(exceptions[i, j][1], rel=1e-14) or exceptions[i, j][2] == 0.0
+        return
+    custom, extra = forces["CustomNonbondedForce"], forces.get("CustomBondForce")
+    size, _, acoef = custom.getTabulatedFunction(0).getFunctionParameters()
+    acoef = np.array(acoef).reshape(size, size)
+    bcoef = np.array(custom.getTabulatedFunction(1).getFunctionParameters()[2]).reshape(size, size)
+    kinds = np.array([int(custom.getParticleParameters(i)[0]) for i in range(n)])
+    assert 4 * epsilon * sigma**12 == pytest.approx(acoef[kinds[:, None], kinds[None]], rel=1e-13)
+    assert 4 * epsilon * sigma**6 == pytest.approx(bcoef[kinds[:, None], kinds[None]], rel=1e-13)
+    excluded = {tuple(sorted(custom.getExclusionParticles(k))) for k in range(custom.getNumExclusions())}
+    assert {tuple(sorted(pair)) for pair in lj} == excluded
+    if extra is not None and "LennardJones14" in found.pairs:
+        assert not any(lj.values())
+        sigma, epsilon = table_of_pairs(force_field, found, "LennardJones14")
+        lj = scales(force_field, found, "LennardJones14")
+        bonds = {}
+        for k in range(extra.getNumBonds()):
+            first, second, numbers = extra.getBondParameters(k)
+            bonds[tuple(sorted((first, second)))] = numbers
+        assert {tuple(sorted(pair)) for pair in lj} == bonds.keys()
+        for (i, j), scale in lj.items():
+            assert scale == 1.0
+            assert (sigma[i, j], epsilon[i, j]) == pytest.approx(bonds[tuple(sorted((i, j)))], rel=1e-14)
+
+
+@pytest.fixture
+def dipeptide(tmp_path):
+    (tmp_path / "dipeptide.pdb").write_text(peptides.ALANINE_DIPEPTIDE)
+    return read_structure(tmp_path / "dipeptide.pdb")
+
+
+@pytest.mark.parametrize("name", ["amber99sb.xml", "amber14/protein.ff14SB.xml", "amber96.xml", "amberfb15.xml"])
+def test_rows_of_a_dipeptide_are_those_of_openmm(name, dipeptide):
+    found = compare([name], dipeptide)
+    assert len(found.tuples["HarmonicBond"].atoms) == 21
+    assert len(found.tuples["HarmonicAngle"].atoms) == 36
+    assert not found.notes
+
+
+def test_names_speak_of_lines_and_of_atoms_of_templates(dipeptide):
+    force_field = read_force_field("amber14/protein.ff14SB.xml")
+    names = set(force_field.table.names)
+    assert {"Coulomb.ALA:CB.q", "HarmonicBond.protein-C~protein-N.k", "LennardJones.scale14", "Coulomb.scale14"} <= names
+    assert "PeriodicTorsion.X~protein-C~protein-C~X.k1" in names
+    found = force_field.typing(dipeptide)
+    assert found.names["Coulomb"][found.kinds[dipeptide.atom_names.index("CB")]] == "ALA:CB"
+
+
+def test_the_same_structure_is_typed_once(dipeptide):
+    force_field = read_force_field("amber99sb.xml")
+    assert force_field.typing(dipeptide) is force_field.typing(dipeptide)
+
+
+def test_flexible_water_says_that_constraints_are_released():
+    found = compare(["tip3p.xml"], peptides.waters(3))
+    assert any("released" in note for note in found.notes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["amber99sb.xml", "amber14-all.xml", "amber19-all.xml", "amber10.xml"])
+def test_rows_of_all_standard_residues_are_those_of_openmm(name):
+    structure = peptides.chain_of(app.ForceField(name), ["ACE", *peptides.STANDARD, "NME"])
+    compare([name], structure)
+    compare([name], peptides.chain_of(app.ForceField(name), ["NSER", "ASH", "GLH", "HIP", "HID", "LYN", "CTRP"]))
+
+
+@pytest.mark.slow
+def test_rows_of_a_peptide_in_charmm36_are_those_of_openmm():
+    names = ["ALA" if name == "HIE" else name for name in peptides.STANDARD]
+    structure = charmm_chain(names)
+    found = compare(["charmm36.xml"], structure)
+    assert len(found.tuples["CMAP"].atoms) == 18
+
+
+def charmm_chain(names: list[str]) -> Structure:
+    """A chain of CHARMM's residues, whose ends are those of its patches NTER and CTER."""
+    structure = peptides.chain_of(app.ForceField("charmm36.xml"), names)
+    atoms = list(zip(structure.atom_names, structure.numbers.tolist(), structure.residue_names, structure.residue_numbers, strict=True))
+    bonds = structure.bonds.tolist()
+    first, last = structure.residue_numbers[0], structure.residue_numbers[-1]
+    nitrogen = next(i for i, atom in enumerate(atoms) if atom[0] == "N" and atom[3] == first)
+    carbon = next(i for i, atom in enumerate(atoms) if atom[0] == "C" and atom[3] == last)
+    end = len(atoms)
+    atoms.append(("OT2", 8, names[-1], last))
+    bonds.append([carbon, end])
+    bonds += [[nitrogen, end + 1 + k] for k in range(2)]
+    atoms += [("HT2", 1, names[0], first), ("HT3", 1, names[0], first)]
+    order = sorted(range(len(atoms)), key=lambda i: atoms[i][3])
+    place = {old: new for new, old in enumerate(order)}
+    return peptides.structure_of([atoms[i] for i in order], [[place[i], place[j]] for i, j in bonds])
