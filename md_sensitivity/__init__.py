@@ -20,6 +20,7 @@ from md_sensitivity.errors import MdSensitivityError
 
 if TYPE_CHECKING:
     from md_sensitivity.analysis.sensitivity import sensitivity
+    from md_sensitivity.building import build_system
     from md_sensitivity.fitting import Fit, Target, fit
     from md_sensitivity.forcefields import ForceField, read_force_field
     from md_sensitivity.forcefields.models import model_force_field, model_parameters
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from md_sensitivity.reports.force_field import write_force_field
     from md_sensitivity.reports.load import load
     from md_sensitivity.structures import read_structure
-    from md_sensitivity.system import build_system, energy_function
+    from md_sensitivity.system import energy_function
     from md_sensitivity.types import Structure
 
 __version__ = "0.1.0"
@@ -75,7 +76,8 @@ _HOMES = {
     "types": ("Structure",),
     "forcefields": ("read_force_field", "ForceField"),
     "forcefields.models": ("model_force_field", "model_parameters"),
-    "system": ("build_system", "energy_function"),
+    "building": ("build_system",),
+    "system": ("energy_function",),
     "minimization": ("minimize",),
     "analysis.sensitivity": ("sensitivity",),
     "observables": ("observable",),

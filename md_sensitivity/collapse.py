@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.blocks import at_edges, laid_out
-from md_sensitivity.interactions import BoundTerm, squares, tables
-from md_sensitivity.kernels import ended
+from md_sensitivity.bound import BoundTerm, tables
+from md_sensitivity.kernels import ended, squares
 from md_sensitivity.neighbors import NeighborTable
 from md_sensitivity.potentials.base import PairForm, distance_of
 

@@ -84,10 +84,11 @@ def check_dimer() -> tuple[bool, str]:
     import jax.numpy as jnp
     import numpy as np
 
+    from md_sensitivity.building import build_system
     from md_sensitivity.forcefields import parse_native
     from md_sensitivity.implicit import equilibrium_jvp
     from md_sensitivity.minimization import minimize
-    from md_sensitivity.system import build_system, energy_function
+    from md_sensitivity.system import energy_function
     from md_sensitivity.types import Structure
 
     force_field = parse_native(DIMER, "doctor")

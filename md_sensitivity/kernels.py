@@ -32,7 +32,7 @@ from md_sensitivity.reduction import sum_entries
 from md_sensitivity.sharding import gathered
 
 if TYPE_CHECKING:
-    from md_sensitivity.interactions import BoundTerm
+    from md_sensitivity.bound import BoundTerm
 
 Radial = Callable[[Distance, Coefficients, Options], jax.Array]
 """A function of distance, elementwise, such as φ of a pair form."""

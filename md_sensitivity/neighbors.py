@@ -35,7 +35,7 @@ SMALLEST_PADDED = 64
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["index", "source", "image", "shift", "reverse", "removed", "reference", "radius"],
+    data_fields=["index", "source", "image", "shift", "reverse", "removed", "excluded", "reference", "radius"],
     meta_fields=["mesh"],
 )
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,7 @@ class NeighborTable:
         shift: the same as Cartesian components, shape=(g, 3) [Å].
         reverse: flat position of the opposite entry, shape=(rows, e); its own where it is padding; None where no form needs it.
         removed: atoms whose contacts were taken out (rattlers), shape=(n,).
+        excluded: pairs that are no neighbors, atoms i and j and the lattice vector from i to j, shape=(m, 5).
         reference: positions for which the table was built, shape=(n, 3) [Å].
         radius: distance up to which it is complete there [Å]; infinite where it holds all pairs.
         mesh: devices that share the rows of `index` and `reverse` equally, and have all else each; None where one device has all.
@@ -65,6 +66,7 @@ class NeighborTable:
     shift: Any
     reverse: Any
     removed: Any
+    excluded: Any
     reference: Any
     radius: Any
     mesh: Mesh | None = None
@@ -101,6 +103,7 @@ def build_table(
     images: int = 0,
     atoms: int | None = None,
     mesh: Mesh | None = None,
+    excluded: np.ndarray | None = None,
 ) -> NeighborTable:
     """Neighbor table of radius `radius`, at least `width` wide, as numpy arrays (see `on_device`).
 
@@ -115,6 +118,7 @@ def build_table(
         atoms: how many of the positions are atoms, the first ones; the others pad the table and have no neighbors. None for all, and no
             rounding of the width for the sake of other structures.
         mesh: devices that will share the rows.
+        excluded: pairs that are no neighbors, as in `NeighborTable`.
 
     Raises:
         InputError: where all pairs are too many.
@@ -124,6 +128,10 @@ def build_table(
         i, j, crossed = _all_pairs(n if atoms is None else atoms)
     else:
         i, j, crossed = _pairs_within(positions[:atoms], cell, pbc, radius)
+    excluded = np.zeros((0, 5), dtype=np.int32) if excluded is None else np.asarray(excluded, dtype=np.int32)
+    if len(excluded):
+        kept = ~_among(i, j, crossed, excluded, n)
+        i, j, crossed = i[kept], j[kept], crossed[kept]
     rows = row_count(n, count(mesh))
     counts = np.bincount(i, minlength=rows)
     widest = int(counts.max(initial=0))
@@ -148,10 +156,26 @@ def build_table(
         shift=image.astype(np.float64) @ cell,
         reverse=None if opposite is None else opposite.reshape(rows, width),
         removed=np.zeros(n, dtype=bool),
+        excluded=excluded,
         reference=np.array(positions, dtype=np.float64),
         radius=np.float64(radius),
         mesh=mesh,
     )
+
+
+def _among(i: np.ndarray, j: np.ndarray, crossed: np.ndarray, excluded: np.ndarray, n: int) -> np.ndarray:
+    """Which pairs are excluded, in either direction."""
+    both = np.concatenate([excluded, np.column_stack([excluded[:, 1], excluded[:, 0], -excluded[:, 2:]])])
+    span = 2 * int(max(np.abs(crossed).max(initial=0), np.abs(excluded[:, 2:]).max(initial=0))) + 1
+    return np.isin(_key(i, j, crossed, n, span), _key(both[:, 0], both[:, 1], both[:, 2:], n, span))
+
+
+def _key(first: np.ndarray, second: np.ndarray, image: np.ndarray, n: int, span: int) -> np.ndarray:
+    """A number for each directed pair of n atoms whose lattice vector has components within ±span/2."""
+    code = first.astype(np.int64) * n + second
+    for axis in range(3):
+        code = code * span + image[:, axis] + span // 2
+    return code
 
 
 def row_count(atoms: int, devices: int) -> int:
@@ -193,6 +217,21 @@ def _images(j: np.ndarray, crossed: np.ndarray, rows: int, room: int) -> tuple[n
     source = np.zeros(size, dtype=np.int32)
     source[: len(codes)] = rest
     return index, source, image
+
+
+def pair_table(i: np.ndarray, j: np.ndarray, crossed: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Directed pairs as `index`, `source` and `image` of a neighbor table, and where an entry is a pair, shape=(rows, e)."""
+    order = np.argsort(i, kind="stable")
+    i, j, crossed = i[order], j[order], crossed[order]
+    counts = np.bincount(i, minlength=rows)
+    width = shared_width(int(counts.max(initial=0)), 0, all_pairs=False)
+    neighbor, source, image = _images(j, crossed, rows, 0)
+    place = i * width + np.arange(len(i)) - np.repeat(np.cumsum(counts) - counts, counts)
+    index = np.repeat(np.arange(rows, dtype=np.int32), width)
+    index[place] = neighbor
+    acting = np.zeros(rows * width, dtype=bool)
+    acting[place] = True
+    return index.reshape(rows, width), source, image, acting.reshape(rows, width)
 
 
 def padded_size(atoms: int) -> int:
@@ -270,15 +309,8 @@ def _all_pairs(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _opposite(i: np.ndarray, j: np.ndarray, images: np.ndarray, n: int) -> np.ndarray:
     """For each directed pair, the place of its opposite in the same list."""
     span = 2 * int(np.abs(images).max(initial=0)) + 1
-
-    def key(first: np.ndarray, second: np.ndarray, image: np.ndarray) -> np.ndarray:
-        code = first.astype(np.int64) * n + second
-        for axis in range(3):
-            code = code * span + image[:, axis] + span // 2
-        return code
-
     # The r-th smallest key of the list belongs to the pair whose mirrored key is the r-th smallest of the mirrored list.
-    forward, mirrored = np.argsort(key(i, j, images)), np.argsort(key(j, i, -images))
+    forward, mirrored = np.argsort(_key(i, j, images, n, span)), np.argsort(_key(j, i, -images, n, span))
     opposite = np.empty(len(i), dtype=np.int64)
     opposite[mirrored] = forward
     return opposite

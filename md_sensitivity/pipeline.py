@@ -36,6 +36,7 @@ from md_sensitivity.analysis.result import (
 from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
 from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
+from md_sensitivity.building import build_system
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.errors import ComputationError
 from md_sensitivity.footprint import require_memory
@@ -46,7 +47,7 @@ from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
 from md_sensitivity.sharding import devices_for
-from md_sensitivity.system import EnergyFunction, System, build_system, energy_function
+from md_sensitivity.system import EnergyFunction, System, energy_function
 from md_sensitivity.types import Structure
 
 POSITIONS_LIMIT = 15_000_000
@@ -94,6 +95,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
         DeviceError: where it would not fit into memory.
     """
     start = time.perf_counter()
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     solves = _expected(options, selection, system, structure)[2]
@@ -145,6 +147,7 @@ def minimize_structure(
 ) -> Result:
     """Only the equilibrium: a result without parameters, observables and certificate."""
     start = time.perf_counter()
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     equilibrium = _relax(system, force_field, options, progress)
     seconds = time.perf_counter() - start
@@ -175,6 +178,7 @@ def verify(
     Raises:
         ComputationError: where there is no minimum to differentiate.
     """
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     equilibrium = _relax(system, force_field, options, progress)
@@ -201,6 +205,7 @@ def verify(
 
 def plan(structure: Structure, force_field: ForceField, options: Options) -> Plan:
     """What `analyze` would do, with estimates of memory and time; nothing is minimized or differentiated."""
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     specs = tuple(dict.fromkeys(options.observables or default_observables(system)))

@@ -1,8 +1,7 @@
-"""Structure × ForceField → System, and its energy E(x, θ)."""
+"""A structure with interactions assigned, and its energy E(x, θ)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,29 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from md_sensitivity.binding import require_parameters, row_tables, where_of
+from md_sensitivity.bound import BoundTerm, acting, endless, has_kinks, kink_gaps, range_of
 from md_sensitivity.collapse import bottomless, deepest
 from md_sensitivity.energy import Bonds, Frame, require_double_precision
-from md_sensitivity.errors import InputError, UsageError
-from md_sensitivity.feasibility import require_feasible_range, require_planar
-from md_sensitivity.forcefields.data import ForceField, Term
-from md_sensitivity.forcefields.typing import species_of
-from md_sensitivity.interactions import (
-    BoundTerm,
-    acting,
-    endless,
-    has_kinks,
-    kink_gaps,
-    range_of,
-    room,
-    total_energy,
-)
-from md_sensitivity.neighbors import build_table, complete_cell, on_device, padded_size
-from md_sensitivity.potentials.base import ManyBodyForm, WholeForm, is_contact, natural_end
-from md_sensitivity.sharding import memories, mesh_of
+from md_sensitivity.fields import Field
+from md_sensitivity.interactions import Part, room, total_energy
+from md_sensitivity.listed import Listed
+from md_sensitivity.neighbors import on_device
+from md_sensitivity.potentials.base import is_contact
+from md_sensitivity.sharding import mesh_of
 from md_sensitivity.stored import StoredHessian, storable, stored_hessian
-from md_sensitivity.tables import SKIN, TIGHT_SKIN, host_count, narrowed, shared_by, with_neighbors, without_contacts
-from md_sensitivity.types import Structure
+from md_sensitivity.tables import SKIN, TIGHT_SKIN, narrowed, shared_by, with_neighbors, without_contacts
 from md_sensitivity.units import UnitSystem
 
 _ROOMY = 0.6
@@ -46,7 +33,7 @@ Theta = Any
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["positions", "kinds", "cell", "masses", "free", "terms", "atoms"],
+    data_fields=["positions", "kinds", "cell", "masses", "free", "terms", "listed", "fields", "links", "atoms"],
     meta_fields=["pbc", "dimensions", "species", "units"],
 )
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +46,13 @@ class System:
         cell: rows are lattice vectors, completed where the structure has none, shape=(3, 3) [Å].
         masses: shape=(n,) [amu].
         free: 1 where a coordinate may move, shape=(n, 3).
-        terms: the bound potentials.
+        terms: the bound potentials between neighbors.
+        listed: bonded potentials, and what is left between pairs that are no neighbors.
+        fields: sums over all atoms.
+        links: which atoms `listed` and `fields` join; None where there are none.
         pbc: periodic axes.
         dimensions: 3, or 2 where z is frozen.
-        species: names of the types present.
+        species: names of the types, or kinds of atoms, present.
         units: of the force field.
         atoms: where the system is padded, how many of the n are atoms: the first ones. The others are frozen, interact with nothing and
             have no mass. None where there is no padding.
@@ -78,7 +68,15 @@ class System:
     dimensions: int
     species: tuple[str, ...]
     units: UnitSystem
+    listed: tuple[Listed, ...] = ()
+    fields: tuple[Field, ...] = ()
+    links: Bonds | None = None
     atoms: jax.Array | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that the energy is a sum of."""
+        return (*self.terms, *self.listed, *self.fields)
 
     @property
     def size(self) -> int:
@@ -103,11 +101,11 @@ class EnergyFunction:
 
     def __call__(self, x: jax.Array, theta: Theta) -> jax.Array:
         """Energy [eV] at positions x, shape=(n, 3) [Å], with parameters θ in the force field's own units."""
-        return total_energy(x, None, theta, self.system.terms, self.system.kinds)
+        return total_energy(x, None, theta, self.system.parts, self.system.kinds)
 
     def strained(self, x: jax.Array, theta: Theta, strain: jax.Array) -> jax.Array:
         """Energy [eV] with all edge vectors deformed by 1 + strain, strain symmetric of shape=(3, 3)."""
-        return total_energy(x, strain, theta, self.system.terms, self.system.kinds)
+        return total_energy(x, strain, theta, self.system.parts, self.system.kinds)
 
     def updated(self, x: jax.Array, theta: Theta) -> Self:
         """The same energy with neighbor tables built at x; where x is traced, the tables keep their width and overflow to NaN."""
@@ -127,13 +125,13 @@ class EnergyFunction:
 
     def narrowed(self, x: jax.Array, theta: Theta) -> Self:
         """The same energy at x alone, which must be concrete: its tables hold the pairs that interact there, and no skin."""
-        pairs = zip(self.system.terms, self.bonds(x, theta), strict=True)
+        pairs = zip(self.system.terms, _bonds(self.system, x, theta), strict=True)
         terms = tuple(replace(term, neighbors=narrowed(term.neighbors, bonds.acting)) for term, bonds in pairs)
         return replace(self, system=replace(self.system, terms=terms))
 
     def stabilized(self, x: jax.Array, theta: Theta) -> Self:
         """The same energy without the contacts of rattlers: recursively, free atoms with fewer than d + 1 contacts."""
-        if not all(is_contact(term.form) for term in self.system.terms):
+        if self.system.links is not None or not all(is_contact(term.form) for term in self.system.terms):
             return self
         held = _held(self.bonds(x, theta), jnp.any(self.system.free > 0, axis=1), self.system.dimensions)
         terms = (replace(term, neighbors=without_contacts(term.neighbors, ~held)) for term in self.system.terms)
@@ -172,8 +170,9 @@ class EnergyFunction:
         return self.system.free
 
     def bonds(self, x: jax.Array, theta: Theta) -> tuple[Bonds, ...]:
-        """Pairs that interact at x, one table for each term."""
-        return _bonds(self.system, x, theta)
+        """Pairs that interact at x: one table for each term, and one for what the topology joins."""
+        found = _bonds(self.system, x, theta)
+        return found if self.system.links is None else (*found, self.system.links)
 
     def like(self, other: EnergyFunction) -> EnergyFunction:
         """This energy without the contacts that are removed in `other`, for the same atoms, on the same devices; both concrete."""
@@ -208,9 +207,9 @@ class EnergyFunction:
 
     def assembled(self, x: jax.Array, theta: Theta) -> StoredHessian | None:
         """H at x as stored blocks, where all terms are pair potentials or, in `narrowed` energies, have few neighbors."""
-        if not storable(self.system.terms):
+        if not storable(self.system.parts):
             return None
-        return stored_hessian(self.system.terms, self.system.kinds, self.system.free, x, theta)
+        return stored_hessian(self.system.parts, self.system.kinds, self.system.free, x, theta)
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""
@@ -256,142 +255,3 @@ def energy_function(system: System) -> EnergyFunction:
     """
     require_double_precision()
     return EnergyFunction(system)
-
-
-def build_system(
-    structure: Structure,
-    force_field: ForceField,
-    *,
-    dimensions: int = 3,
-    fixed: np.ndarray | None = None,
-    padded: bool = False,
-    devices: Sequence[Any] | None = None,
-) -> System:
-    """Assign interactions to the atoms of a structure.
-
-    Args:
-        structure: validated, as the readers give it; its own constraints are honored.
-        force_field: knows every type that occurs in the structure.
-        dimensions: 3, or 2 to freeze z.
-        fixed: further frozen atoms, boolean of shape=(n,).
-        padded: add frozen atoms without mass or interactions after those of the structure, up to a size that many structures share, so
-            that they share compiled programs; all arrays of the system, and positions x, then have that larger size. Nothing is
-            added where a foreign model sees all atoms at once.
-        devices: of this process, to split a large system over: each holds the neighbors of an equal part of the atoms
-            (docs/several_devices.md). None for the default device.
-
-    Raises:
-        InputError: where parameters are missing for a type, or a periodic structure meets a potential without cutoff.
-        PrecisionError: where JAX works in single precision.
-    """
-    require_double_precision()
-    if dimensions not in (2, 3):
-        raise UsageError(f"dimensions must be 2 or 3, not {dimensions}")
-    names = species_of(force_field, structure)
-    species = tuple(sorted(set(names)))
-    require_parameters(force_field, structure, species)
-    lookup = {name: i for i, name in enumerate(species)}
-    kinds = np.array([lookup[name] for name in names], dtype=np.int32)
-    free = 1.0 - np.asarray(structure.fixed, dtype=np.float64)
-    periodic = np.array(structure.pbc, dtype=bool)
-    if dimensions == 2:
-        require_planar(structure)
-        free[:, 2] = 0.0
-        periodic[2] = False  # files of planar systems often repeat them along z, where nothing is to be met
-    if fixed is not None:
-        free[np.asarray(fixed, dtype=bool)] = 0.0
-    pbc = (bool(periodic[0]), bool(periodic[1]), bool(periodic[2]))
-    cell = complete_cell(np.where(periodic[:, None], structure.cell, 0.0))
-    system = System(
-        positions=np.asarray(structure.positions, dtype=np.float64),  # type: ignore[arg-type]
-        kinds=kinds,  # type: ignore[arg-type]
-        cell=cell,  # type: ignore[arg-type]
-        masses=np.asarray(structure.masses, dtype=np.float64),  # type: ignore[arg-type]
-        free=free,  # type: ignore[arg-type]
-        terms=(),
-        pbc=pbc,
-        dimensions=dimensions,
-        species=species,
-        units=force_field.units,
-    )
-    if padded and not any(isinstance(term.form, WholeForm) for term in force_field.terms):
-        system = _padded(system)
-    mesh = mesh_of(devices)
-    terms = tuple(_bind(term, force_field, structure, system, mesh) for term in force_field.terms if _occurs(term, species))
-    return on_device(replace(system, terms=terms), mesh)
-
-
-def _padded(system: System) -> System:
-    """The system with frozen atoms added after its own, up to a size that others share; host arrays."""
-    atoms = len(system.positions)
-    extra = padded_size(atoms) - atoms
-
-    def longer(array: Any) -> Any:
-        return np.pad(np.asarray(array), [(0, extra)] + [(0, 0)] * (np.ndim(array) - 1))
-
-    names = ("positions", "kinds", "masses", "free")
-    longest = {name: longer(getattr(system, name)) for name in names}
-    return replace(system, **longest, atoms=np.int32(atoms))  # type: ignore[arg-type]
-
-
-def _occurs(term: Term, species: tuple[str, ...]) -> bool:
-    """Whether a term acts on any pair of these types."""
-    return any(term.acts((name,), species) for name in species)
-
-
-def _ends(term: Term, species: tuple[str, ...], length: float) -> tuple[np.ndarray | np.float64, np.ndarray | np.float64]:
-    """Cutoff and start of the switch [Å], one number where all pairs of types have the same, else shape=(s, s)."""
-    cutoff = math.inf if term.cutoff is None else term.cutoff
-    start = cutoff if term.switch_from is None else term.switch_from
-    tables = [
-        np.array([[term.of_pair(given, default, a, b) * length for b in species] for a in species])
-        for given, default in ((term.cutoffs, cutoff), (term.switches, start))
-    ]
-    if all(np.all(table == table[0, 0]) for table in tables) and tables[0][0, 0] > 0:
-        return np.float64(tables[0][0, 0]), np.float64(tables[1][0, 0])
-    return tables[0], tables[1]
-
-
-def _bind(term: Term, force_field: ForceField, structure: Structure, system: System, mesh: Mesh | None) -> BoundTerm:
-    """The term with its rows and neighbors for the atoms of a system, as host arrays."""
-    cell, pbc = np.asarray(system.cell), system.pbc
-    rows, own = row_tables(term, system.species)
-    length = 1.0 if force_field.units.reduced else force_field.units.length
-    cutoff = math.inf if term.cutoff is None else term.cutoff * length
-    ends, starts = _ends(term, system.species, length)
-    if math.isinf(cutoff) and not natural_end(term.form) and any(pbc):
-        raise InputError(
-            f"{where_of(force_field)}: potential {term.label!r} has no cutoff, but the structure {structure.path or structure.name} is "
-            "periodic; add cutoff = ... to it"
-        )
-    needs_reverse = isinstance(term.form, ManyBodyForm)
-    units, specs = force_field.units, {spec.name: spec for spec in term.form.parameters}
-    inner = {option.name: units.factor(option.energy, option.length) for option in term.form.options}
-    bound = BoundTerm(
-        form=term.form,
-        label=term.label,
-        truncation=term.truncation,
-        mixing=term.mixing,
-        options=tuple((name, value * inner[name]) for name, value in term.options.items()),
-        rows=rows,  # type: ignore[arg-type]
-        own=own,  # type: ignore[arg-type]
-        scale={
-            name: np.float64(units.factor(spec.energy, spec.length))  # type: ignore[misc]
-            for name, spec in specs.items()
-            if not spec.option
-        },
-        constants={
-            name: np.asarray(values) * units.factor(specs[name].energy, specs[name].length)  # type: ignore[misc]
-            for name, values in term.constants.items()
-        },
-        cutoff=ends,  # type: ignore[arg-type]
-        switch_from=starts,  # type: ignore[arg-type]
-        atoms=np.int32(len(system.positions) if system.atoms is None else system.atoms),  # type: ignore[arg-type]
-        neighbors=build_table(np.zeros((1, 3)), np.eye(3), (False,) * 3, 1.0, reverse=needs_reverse),
-        cell=system.cell if isinstance(term.form, WholeForm) else None,
-    )
-    reach = float(range_of(bound, force_field.parameters))
-    require_feasible_range(structure, cell, pbc, reach, f"{where_of(force_field)}: potential {term.label!r}", shares=memories(mesh))
-    x, radius = np.asarray(system.positions), reach * (1.0 + SKIN)
-    table = build_table(x, cell, pbc, radius, reverse=needs_reverse, atoms=host_count(system.atoms), mesh=mesh)
-    return replace(bound, neighbors=table)

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from md_sensitivity.bound import BoundTerm, range_of
 from md_sensitivity.errors import UsageError
-from md_sensitivity.interactions import BoundTerm, range_of
 from md_sensitivity.neighbors import NeighborTable, build_table, on_device, places, shared_width
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def with_neighbors(
 
 def _built(system: System, old: NeighborTable, x: np.ndarray, radius: float, width: int, images: int) -> NeighborTable:
     cell, atoms, reverse = np.asarray(system.cell), host_count(system.atoms), old.reverse is not None
-    return build_table(x, cell, system.pbc, radius, reverse=reverse, width=width, images=images, atoms=atoms, mesh=old.mesh)
+    return build_table(
+        x, cell, system.pbc, radius, reverse=reverse, width=width, images=images, atoms=atoms, mesh=old.mesh,
+        excluded=np.asarray(old.excluded),
+    )
 
 
 def shared_by(system: System, mesh: Mesh | None) -> System:

@@ -15,7 +15,7 @@ from md_sensitivity.errors import UsageError
 from md_sensitivity.potentials.base import Coefficients, Neighbors, WholeForm
 
 if TYPE_CHECKING:
-    from md_sensitivity.interactions import BoundTerm
+    from md_sensitivity.bound import BoundTerm
 
 
 def whole_energy(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> jax.Array:

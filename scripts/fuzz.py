@@ -107,8 +107,9 @@ def computed(structure: Any) -> str:
     """Energy of what was accepted with soft spheres: a finite number, NaN, or a clean refusal."""
     import jax
 
+    from md_sensitivity.building import build_system
     from md_sensitivity.forcefields import parse_native
-    from md_sensitivity.system import build_system, energy_function
+    from md_sensitivity.system import energy_function
 
     kinds = sorted(set(structure.types))
     rows = "".join(f"[potential.parameters.{_quoted(kind)}]\nsigma = 1.0\nepsilon = 1.0\n" for kind in kinds)

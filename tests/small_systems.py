@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from md_sensitivity.building import build_system
 from md_sensitivity.forcefields import ForceField, parse_native
 from md_sensitivity.structures.validate import validated
-from md_sensitivity.system import EnergyFunction, build_system, energy_function
+from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
 SPACING = 2.6

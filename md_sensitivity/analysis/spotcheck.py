@@ -13,10 +13,11 @@ import numpy as np
 from md_sensitivity.analysis.differences import Direction, Rebuild
 from md_sensitivity.analysis.parameters import Selection
 from md_sensitivity.analysis.sensitivity import FORWARD, Parts
+from md_sensitivity.building import build_system
 from md_sensitivity.energy import Energy
 from md_sensitivity.forcefields import ForceField, ParameterTable, native_toml, parse_native
 from md_sensitivity.minimization import Equilibrium
-from md_sensitivity.system import EnergyFunction, build_system, energy_function
+from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
 RANDOM = "random direction over all parameters"

@@ -14,6 +14,7 @@ from md_sensitivity.analysis.certificate import shortest_bond
 from md_sensitivity.analysis.directions import Directions
 from md_sensitivity.analysis.existence import losing_zero_modes, no_derivative, touching
 from md_sensitivity.analysis.sensitivity import FORWARD, Parts, choose_mode, evaluate, parts
+from md_sensitivity.building import build_system
 from md_sensitivity.curvature.spectrum import spectrum
 from md_sensitivity.curvature.zero_modes import count_zero_modes, without_zero_modes, zero_modes
 from md_sensitivity.errors import ComputationError, UsageError
@@ -25,7 +26,7 @@ from md_sensitivity.implicit.equilibrium import equilibrium_jvp
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.minimization.equilibrium import MINIMUM
 from md_sensitivity.observables import BoundObservable, Observable
-from md_sensitivity.system import System, build_system, energy_function
+from md_sensitivity.system import System, energy_function
 from md_sensitivity.types import Structure
 
 BASIN = 0.3
@@ -109,6 +110,7 @@ def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) ->
         for structure, factor in ((target.structure, 1.0), (target.relative_to, -target.factor)):
             if structure is None:
                 continue
+            structure = force_field.completed(structure)
             key = (content(structure), target.relaxed)
             if key not in found:
                 found[key] = len(structures)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
+from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.assemble import force_field_of
+from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
@@ -17,7 +19,7 @@ from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.openmm_files import located
 from md_sensitivity.forcefields.openmm_xml import parse_openmm_xml
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
-from md_sensitivity.forcefields.typing import acting_rows, species_of
+from md_sensitivity.forcefields.typing import species_of
 from md_sensitivity.forcefields.write import native_toml
 from md_sensitivity.registry import Registry
 from md_sensitivity.units import LAMMPS_UNIT_SYSTEMS
@@ -30,6 +32,7 @@ __all__ = [
     "Parameters",
     "Term",
     "acting_rows",
+    "assignment_of",
     "native_toml",
     "parse_native",
     "read_force_field",
@@ -89,6 +92,13 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             suffix=".xml",
             read=parse_openmm_xml,
             locate=located,
+        ),
+        ForceFieldFormat(
+            name="amber-prmtop",
+            description="AMBER topology with its parameters (prmtop), also of CHAMBER",
+            suffix=".prmtop",
+            also=(".parm7",),
+            read=read_prmtop,
         ),
     ),
 )

@@ -149,7 +149,7 @@ def assembled_term(
                 size = None if spec.count is None else spec.count(options)
                 start = len(tuples[spec.name]) * (size or 1)
                 numbers = numbers_of(given, spec.within(types), size, singles.get(spec.name, {}), where=place)
-                unit = units.symbol(spec.energy, spec.length, spec.charge)
+                unit = units.symbol(spec.energy, spec.length, spec.charge, spec.angle, spec.radian)
                 blocks.append(
                     ParameterBlock(
                         label=label, types=types, leaf=spec.name, start=start, unit=unit, series=size is not None, **numbers._asdict()

@@ -48,6 +48,7 @@ __all__ = [
     "is_contact",
     "is_foreign",
     "is_mixable",
+    "kinks_of",
     "natural_end",
     "types_of",
 ]
@@ -117,6 +118,8 @@ class PairForm:
         contact: whether it is purely repulsive and of finite range, so that an atom with few contacts is a rattler.
         absolute: whether it holds a length or an energy of nature, which reduced units have not.
         bottomless: whether φ may fall to −∞ at small distances, behind a maximum.
+        settled: (options, cutoff [Å], cell, periodic, number of atoms) → options with what follows from the structure, such as the
+            splitting of an Ewald sum; raises ValueError with what is wrong; None where nothing does.
         listed: (distance, scale, p, options) → energy of a pair that a topology takes out of the neighbors and gives a scale of its own,
             0 for none; None for scale · φ.
         field: the part of the interaction that no cutoff ends; it reads the same parameters.
@@ -137,6 +140,7 @@ class PairForm:
     contact: bool = False
     absolute: bool = False
     bottomless: bool = False
+    settled: Callable[[Options, float, np.ndarray, tuple[bool, bool, bool], int], Options] | None = None
     listed: Callable[[Distance, jax.Array, Coefficients, Options], jax.Array] | None = None
     field: FieldForm | None = None
 
@@ -194,6 +198,7 @@ class FieldForm:
         setup: (cell, periodic, options) → arrays that are fixed when a system is built, such as wave vectors; host arrays.
         borrowed: parameters of other potentials that it reads for each type, shape=(s,).
         couples: whether it joins all atoms, so that they move together or not at all.
+        wanted: (options) → whether it is there at all.
     """
 
     name: str
@@ -205,6 +210,7 @@ class FieldForm:
     setup: Callable[[np.ndarray, tuple[bool, bool, bool], Options], Mapping[str, np.ndarray]] = lambda cell, periodic, options: {}
     borrowed: tuple[str, ...] = ()
     couples: bool = True
+    wanted: Callable[[Options], bool] = lambda options: True
 
     @property
     def order(self) -> int:
@@ -370,6 +376,11 @@ def types_of(spec: ParameterSpec, form: Form) -> int:
 def default_label(form: Form) -> str:
     """What names of a form's parameters start with where nothing else is said."""
     return (form.label if isinstance(form, EmbeddedForm) else "") or form.name
+
+
+def kinks_of(form: Form) -> Callable[[Coefficients, Options], tuple[jax.Array, ...]] | None:
+    """(p, options) → distances at which the curvature of a form's energy jumps; None where it never does."""
+    return None if isinstance(form, BondedForm | FieldForm) else form.kinks
 
 
 def natural_end(form: Form) -> bool:

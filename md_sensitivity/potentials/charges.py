@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from md_sensitivity.potentials.base import COULOMB, Coefficients, Distance, Options, OptionSpec, PairForm, ParameterSpec
 
-_CHARGE = ParameterSpec(name="q", charge=1, types=1, description="charge")
+CHARGE = ParameterSpec(name="q", charge=1, types=1, description="charge")
 _DAMPING = OptionSpec(name="alpha", default=None, lower=0, length=-1, description="damping of the interaction, α")
 _CUTOFF = OptionSpec(name="cutoff", default=None, lower=0, open_lower=True, length=1, description="where the interaction ends")
 
@@ -27,10 +27,10 @@ def damped_form(
         name=name,
         description=description,
         reference=reference,
-        parameters=(_CHARGE,),
+        parameters=(CHARGE,),
         options=(_DAMPING, _CUTOFF, COULOMB),
         energy=energy,
-        tables=_products,
+        tables=products,
         self_energy=self_energy,
         natural_range=_ends,
         kinks=lambda p, options: (_ends(p, options),),
@@ -38,7 +38,7 @@ def damped_form(
     )
 
 
-def _products(p: Coefficients, options: Options) -> Coefficients:
+def products(p: Coefficients, options: Options) -> Coefficients:
     """q_i q_j e²/(4πε₀) of each pair of types, shape=(s, s) [eV·Å]."""
     return {"qq": options[COULOMB.name] * p["q"][:, None] * p["q"][None, :]}
 

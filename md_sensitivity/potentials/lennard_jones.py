@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 
 from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm, ParameterSpec
+from md_sensitivity.potentials.dispersion import DISPERSION, DISPERSION_CORRECTION
 
 
 def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
@@ -22,7 +23,9 @@ LENNARD_JONES = PairForm(
         ParameterSpec(name="sigma", length=1, lower=0, open_lower=True, description="distance where φ vanishes"),
         ParameterSpec(name="epsilon", energy=1, lower=0, description="depth of the well"),
     ),
+    options=(DISPERSION_CORRECTION,),
     energy=energy,
     strength=lambda p: p["epsilon"],
     mixable=True,
+    field=DISPERSION,
 )

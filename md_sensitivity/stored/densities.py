@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from md_sensitivity.blocks import by_blocks, laid_out, take
-from md_sensitivity.interactions import BoundTerm, tables
+from md_sensitivity.bound import BoundTerm, tables
 from md_sensitivity.kernels import density_gradients, embedded_atoms, embedded_curvature, weighted
 from md_sensitivity.potentials.base import EmbeddedForm
 from md_sensitivity.reduction import sum_entries

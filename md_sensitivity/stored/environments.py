@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from md_sensitivity.blocks import Block, laid_out, take
-from md_sensitivity.interactions import BoundTerm, coefficients
+from md_sensitivity.bound import BoundTerm, coefficients
 from md_sensitivity.kernels import Shared, edges_of, over_rows
 from md_sensitivity.potentials.base import ManyBodyForm
 from md_sensitivity.voigt import VOIGT

@@ -11,17 +11,23 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from md_sensitivity.blocks import laid_out
-from md_sensitivity.interactions import BoundTerm, tables
+from md_sensitivity.bound import BoundTerm, tables
+from md_sensitivity.fields import Field
+from md_sensitivity.interactions import Part
+from md_sensitivity.listed import Listed
 from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm, PairForm, WholeForm
 from md_sensitivity.sharding import gathered
 from md_sensitivity.stored.densities import DensityBlocks, embedded_blocks
 from md_sensitivity.stored.environments import WIDEST, EnvironmentBlocks, environment_blocks
 from md_sensitivity.stored.pairs import PairBlocks, pair_blocks
+from md_sensitivity.stored.tuples import FieldProducts, TupleBlocks, field_products, tuple_blocks
 from md_sensitivity.voigt import PLACES
 
 
 @partial(
-    jax.tree_util.register_dataclass, data_fields=["pairs", "densities", "environments", "diagonal", "free"], meta_fields=["size", "mesh"]
+    jax.tree_util.register_dataclass,
+    data_fields=["pairs", "densities", "environments", "tuples", "fields", "diagonal", "free"],
+    meta_fields=["size", "mesh"],
 )
 @dataclass(frozen=True, kw_only=True)
 class StoredHessian:
@@ -33,6 +39,8 @@ class StoredHessian:
         pairs: blocks of each pair potential, and of each embedded form.
         densities: the rest of each embedded form.
         environments: blocks of each many-body potential.
+        tuples: blocks of bonded potentials and of listed pairs.
+        fields: sums over all atoms, of which nothing is stored but how to multiply.
         diagonal: H_ii of the pair potentials, six arrays of shape=(rows,) [eV/Å²]; empty where there are none.
         free: 1 where a coordinate may move, shape=(3, rows).
         size: number of atoms n.
@@ -42,6 +50,8 @@ class StoredHessian:
     pairs: tuple[PairBlocks, ...]
     densities: tuple[DensityBlocks, ...]
     environments: tuple[EnvironmentBlocks, ...]
+    tuples: tuple[TupleBlocks, ...]
+    fields: tuple[FieldProducts, ...]
     diagonal: tuple[jax.Array, ...]
     free: jax.Array
     size: int
@@ -69,6 +79,10 @@ class StoredHessian:
             total = total + densities.product(v, self.mesh)
         for environments in self.environments:
             total = total + environments.product(v)
+        for tuples in self.tuples:
+            total = total + tuples.product(v)
+        for field in self.fields:
+            total = total + field.product(v)
         return (total * self.free).reshape(packed.shape)
 
     def springs(self, rows: jax.Array) -> tuple[tuple[jax.Array, jax.Array, tuple[jax.Array, ...]], ...]:
@@ -88,18 +102,20 @@ class StoredHessian:
         return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.float64 else leaf, self)
 
 
-def storable(terms: tuple[BoundTerm, ...]) -> bool:
-    """Whether all terms are pair or embedded potentials, or many-body potentials with few neighbors in tables that hold no others."""
-    return bool(terms) and all(
-        not isinstance(term.form, ManyBodyForm | WholeForm)
-        or (isinstance(term.form, ManyBodyForm) and term.neighbors.index.shape[1] <= WIDEST)
-        for term in terms
+def storable(parts: tuple[Part, ...]) -> bool:
+    """Whether no part is a model of all atoms, or a many-body potential whose tables hold many neighbors."""
+    return bool(parts) and all(
+        not isinstance(part, BoundTerm)
+        or not isinstance(part.form, ManyBodyForm | WholeForm)
+        or (isinstance(part.form, ManyBodyForm) and part.neighbors.index.shape[1] <= WIDEST)
+        for part in parts
     )
 
 
-def stored_hessian(terms: tuple[BoundTerm, ...], kinds: jax.Array, free: jax.Array, x: jax.Array, theta: Any) -> StoredHessian:
-    """H of a system of `storable` terms at positions x, shape=(n, 3) [Å]."""
-    rows, mesh = terms[0].neighbors.index.shape[0], terms[0].neighbors.mesh
+def stored_hessian(parts: tuple[Part, ...], kinds: jax.Array, free: jax.Array, x: jax.Array, theta: Any) -> StoredHessian:
+    """H of a system of `storable` parts at positions x, shape=(n, 3) [Å]."""
+    terms = [part for part in parts if isinstance(part, BoundTerm)]
+    rows, mesh = (terms[0].neighbors.index.shape[0], terms[0].neighbors.mesh) if terms else (len(x), None)
     pairs: list[PairBlocks] = []
     densities: list[DensityBlocks] = []
     environments: list[EnvironmentBlocks] = []
@@ -112,11 +128,13 @@ def stored_hessian(terms: tuple[BoundTerm, ...], kinds: jax.Array, free: jax.Arr
             densities.append(both[1])
         else:
             environments.append(environment_blocks(term, kinds, x, theta))
-    diagonals = [term.diagonal() for term in pairs]
+    diagonals = [blocks.diagonal() for blocks in pairs]
     return StoredHessian(
         pairs=tuple(pairs),
         densities=tuple(densities),
         environments=tuple(environments),
+        tuples=tuple(tuple_blocks(part, kinds, x, theta, rows) for part in parts if isinstance(part, Listed)),
+        fields=tuple(field_products(part, kinds, x, theta, rows) for part in parts if isinstance(part, Field)),
         diagonal=gathered(mesh, tuple(sum(parts) for parts in zip(*diagonals, strict=True))) if pairs else (),
         free=jnp.pad(free.T, ((0, 0), (0, rows - len(x)))),
         size=len(x),

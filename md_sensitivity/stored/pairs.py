@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from md_sensitivity.blocks import Block, Space, by_blocks, take, vectors
-from md_sensitivity.interactions import BoundTerm
+from md_sensitivity.bound import BoundTerm
 from md_sensitivity.kernels import Shared, over_rows, pair_energies
 from md_sensitivity.reduction import sum_entries
 from md_sensitivity.sharding import gathered

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.systems import CUTOFF, Crystal, force_field_text
 from md_sensitivity.analysis.parameters import select_parameters
+from md_sensitivity.building import build_system
 from md_sensitivity.compilation import program
 from md_sensitivity.curvature.operators import choose_hessian
 from md_sensitivity.curvature.products import gradient
@@ -22,7 +23,7 @@ from md_sensitivity.implicit.equilibrium import streams
 from md_sensitivity.minimization import MINIMIZERS, Equilibrium, minimize
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.structures.validate import validated
-from md_sensitivity.system import SKIN, EnergyFunction, build_system, energy_function
+from md_sensitivity.system import SKIN, EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
 Tree = Any

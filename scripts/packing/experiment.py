@@ -13,11 +13,12 @@ import numpy as np
 
 from md_sensitivity.analysis.differences import Difference, Direction, check, kink_distance
 from md_sensitivity.analysis.spotcheck import rebuilder
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import ComputationError
 from md_sensitivity.implicit import Response, equilibrium_jacobian, equilibrium_jvp, equilibrium_vjp
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.minimization.equilibrium import MINIMUM
-from md_sensitivity.system import EnergyFunction, System, build_system, energy_function
+from md_sensitivity.system import EnergyFunction, System, energy_function
 from md_sensitivity.types import Structure
 from packing.records import (
     DifferenceRecord,

@@ -13,10 +13,11 @@ from small_systems import CELL, build, force_field, structure
 from md_sensitivity.analysis.existence import losing_zero_modes, lost_zero_modes
 from md_sensitivity.analysis.parameters import select_parameters
 from md_sensitivity.analysis.sensitivity import sensitivity
+from md_sensitivity.building import build_system
 from md_sensitivity.minimization import minimize
 from md_sensitivity.observables import observable
 from md_sensitivity.pipeline import Options, analyze
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 
 SQUARE = np.array([[0.0, 0.0, 0.0], [2.4, 0.0, 0.0], [0.0, 2.5, 0.3], [2.6, 2.4, 0.1]])
 

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from md_sensitivity.building import build_system
 from md_sensitivity.forcefields import parse_native
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 from md_sensitivity.types import Structure
 
 FORMS = {

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from oracle_cases import STATIC, load_case
 
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.building import build_system
+from md_sensitivity.system import energy_function
 from md_sensitivity.voigt import VOIGT
 
 value_and_gradient = jax.jit(lambda energy, x, theta: jax.value_and_grad(energy)(x, theta))

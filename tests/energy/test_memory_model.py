@@ -15,10 +15,10 @@ from small_systems import force_field, structure
 
 from md_sensitivity import footprint
 from md_sensitivity.analysis.plan import size_of
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import DeviceError
 from md_sensitivity.footprint import BASE, Size, peak, require_memory
 from md_sensitivity.pipeline import Options, analyze, plan
-from md_sensitivity.system import build_system
 from md_sensitivity.types import Structure
 
 LJ = """

@@ -23,11 +23,11 @@ from small_systems import (
     value,
 )
 
+from md_sensitivity.building import build_system
 from md_sensitivity.minimization import minimize
 from md_sensitivity.neighbors import SMALLEST_PADDED, padded_size, shared_width
 from md_sensitivity.observables import OBSERVABLES, observable
 from md_sensitivity.pipeline import Options, analyze
-from md_sensitivity.system import build_system
 
 ARGON = '[[potential]]\nstyle = "lennard_jones"\n[potential.parameters.A]\nsigma = 2.3\nepsilon = 0.4\n'
 

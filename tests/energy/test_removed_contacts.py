@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from small_systems import force_field, soft_discs
 
-from md_sensitivity.system import EnergyFunction, build_system, energy_function
+from md_sensitivity.building import build_system
+from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
 SPACING, ROWS = 0.98, 4

@@ -8,11 +8,12 @@ import pytest
 from oracle_cases import RELAXED, Case, load_case
 
 from md_sensitivity.analysis.sensitivity import parts
+from md_sensitivity.building import build_system
 from md_sensitivity.implicit import equilibrium_jacobian
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.observables import observable
 from md_sensitivity.observables.stress import VOIGT
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 
 ZERO_RESPONSE = 1e-8
 """[Å per parameter unit]; what LAMMPS's differences leave of responses that are zero."""

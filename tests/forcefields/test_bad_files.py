@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_systems import force_field, structure
 
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields import parse_native, read_force_field
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.system import build_system
 
 HEAD = '[[potential]]\nstyle = "lennard_jones"\ncutoff = 8.0\n'
 BODY = "[potential.parameters.Ar]\nsigma = 3.4\nepsilon = 0.01\n"

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from small_systems import gradient, value
 
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import ForceField, native_toml, parse_native, read_force_field, species_of
 from md_sensitivity.forcefields.lammps_formula import evaluated
 from md_sensitivity.structures.validate import validated
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 from md_sensitivity.types import Structure
 from md_sensitivity.units import KILOCALORIE_PER_MOLE, LAMMPS_METAL_COULOMB
 

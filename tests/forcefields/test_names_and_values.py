@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_systems import FORCE_FIELDS, force_field, mixed, structure
 
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields import ForceField, acting_rows, native_toml, parse_native, read_force_field, species_of
 from md_sensitivity.forcefields.data import join_types, split_types
@@ -20,7 +21,7 @@ from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import ParameterSpec, is_mixable, types_of
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 from md_sensitivity.units import LAMMPS_METAL, LAMMPS_REAL, METAL, UNIT_SYSTEMS
 
 SI = "Si Si Si 2.1683 2.0951 1.80 21.0 1.20 -0.3333333 7.049556277 0.6022245584 4.0 0.0 0.0\n"

@@ -9,10 +9,10 @@ import pytest
 from small_systems import along, close, crystal, difference, energy_function, force_field, theta_gradient, value
 
 from md_sensitivity.analysis.parameters import select_parameters
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields import acting_rows, native_toml, parse_native
 from md_sensitivity.forcefields.expressions import ExpressionError, dimension, evaluate, names_in, parse
-from md_sensitivity.system import build_system
 
 HEAD = '[[potential]]\nstyle = "lennard_jones"\ncutoff = 5.3\n'
 TIED = (

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from small_systems import structure
 
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import read_force_field
 from md_sensitivity.forcefields.lammps_snap import parse_snap
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 
 COEFFICIENTS = "# UNITS: metal CITATION: nobody\n\n2 6\nTa 0.5 1.0\n1\n2\n3 # B[1]\n4\n5\n6\nW 0.6 0.8\n-1\n-2\n-3\n-4\n-5\n-6\n"
 PARAMETERS = "# UNITS: metal\nrcutfac 4.6\ntwojmax 2\n"

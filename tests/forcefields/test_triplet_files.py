@@ -22,11 +22,12 @@ from small_systems import (
     value,
 )
 
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import native_toml, parse_native, read_force_field
 from md_sensitivity.forcefields.lammps_triplets import COLUMNS
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 from md_sensitivity.units import KILOCALORIE_PER_MOLE
 from md_sensitivity.voigt import VOIGT
 

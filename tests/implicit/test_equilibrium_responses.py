@@ -12,6 +12,7 @@ import pytest
 from oracle_cases import load_case
 from small_systems import FORCE_FIELDS, build, cluster, crystal, force_field, held, inner, random_like, sampled, structure
 
+from md_sensitivity.building import build_system
 from md_sensitivity.curvature.solvers import SOLVERS
 from md_sensitivity.curvature.zero_modes import without_zero_modes
 from md_sensitivity.errors import ConvergenceError, NotAMinimumError
@@ -20,7 +21,7 @@ from md_sensitivity.implicit.unrolled import unrolled_jvp
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import default_label, natural_end
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 
 SYMMETRIC = [name for name in SOLVERS if SOLVERS[name].symmetric]
 LJ = '[[potential]]\nstyle = "lennard_jones"\n[potential.parameters.A]\nsigma = 2.3\nepsilon = 0.4\n'

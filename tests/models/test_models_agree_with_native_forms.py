@@ -21,9 +21,10 @@ from small_systems import (
     value,
 )
 
+from md_sensitivity.building import build_system
 from md_sensitivity.implicit import equilibrium_jacobian, equilibrium_vjp
 from md_sensitivity.minimization import minimize
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 
 hessian_product = jax.jit(lambda energy, x, theta, v: jax.jvp(lambda y: jax.grad(energy)(y, theta), (x,), (v,))[1])
 mixed = jax.jit(lambda energy, x, theta, v: jax.grad(lambda t: jnp.vdot(jax.grad(energy)(x, t), v))(theta))

@@ -32,10 +32,11 @@ from small_systems import (
 )
 
 from md_sensitivity.analysis.sensitivity import parts, sensitivity
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.observables import OBSERVABLES, observable
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 from md_sensitivity.types import Structure
 
 CELL = np.array([[5.2, 0.0, 0.0], [0.6, 4.9, 0.0], [-0.5, 0.8, 5.1]])

@@ -16,9 +16,10 @@ import pytest
 import reproduce_packing
 from PIL import Image
 
+from md_sensitivity.building import build_system
 from md_sensitivity.cli import edge
 from md_sensitivity.minimization import minimize
-from md_sensitivity.system import build_system, energy_function
+from md_sensitivity.system import energy_function
 from packing import experiment, figures
 from packing.records import SCHEMA
 from packing.setup import Setup

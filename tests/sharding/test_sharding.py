@@ -18,13 +18,14 @@ import md_sensitivity as mds
 from md_sensitivity import pipeline
 from md_sensitivity.analysis.certificate import error_estimate
 from md_sensitivity.analysis.spotcheck import rebuilder
+from md_sensitivity.building import build_system
 from md_sensitivity.curvature.products import hessian_product
 from md_sensitivity.footprint import Size, on_device
 from md_sensitivity.implicit import equilibrium_jacobian, equilibrium_vjp
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.neighbors import ROWS, row_count
 from md_sensitivity.sharding import LARGE, devices_for, memories, mesh_of
-from md_sensitivity.system import EnergyFunction, build_system, energy_function
+from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
 DEVICES = 4

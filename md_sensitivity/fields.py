@@ -1,0 +1,60 @@
+"""Sums over all atoms without neighbors, such as the long-range part of Coulomb's law, differentiated automatically as they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from md_sensitivity.bound import BoundTerm, coefficients
+from md_sensitivity.potentials.base import FieldForm, Site
+
+Theta = Any
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["term", "cell", "setup"], meta_fields=["form"])
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """A sum over all atoms of one structure.
+
+    Attributes:
+        form: the term's own form, or the field of its pair form.
+        term: without neighbors.
+        cell: rows are lattice vectors, shape=(3, 3) [Å].
+        setup: arrays that were fixed when the system was built.
+    """
+
+    form: FieldForm
+    term: BoundTerm
+    cell: Any
+    setup: dict[str, Any]
+
+
+def field_energy(field: Field, x: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array) -> jax.Array:
+    """Energy [eV]."""
+    return _at(field, _deformed(x, strain), strain, theta, kinds)
+
+
+def field_gradient(
+    field: Field, x: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Energy [eV], and ∂E/∂x with respect to strained positions, shape=(n, 3) [eV/Å]."""
+    return jax.value_and_grad(lambda y: _at(field, y, strain, theta, kinds))(_deformed(x, strain))
+
+
+def field_strain(field: Field, x: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array) -> jax.Array:
+    """∂E/∂strain, shape=(3, 3) [eV]."""
+    return jax.grad(lambda s: field_energy(field, x, s, theta, kinds))(jnp.zeros((3, 3)) if strain is None else strain)
+
+
+def _deformed(vectors: jax.Array, strain: jax.Array | None) -> jax.Array:
+    return vectors if strain is None else vectors + vectors @ strain.T
+
+
+def _at(field: Field, y: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array) -> jax.Array:
+    real = jnp.arange(len(y)) < field.term.atoms
+    site = Site(positions=y, cell=_deformed(field.cell, strain), kinds=kinds, real=real)
+    return field.form.energy(site, coefficients(field.term, theta), dict(field.term.options), field.setup)

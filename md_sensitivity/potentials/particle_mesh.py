@@ -1,0 +1,181 @@
+"""Ewald sums on a mesh, for many atoms: charges are spread by B-splines, and waves are summed by Fourier transforms.
+
+Source: Essmann et al., doi:10.1063/1.470117 (smooth particle-mesh Ewald). Splines of high order make the energy as often differentiable
+as its Hessian and mixed derivatives want.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from md_sensitivity.potentials.base import Coefficients, FieldForm, Options, PairForm, Site
+from md_sensitivity.potentials.charges import CHARGE, products
+from md_sensitivity.potentials.ewald import (
+    TOLERANCE,
+    charges,
+    energy,
+    is_open,
+    is_split,
+    listed,
+    require_crystal,
+    self_and_background,
+    splitting,
+)
+from md_sensitivity.potentials.specs import COULOMB, OptionSpec
+
+_SMOOTH = (2, 3, 5)
+"""Mesh sizes are products of these, for which Fourier transforms are fast."""
+
+
+def mesh_size(length: float, alpha: float, tolerance: float, order: int) -> int:
+    """Points along an edge [Å] for which splines of an order carry waves to the tolerance.
+
+    The error of B-splines of order p at a wave k is about 2 (k h / 2π)^p / (1 − k h / 2π)^p for mesh spacing h; it counts with the weight
+    exp(−k²/4α²) that the wave has.
+    """
+    longest = 2.0 * alpha * math.sqrt(-math.log(tolerance))
+    size = max(order + 1, math.ceil(length * longest / math.pi))
+    while True:
+        k = np.linspace(0.05, 1.0, 40) * longest
+        share = k * length / size / (2.0 * math.pi)
+        error = 2.0 * (share / (1.0 - share)) ** order * np.exp(-((k / (2.0 * alpha)) ** 2))
+        if np.max(error) <= tolerance or size > 2000:
+            return _fast(size)
+        size += max(1, size // 32)
+
+
+def _fast(size: int) -> int:
+    while True:
+        rest = size
+        for factor in _SMOOTH:
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return size
+        size += 1
+
+
+def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[bool, bool, bool], atoms: int) -> Options:
+    """Options with the splitting α [1/Å] and the mesh; α is 0 for plain Coulomb of a structure that is not periodic, without cutoff."""
+    if is_open(cutoff, periodic):
+        return {**options, "alpha": 0.0}
+    require_crystal(cutoff, periodic)
+    alpha, order = splitting(options, cutoff), int(options["order"])
+    lengths = np.linalg.norm(cell, axis=1)
+    sizes = {f"mesh{axis}": float(mesh_size(lengths[axis], alpha, options["tolerance"], order)) for axis in range(3)}
+    return {**options, "alpha": alpha, **sizes}
+
+
+def spline_values(t: jax.Array, order: int) -> list[jax.Array]:
+    """The B-splines of an order that are not zero at a place t of the unit interval, elementwise, the lowest mesh point first."""
+    values = [1.0 - t, t]
+    for n in range(3, order + 1):
+        lower = [*values, jnp.zeros_like(t)]
+        before = [jnp.zeros_like(t), *values]
+        # M_n(u) = [u M_{n−1}(u) + (n − u) M_{n−1}(u − 1)]/(n − 1), at u = t + n − 1 − k for the k-th point.
+        values = [((n - 1 - k + t) * a + (k + 1 - t) * b) / (n - 1) for k, (a, b) in enumerate(zip(before, lower, strict=True))]
+    return values
+
+
+def moduli(size: int, order: int) -> np.ndarray:
+    """|b(m)|² of the splines for each wave along one axis, shape=(size,). Source: equation 4.4 there."""
+    at_knots = np.zeros(size)
+    values = np.array([float(v) for v in _knots(order)])
+    at_knots[: order - 1] = values
+    transformed = np.abs(np.fft.fft(at_knots)) ** 2
+    # Even orders have no zeros; of odd ones the last wave vanishes, and takes what is around it.
+    small = transformed < 1e-7
+    transformed[small] = 0.5 * (np.roll(transformed, 1) + np.roll(transformed, -1))[small]
+    return np.asarray(1.0 / transformed)
+
+
+def _knots(order: int) -> list[float]:
+    """M_order at 1, …, order − 1."""
+    values = [1.0]
+    for n in range(3, order + 1):
+        extended = [0.0, *values, 0.0]
+        values = [(k * extended[k] + (n - k) * extended[k - 1]) / (n - 1) for k in range(1, n)]
+    return values
+
+
+def mesh_setup(cell: np.ndarray, periodic: tuple[bool, bool, bool], options: Options) -> Mapping[str, np.ndarray]:
+    """Moduli of the splines for waves of the half space that a real transform has, shape=(m0, m1, m2/2 + 1)."""
+    sizes = [int(options[f"mesh{axis}"]) for axis in range(3)]
+    b = [moduli(size, int(options["order"])) for size in sizes]
+    half = sizes[2] // 2 + 1
+    # Each wave but those of the first plane, and of the last of an even mesh, stands for its opposite, too.
+    twice = np.full(half, 2.0)
+    twice[0] = 1.0
+    if sizes[2] % 2 == 0:
+        twice[-1] = 1.0
+    return {"moduli": b[0][:, None, None] * b[1][None, :, None] * (b[2][:half] * twice)[None, None, :]}
+
+
+def mesh_energy(site: Site, p: Coefficients, options: Options, setup: Mapping[str, jax.Array]) -> jax.Array:
+    """Sum over waves on the mesh, with the charges' own parts and the background [eV]."""
+    sizes, order = [int(options[f"mesh{axis}"]) for axis in range(3)], int(options["order"])
+    q = charges(site, p)
+    inverse = jnp.linalg.inv(site.cell)
+    mesh = _spread(q, site.positions @ inverse, sizes, order)
+    structure = jnp.fft.rfftn(mesh)
+    axes = [jnp.fft.fftfreq(size, 1.0 / size) for size in sizes[:2]] + [jnp.arange(sizes[2] // 2 + 1, dtype=jnp.float64)]
+    m = [
+        axes[0][:, None, None] * inverse[c, 0] + axes[1][None, :, None] * inverse[c, 1] + axes[2][None, None, :] * inverse[c, 2]
+        for c in range(3)
+    ]
+    square = m[0] ** 2 + m[1] ** 2 + m[2] ** 2
+    real = square > 0
+    safe = jnp.where(real, square, 1.0)
+    weight = jnp.where(real, jnp.exp(-((math.pi / options["alpha"]) ** 2) * safe) / safe, 0.0) * setup["moduli"]
+    volume = jnp.abs(jnp.linalg.det(site.cell))
+    total = jnp.sum(weight * (jnp.real(structure) ** 2 + jnp.imag(structure) ** 2))
+    return options[COULOMB.name] / (2.0 * math.pi * volume) * total + self_and_background(site, q, options)
+
+
+def _spread(q: jax.Array, fractional: jax.Array, sizes: list[int], order: int) -> jax.Array:
+    """Charges on the mesh, shape=sizes."""
+    index, weight = [], []
+    for axis, size in enumerate(sizes):
+        u = fractional[:, axis] * size
+        cell = jnp.floor(jax.lax.stop_gradient(u))
+        index.append([(cell.astype(jnp.int32) - order + 1 + k) % size for k in range(order)])
+        weight.append(spline_values(u - cell, order))
+    corners = product(range(order), repeat=3)
+    places = jnp.stack([(index[0][a] * sizes[1] + index[1][b]) * sizes[2] + index[2][c] for a, b, c in corners], axis=1)
+    planes = jnp.stack([weight[0][a] * weight[1][b] for a, b in product(range(order), repeat=2)], axis=1) * q[:, None]
+    values = (planes[:, :, None] * jnp.stack(weight[2], axis=1)[:, None, :]).reshape(places.shape)
+    flat = jnp.zeros(sizes[0] * sizes[1] * sizes[2])
+    return flat.at[places].add(values, mode="promise_in_bounds").reshape(sizes)
+
+
+COULOMB_PME = PairForm(
+    name="coulomb_pme",
+    description="Coulomb in a crystal by smooth particle-mesh Ewald, to a stated tolerance; for many atoms",
+    reference="doi:10.1063/1.470117",
+    parameters=(CHARGE,),
+    options=(
+        replace(TOLERANCE, default=1e-8),
+        OptionSpec(name="order", default=8, lower=4, upper=14, whole=True, description="order of the splines"),
+        COULOMB,
+    ),
+    energy=energy,
+    tables=products,
+    strength=lambda p: p["qq"],
+    settled=settled,
+    listed=listed,
+    field=FieldForm(
+        name="coulomb_pme waves",
+        description="the part of an Ewald sum that waves carry, on a mesh",
+        reference="doi:10.1063/1.470117",
+        energy=mesh_energy,
+        setup=mesh_setup,
+        wanted=is_split,
+    ),
+)
