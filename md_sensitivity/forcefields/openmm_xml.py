@@ -17,6 +17,7 @@ from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.expressions import plain
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.line_terms import Line, term_of_lines
+from md_sensitivity.forcefields.nonbonded import Nonbonded, coulomb_term, lennard_jones_term
 from md_sensitivity.forcefields.openmm_atoms import AtomLines, ChargeLines, atom_lines, charge_lines, pair_lines
 from md_sensitivity.forcefields.openmm_files import located, parsed, with_includes
 from md_sensitivity.forcefields.openmm_lines import Lines
@@ -25,9 +26,8 @@ from md_sensitivity.forcefields.openmm_system import system_force_field
 from md_sensitivity.forcefields.openmm_typing import OpenMMTyping
 from md_sensitivity.forcefields.table import ParameterBlock, join_types
 from md_sensitivity.forcefields.xml_tree import Element
-from md_sensitivity.potentials.base import COULOMB, Form
+from md_sensitivity.potentials.base import Form
 from md_sensitivity.potentials.cmap import CMAP
-from md_sensitivity.potentials.coulomb_dsf import COULOMB_DSF
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
@@ -47,21 +47,25 @@ BONDED: Mapping[str, tuple[Form, Mapping[str, float]]] = {
     "HarmonicImproper": (HARMONIC_TORSION, _WHOLE),
 }
 """Label → form, and its options."""
-COULOMB_FORM = COULOMB_DSF
-COULOMB_OPTIONS = {COULOMB.name: OPENMM.coulomb / OPENMM.factor(COULOMB.energy, COULOMB.length)}
 
 
-def parse_openmm_xml(text: str, path: Path) -> ForceField:
+def parse_openmm_xml(text: str, path: Path, settings: Nonbonded | None = None) -> ForceField:
     """The force field of one file, and of those that it includes.
+
+    Args:
+        settings: what files do not hold; None for what is usual.
 
     Raises:
         InputError: with file, line and reason.
     """
-    return _force_field_of([(path, parsed(path, text))])
+    return _force_field_of([(path, parsed(path, text))], settings or Nonbonded())
 
 
-def read_openmm_xml(paths: Sequence[str | Path]) -> ForceField:
+def read_openmm_xml(paths: Sequence[str | Path], settings: Nonbonded | None = None) -> ForceField:
     """The force field of several files, as OpenMM joins them; names of no file are looked for among OpenMM's own.
+
+    Args:
+        settings: what files do not hold; None for what is usual.
 
     Raises:
         InputError: with file, line and reason.
@@ -69,25 +73,25 @@ def read_openmm_xml(paths: Sequence[str | Path]) -> ForceField:
     if not paths:
         raise InputError("an OpenMM force field needs at least one file")
     places = [located(Path(path)) for path in paths]
-    return _force_field_of([(path, parsed(path, read_text(path).text)) for path in places])
+    return _force_field_of([(path, parsed(path, read_text(path).text)) for path in places], settings or Nonbonded())
 
 
-def _force_field_of(roots: Sequence[tuple[Path, Element]]) -> ForceField:
+def _force_field_of(roots: Sequence[tuple[Path, Element]], settings: Nonbonded) -> ForceField:
     source = ", ".join(shown(path) for path, _ in roots)
     name = printable(" + ".join(path.stem for path, _ in roots))
     systems = [root for _, root in roots if root.tag == "System"]
     if systems:
         if len(roots) > 1:
             raise InputError(f"{systems[0].where}: a serialized system is a force field by itself; give it alone")
-        return system_force_field(roots[0][1], name=name, source=source)
+        return system_force_field(roots[0][1], settings, name=name, source=source)
     rules = read_rules(with_includes(roots))
-    terms, blocks, typing = _assembled(rules, source)
+    terms, blocks, typing = _assembled(rules, settings, source)
     if not terms:
         raise InputError(f"{source}: has no forces; add a file with forces")
     return replace(completed(blocks, tuple(terms), OPENMM, name=name, source=source), typing=typing)
 
 
-def _assembled(rules: Rules, source: str) -> tuple[list[Term], list[ParameterBlock], OpenMMTyping]:
+def _assembled(rules: Rules, settings: Nonbonded, source: str) -> tuple[list[Term], list[ParameterBlock], OpenMMTyping]:
     """Terms, blocks, and the typing whose rows are those of the terms."""
     terms: list[Term] = []
     blocks: list[ParameterBlock] = []
@@ -105,10 +109,11 @@ def _assembled(rules: Rules, source: str) -> tuple[list[Term], list[ParameterBlo
     for label, (size, own) in maps.items():
         add(CMAP, label, own, options={"size": float(size)})
     labels = tuple(term.label for term in terms)
-    atoms, own14 = _lennard_jones(rules, add)
+    atoms, own14 = _lennard_jones(rules, settings, add)
     charges = charge_lines(rules)
     scale = _scale("Coulomb", lines.settings.get("NonbondedForce", {}).get("coulomb14scale", 1.0), source)
-    add(COULOMB_FORM, "Coulomb", charges.lines, [scale], options=COULOMB_OPTIONS)
+    coulomb = coulomb_term({}, OPENMM, settings)
+    add(coulomb.form, coulomb.label, charges.lines, [scale], **pair_settings(coulomb))
     typing = OpenMMTyping(
         document=document_of(rules),
         source=source,
@@ -146,9 +151,19 @@ def _maps(lines: Lines) -> tuple[dict[str, tuple[int, list[Line]]], tuple[tuple[
     return found, tuple(places)
 
 
-def _lennard_jones(rules: Rules, add: Any) -> tuple[AtomLines, bool]:
+def pair_settings(term: Term) -> dict[str, Any]:
+    """What a term of pairs is besides its form, label and rows."""
+    names = ("options", "cutoff", "truncation", "switch_from", "periodic_cutoff", "mixing", "listed_only")
+    return {name: getattr(term, name) for name in names}
+
+
+def _lennard_jones(rules: Rules, settings: Nonbonded, add: Any) -> tuple[AtomLines, bool]:
     """Adds Lennard-Jones terms; which name each type has in them, and whether pairs three bonds apart have numbers of their own."""
     lines = rules.lines
+    force = lines.settings.get("LennardJonesForce" if lines.lennard_jones else "NonbondedForce", {})
+    if not force.get("useDispersionCorrection", 1.0):
+        settings = replace(settings, dispersion_correction=False)
+    common = pair_settings(lennard_jones_term(LENNARD_JONES, {}, OPENMM, settings, mixing="lorentz-berthelot"))
     plain_lines = any(each.line.values["epsilon"] != 0.0 for each in lines.nonbonded)
     if lines.lennard_jones and plain_lines:
         wrong = next(each.line for each in lines.nonbonded if each.line.values["epsilon"] != 0.0)
@@ -157,10 +172,10 @@ def _lennard_jones(rules: Rules, add: Any) -> tuple[AtomLines, bool]:
         )
     if not lines.lennard_jones:
         atoms = atom_lines(lines.nonbonded, rules, ("sigma", "epsilon")) if plain_lines else AtomLines()
-        scales = [_scale("NonbondedForce", lines.settings.get("NonbondedForce", {}).get("lj14scale", 1.0), "")]
+        scales = [_scale("NonbondedForce", force.get("lj14scale", 1.0), "")]
         if rules.lipid21:
             scales.append(_scale("NonbondedForce", LIPID21_SCALE, "", tag="#lipid21"))
-        add(LENNARD_JONES, "LennardJones", atoms.lines, scales, mixing="lorentz-berthelot")
+        add(LENNARD_JONES, "LennardJones", atoms.lines, scales, **common)
         return atoms, False
     if rules.lipid21:
         raise InputError("amber19/lipid21.xml does not go together with a LennardJonesForce; use the other files of AMBER with it")
@@ -168,11 +183,12 @@ def _lennard_jones(rules: Rules, add: Any) -> tuple[AtomLines, bool]:
     own14 = any("sigma14" in line.values or "epsilon14" in line.values for line in every.lines)
     single = [replace(line, values={name: line.values[name] for name in ("sigma", "epsilon")}) for line in every.lines]
     pairs = pair_lines(rules, every)
-    scale = _scale("LennardJonesForce", lines.settings["LennardJonesForce"]["lj14scale"], "")
-    add(LENNARD_JONES, "LennardJones", (*single, *pairs), () if own14 else [scale], mixing="lorentz-berthelot")
+    scale = _scale("LennardJonesForce", force["lj14scale"], "")
+    add(LENNARD_JONES, "LennardJones", (*single, *pairs), () if own14 else [scale], **common)
     if own14:
         others = [_line14(line) for line in (*every.lines, *pairs)]
-        add(LENNARD_JONES, "LennardJones14", others, [scale], mixing="lorentz-berthelot")
+        listed = lennard_jones_term(LENNARD_JONES, {}, OPENMM, settings, mixing="lorentz-berthelot", listed_only=True)
+        add(LENNARD_JONES, "LennardJones14", others, [scale], **pair_settings(listed))
     return every, own14
 
 
