@@ -84,3 +84,21 @@ def waters(count: int) -> Structure:
     """Separate molecules of water."""
     atoms = [atom for k in range(count) for atom in (("O", 8, "HOH", k + 1), ("H1", 1, "HOH", k + 1), ("H2", 1, "HOH", k + 1))]
     return structure_of(atoms, [(3 * k, 3 * k + j) for k in range(count) for j in (1, 2)])
+
+
+def charmm_chain(force_field: Any, names: Sequence[str]) -> Structure:
+    """A chain of CHARMM's residues, whose ends are those of its patches NTER and CTER."""
+    structure = chain_of(force_field, names)
+    atoms = list(zip(structure.atom_names, structure.numbers.tolist(), structure.residue_names, structure.residue_numbers, strict=True))
+    bonds = structure.bonds.tolist()
+    first, last = structure.residue_numbers[0], structure.residue_numbers[-1]
+    nitrogen = next(i for i, atom in enumerate(atoms) if atom[0] == "N" and atom[3] == first)
+    carbon = next(i for i, atom in enumerate(atoms) if atom[0] == "C" and atom[3] == last)
+    end = len(atoms)
+    atoms.append(("OT2", 8, names[-1], last))
+    bonds.append([carbon, end])
+    bonds += [[nitrogen, end + 1 + k] for k in range(2)]
+    atoms += [("HT2", 1, names[0], first), ("HT3", 1, names[0], first)]
+    order = sorted(range(len(atoms)), key=lambda i: atoms[i][3])
+    place = {old: new for new, old in enumerate(order)}
+    return structure_of([atoms[i] for i in order], [[place[i], place[j]] for i, j in bonds])

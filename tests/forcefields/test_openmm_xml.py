@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from typing import Any
 
@@ -14,7 +13,6 @@ pytest.importorskip("openmm")
 import peptides
 from openmm import app
 
-from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import read_force_field
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.openmm_xml import read_openmm_xml
@@ -229,24 +227,6 @@ def test_rows_of_all_standard_residues_are_those_of_openmm(name):
 @pytest.mark.slow
 def test_rows_of_a_peptide_in_charmm36_are_those_of_openmm():
     names = ["ALA" if name == "HIE" else name for name in peptides.STANDARD]
-    structure = charmm_chain(names)
+    structure = peptides.charmm_chain(app.ForceField("charmm36.xml"), names)
     found = compare(["charmm36.xml"], structure)
     assert len(found.tuples["CMAP"].atoms) == 18
-
-
-def charmm_chain(names: list[str]) -> Structure:
-    """A chain of CHARMM's residues, whose ends are those of its patches NTER and CTER."""
-    structure = peptides.chain_of(app.ForceField("charmm36.xml"), names)
-    atoms = list(zip(structure.atom_names, structure.numbers.tolist(), structure.residue_names, structure.residue_numbers, strict=True))
-    bonds = structure.bonds.tolist()
-    first, last = structure.residue_numbers[0], structure.residue_numbers[-1]
-    nitrogen = next(i for i, atom in enumerate(atoms) if atom[0] == "N" and atom[3] == first)
-    carbon = next(i for i, atom in enumerate(atoms) if atom[0] == "C" and atom[3] == last)
-    end = len(atoms)
-    atoms.append(("OT2", 8, names[-1], last))
-    bonds.append([carbon, end])
-    bonds += [[nitrogen, end + 1 + k] for k in range(2)]
-    atoms += [("HT2", 1, names[0], first), ("HT3", 1, names[0], first)]
-    order = sorted(range(len(atoms)), key=lambda i: atoms[i][3])
-    place = {old: new for new, old in enumerate(order)}
-    return peptides.structure_of([atoms[i] for i in order], [[place[i], place[j]] for i, j in bonds])
