@@ -152,6 +152,7 @@ EDIP = {"A": 7.9, "B": 1.5, "cutoffA": 3.3, "cutoffC": 2.3, "alpha": 3.1, "beta"
 
 FORCE_FIELDS = {
     "lennard_jones": _pairs("lennard_jones", {"sigma": (2.3, 2.25, 2.1), "epsilon": (0.4, 0.3, 0.5)}, PAIR_SETTINGS),
+    "lennard_jones_rmin": _pairs("lennard_jones_rmin", {"rmin_half": (1.29, 1.26, 1.18), "epsilon": (0.4, 0.3, 0.5)}, PAIR_SETTINGS),
     "morse": _pairs("morse", {"D": (0.4, 0.5, 0.3), "alpha": (1.3, 1.5, 1.4), "r0": (2.6, 2.5, 2.7)}, PAIR_SETTINGS),
     "buckingham": _pairs("buckingham", {"A": (900.0, 800.0, 700.0), "rho": (0.31, 0.3, 0.32), "C": (20.0, 25.0, 15.0)}, PAIR_SETTINGS),
     "mie": _pairs(

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
-from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
+from md_sensitivity.forcefields.molecules import MOLECULAR_FORMATS, NOTHING, MolecularFormat
 from md_sensitivity.forcefields.native import parse_native
-from md_sensitivity.forcefields.openmm_files import located
-from md_sensitivity.forcefields.openmm_xml import parse_openmm_xml
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import species_of
 from md_sensitivity.forcefields.write import native_toml
@@ -57,7 +55,11 @@ class ForceFieldFormat:
     also: tuple[str, ...] = ()
     prefix: str = ""
     read: Callable[[str, Path], ForceField]
-    locate: Callable[[Path], Path] = Path
+    locate: Callable[[str], Path] = Path
+
+
+def _read_molecular(kind: MolecularFormat, text: str, path: Path) -> ForceField:
+    return kind.read([path], NOTHING)
 
 
 def _read_native(text: str, path: Path) -> ForceField:
@@ -86,19 +88,16 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             prefix="in.",
             read=parse_lammps_input,
         ),
-        ForceFieldFormat(
-            name="openmm-xml",
-            description="force field of OpenMM, or a serialized OpenMM System; names of no file are those of OpenMM's own force fields",
-            suffix=".xml",
-            read=parse_openmm_xml,
-            locate=located,
-        ),
-        ForceFieldFormat(
-            name="amber-prmtop",
-            description="AMBER topology with its parameters (prmtop), also of CHAMBER",
-            suffix=".prmtop",
-            also=(".parm7",),
-            read=read_prmtop,
+        *(
+            ForceFieldFormat(
+                name=kind.name,
+                description=kind.description,
+                suffix=kind.suffixes[0],
+                also=kind.suffixes[1:],
+                read=partial(_read_molecular, kind),
+                locate=partial(kind.locate, Path()),
+            )
+            for kind in MOLECULAR_FORMATS.values()
         ),
     ),
 )
@@ -108,7 +107,8 @@ def read_force_field(path: str | Path) -> ForceField:
     """Read a force field; its format is told by the end of the name.
 
     Args:
-        path: native TOML (`.toml`), a potential file of LAMMPS, whose elements are matched by symbol, or a LAMMPS input.
+        path: native TOML (`.toml`), a potential file of LAMMPS, whose elements are matched by symbol, a LAMMPS input, or a molecular
+            force field.
 
     Returns:
         The force field; parameters in the file's own units.
@@ -123,7 +123,7 @@ def read_force_field(path: str | Path) -> ForceField:
     found = max(ends, key=lambda each: len(each[0]))[1] if ends else None
     found = found or next((kind for kind in FORCE_FIELD_FORMATS.values() if kind.prefix and name.startswith(kind.prefix)), None)
     if found is not None:
-        path = found.locate(path)
+        path = found.locate(str(path))
         content = read_text(path)
         return replace(found.read(content.text, path), path=str(path), sha256=content.sha256)
     read_text(path)     # whatever is wrong with it, its name is the lesser fault

@@ -30,18 +30,19 @@ def openmm_data() -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-def located(path: Path) -> Path:
-    """A file by its path, or among OpenMM's own data where there is none of that name.
+def located(folder: Path, name: str) -> Path:
+    """A file by its name in a folder, or among OpenMM's own data where there is none of that name.
 
     Raises:
         InputError: it may be one of OpenMM's own, and OpenMM is not installed.
     """
-    if os.path.lexists(path) or path.is_absolute() or not _inside(str(path)):
+    path = folder / name
+    if os.path.lexists(path) or not _inside(name):
         return path
-    folder = openmm_data()
-    if folder is None:
+    data = openmm_data()
+    if data is None:
         raise InputError(f"{shown(path)}: no such file; if it is one of OpenMM's own, {INSTALL}")
-    return folder / path if (folder / path).is_file() else path
+    return data / name if (data / name).is_file() else path
 
 
 def parsed(path: Path, text: str) -> Element:
@@ -91,10 +92,10 @@ def _included(element: Element, path: Path) -> Path:
     beside = path.parent / name
     if beside.is_file():
         return beside
-    folder = openmm_data()
-    if folder is not None and (folder / name).is_file():
-        return folder / name
-    reason = "" if folder is not None else f"; if it is one of OpenMM's own, {INSTALL}"
+    data = openmm_data()
+    if data is not None and (data / name).is_file():
+        return data / name
+    reason = "" if data is not None else f"; if it is one of OpenMM's own, {INSTALL}"
     raise InputError(f"{element.where}: {quotation(name)}: no such file{reason}")
 
 

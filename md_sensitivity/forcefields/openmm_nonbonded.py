@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,12 +11,14 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.data import Term
 from md_sensitivity.forcefields.line_rows import LineRows
 from md_sensitivity.forcefields.molecular_terms import pairs_of, tuples_of
-from md_sensitivity.forcefields.nonbonded import Nonbonded, coulomb_term, lennard_jones_term
+from md_sensitivity.forcefields.nonbonded import Nonbonded
 from md_sensitivity.forcefields.table import ParameterBlock
 from md_sensitivity.forcefields.topology import Pairs, Tuples
 from md_sensitivity.forcefields.xml_tree import Element
+from md_sensitivity.potentials.base import COULOMB
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
 from md_sensitivity.potentials.listed_lennard_jones import LISTED_LENNARD_JONES
+from md_sensitivity.potentials.particle_mesh import COULOMB_PME
 from md_sensitivity.units import OPENMM
 
 _METHODS = ("NoCutoff", "CutoffNonPeriodic", "CutoffPeriodic", "Ewald", "PME", "LJPME")
@@ -36,6 +38,7 @@ class BetweenAtoms:
 
     Attributes:
         names: label → type of each atom.
+        settings: cutoff, switch and dispersion correction as the file has them.
         periodic: whether it repeats.
     """
 
@@ -44,10 +47,11 @@ class BetweenAtoms:
     names: Mapping[str, tuple[str, ...]]
     pairs: Mapping[str, Pairs]
     tuples: Mapping[str, Tuples]
+    settings: Nonbonded
     periodic: bool
 
 
-def read_nonbonded(force: Element, symbols: Sequence[str], source: str, settings: Nonbonded) -> BetweenAtoms:
+def read_nonbonded(force: Element, symbols: Sequence[str], source: str) -> BetweenAtoms:
     """Terms between atoms that are not bonded.
 
     Exceptions without energy are pairs that do not interact. Of others the charges interact by a share of their product, one `scale14`
@@ -63,10 +67,11 @@ def read_nonbonded(force: Element, symbols: Sequence[str], source: str, settings
     for section in force.children:
         if section.tag in ("GlobalParameters", "ParticleOffsets", "ExceptionOffsets") and section.children:
             raise InputError(f"{section.where}: parameters that change charges are not read; serialize the system without them")
-    settings, periodic = _settings(force, settings)
+    settings, periodic = _settings(force)
     numbers = _numbers(force, symbols)
-    coulomb = LineRows(form=coulomb_term({}, OPENMM, settings).form, label="Coulomb", units=OPENMM, source=source)
-    lennard_jones = LineRows(form=LENNARD_JONES, label="LennardJones", units=OPENMM, source=source)
+    coulomb = LineRows(form=COULOMB_PME, label="Coulomb", units=OPENMM, source=source, options={COULOMB.name: 1.0})
+    mixing = {"mixing": "lorentz-berthelot"}
+    lennard_jones = LineRows(form=LENNARD_JONES, label="LennardJones", units=OPENMM, source=source, settings=mixing)
     listed = LineRows(form=LISTED_LENNARD_JONES, label="LennardJones14", units=OPENMM, source=source)
     names = {"LennardJones": _names(symbols, numbers[:, 1:]), "Coulomb": _names(symbols, numbers[:, :1])}
     for name, own in zip(names["Coulomb"], numbers.tolist(), strict=True):
@@ -91,15 +96,8 @@ def read_nonbonded(force: Element, symbols: Sequence[str], source: str, settings
             own_pairs.append(pair)
             own_rows.append(listed.row((types, sigma, epsilon), types, {"sigma": sigma, "epsilon": epsilon}, item.where))
     terms, blocks = [], []
-    for rows, model in (
-        (lennard_jones, lennard_jones_term(LENNARD_JONES, {}, OPENMM, settings, mixing="lorentz-berthelot")),
-        (coulomb, coulomb_term({}, OPENMM, settings)),
-    ):
+    for rows in (lennard_jones, coulomb, *((listed,) if len(listed) else ())):
         term, own_blocks = rows.finished()
-        terms.append(replace(model, rows=term.rows))
-        blocks += own_blocks
-    if len(listed):
-        term, own_blocks = listed.finished()
         terms.append(term)
         blocks += own_blocks
     pairs = np.array(atoms, dtype=np.int64).reshape(-1, 2)
@@ -111,11 +109,12 @@ def read_nonbonded(force: Element, symbols: Sequence[str], source: str, settings
         names=names,
         pairs={"LennardJones": pairs_of(pairs, np.full(len(pairs), -1)), "Coulomb": pairs_of(pairs, np.array(scales))},
         tuples={"LennardJones14": tuples_of(own_pairs, own_rows, 2)} if len(listed) else {},
+        settings=settings,
         periodic=periodic,
     )
 
 
-def _settings(force: Element, settings: Nonbonded) -> tuple[Nonbonded, bool]:
+def _settings(force: Element) -> tuple[Nonbonded, bool]:
     """Cutoff, switch and dispersion correction as the file has them, and whether the system repeats."""
     method = force.whole("method", most=len(_METHODS) - 1)
     if method not in _READ:
@@ -124,13 +123,12 @@ def _settings(force: Element, settings: Nonbonded) -> tuple[Nonbonded, bool]:
     if force.attributes.get("includeDirectSpace", "1") != "1":
         raise InputError(f"{force.where}: leaves out the part of the sum in direct space, which is not supported")
     if method == 0:
-        return settings, False
+        return Nonbonded(), False
     switched = force.attributes.get("useSwitchingFunction", "0") == "1"
     cutoff = force.number("cutoff")
     if cutoff <= 0.0 or (switched and not 0.0 <= force.number("switchingDistance") < cutoff):
         raise InputError(f"{force.where}: cutoff = {cutoff:g} must be > 0, and greater than the switching distance")
-    return replace(
-        settings,
+    return Nonbonded(
         cutoff=cutoff * OPENMM.length,
         switch_from=force.number("switchingDistance") * OPENMM.length if switched else None,
         dispersion_correction=force.attributes.get("dispersionCorrection", "1") == "1",

@@ -37,12 +37,11 @@ RELEASED = "constraints of the system are released: what they held moves with th
 _NO_STIFFNESS = "{count} of the system's constraints have no bond of their own, and nothing holds these atoms at their distance"
 
 
-def system_force_field(root: Element, settings: Nonbonded, *, name: str, source: str) -> ForceField:
-    """The force field of one system, which types a structure of the same atoms in the same order.
+def system_force_field(root: Element, *, name: str, source: str) -> tuple[ForceField, Nonbonded]:
+    """The force field of one system, which types a structure of the same atoms in the same order; and the settings that it has.
 
     Args:
         root: `<System>`.
-        settings: what the file does not hold, such as the accuracy of the Ewald sum.
 
     Raises:
         InputError: with file, line and reason.
@@ -59,13 +58,14 @@ def system_force_field(root: Element, settings: Nonbonded, *, name: str, source:
             if kind in reader.known:
                 reader.known[kind](force)
             elif kind == "NonbondedForce" and nonbonded is None:
-                nonbonded = read_nonbonded(force, reader.symbols, source, settings)
+                nonbonded = read_nonbonded(force, reader.symbols, source)
             elif kind == "NonbondedForce":
                 raise InputError(f"{force.where}: a second NonbondedForce; a system with one only is read")
             elif kind not in _WITHOUT_ENERGY:
                 known = ", ".join((*reader.known, "NonbondedForce"))
                 raise InputError(f"{force.where}: forces of type {quotation(kind)} are not read; these are: {known}")
-    return _assembled(reader, nonbonded, root, name=name, source=source)
+    settings = Nonbonded() if nonbonded is None else nonbonded.settings
+    return _assembled(reader, nonbonded, root, name=name, source=source), settings
 
 
 def _masses(root: Element) -> np.ndarray:

@@ -5,7 +5,7 @@ Parameters are the numbers of the files' lines, in kJ/mol, nm and rad.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.expressions import plain
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.line_terms import Line, term_of_lines
-from md_sensitivity.forcefields.nonbonded import Nonbonded, coulomb_term, lennard_jones_term
+from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
 from md_sensitivity.forcefields.openmm_atoms import AtomLines, ChargeLines, atom_lines, charge_lines, pair_lines
 from md_sensitivity.forcefields.openmm_files import located, parsed, with_includes
 from md_sensitivity.forcefields.openmm_lines import Lines
@@ -25,12 +25,12 @@ from md_sensitivity.forcefields.openmm_rules import Rules, document_of, read_rul
 from md_sensitivity.forcefields.openmm_system import system_force_field
 from md_sensitivity.forcefields.openmm_typing import OpenMMTyping
 from md_sensitivity.forcefields.table import ParameterBlock, join_types
-from md_sensitivity.forcefields.xml_tree import Element
 from md_sensitivity.potentials.base import Form
 from md_sensitivity.potentials.cmap import CMAP
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
+from md_sensitivity.potentials.particle_mesh import COULOMB_PME
 from md_sensitivity.potentials.torsions import HARMONIC_TORSION, PERIODIC_TORSION, RYCKAERT_BELLEMANS
 from md_sensitivity.units import OPENMM
 
@@ -49,49 +49,41 @@ BONDED: Mapping[str, tuple[Form, Mapping[str, float]]] = {
 """Label → form, and its options."""
 
 
-def parse_openmm_xml(text: str, path: Path, settings: Nonbonded | None = None) -> ForceField:
-    """The force field of one file, and of those that it includes.
-
-    Args:
-        settings: what files do not hold; None for what is usual.
-
-    Raises:
-        InputError: with file, line and reason.
-    """
-    return _force_field_of([(path, parsed(path, text))], settings or Nonbonded())
-
-
-def read_openmm_xml(paths: Sequence[str | Path], settings: Nonbonded | None = None) -> ForceField:
+def read_openmm_xml(paths: Sequence[str | Path], over: Callable[[Nonbonded], Nonbonded] = lambda settings: settings) -> ForceField:
     """The force field of several files, as OpenMM joins them; names of no file are looked for among OpenMM's own.
 
     Args:
-        settings: what files do not hold; None for what is usual.
+        paths: one serialized system, or one or more force fields.
+        over: what the files say of pairs that are not bonded, and what is usual → settings.
 
     Raises:
         InputError: with file, line and reason.
     """
-    if not paths:
-        raise InputError("an OpenMM force field needs at least one file")
-    places = [located(Path(path)) for path in paths]
-    return _force_field_of([(path, parsed(path, read_text(path).text)) for path in places], settings or Nonbonded())
-
-
-def _force_field_of(roots: Sequence[tuple[Path, Element]], settings: Nonbonded) -> ForceField:
-    source = ", ".join(shown(path) for path, _ in roots)
-    name = printable(" + ".join(path.stem for path, _ in roots))
+    places = [located(Path(), str(path)) for path in paths]
+    roots = [(path, parsed(path, read_text(path).text)) for path in places]
+    source = ", ".join(shown(path) for path in places)
+    name = printable(" + ".join(path.stem for path in places))
     systems = [root for _, root in roots if root.tag == "System"]
     if systems:
         if len(roots) > 1:
             raise InputError(f"{systems[0].where}: a serialized system is a force field by itself; give it alone")
-        return system_force_field(roots[0][1], settings, name=name, source=source)
+        found, settings = system_force_field(systems[0], name=name, source=source)
+        return applied(found, over(settings))
     rules = read_rules(with_includes(roots))
-    terms, blocks, typing = _assembled(rules, settings, source)
+    terms, blocks, typing = _assembled(rules, source)
     if not terms:
         raise InputError(f"{source}: has no forces; add a file with forces")
-    return replace(completed(blocks, tuple(terms), OPENMM, name=name, source=source), typing=typing)
+    found = replace(completed(blocks, tuple(terms), OPENMM, name=name, source=source), typing=typing)
+    return applied(found, over(_settings(rules.lines)))
 
 
-def _assembled(rules: Rules, settings: Nonbonded, source: str) -> tuple[list[Term], list[ParameterBlock], OpenMMTyping]:
+def _settings(lines: Lines) -> Nonbonded:
+    """What is usual, and what the files say otherwise."""
+    force = lines.settings.get("LennardJonesForce" if lines.lennard_jones else "NonbondedForce", {})
+    return Nonbonded(dispersion_correction=bool(force.get("useDispersionCorrection", 1.0)))
+
+
+def _assembled(rules: Rules, source: str) -> tuple[list[Term], list[ParameterBlock], OpenMMTyping]:
     """Terms, blocks, and the typing whose rows are those of the terms."""
     terms: list[Term] = []
     blocks: list[ParameterBlock] = []
@@ -109,11 +101,10 @@ def _assembled(rules: Rules, settings: Nonbonded, source: str) -> tuple[list[Ter
     for label, (size, own) in maps.items():
         add(CMAP, label, own, options={"size": float(size)})
     labels = tuple(term.label for term in terms)
-    atoms, own14 = _lennard_jones(rules, settings, add)
+    atoms, own14 = _lennard_jones(rules, add)
     charges = charge_lines(rules)
     scale = _scale("Coulomb", lines.settings.get("NonbondedForce", {}).get("coulomb14scale", 1.0), source)
-    coulomb = coulomb_term({}, OPENMM, settings)
-    add(coulomb.form, coulomb.label, charges.lines, [scale], **pair_settings(coulomb))
+    add(COULOMB_PME, "Coulomb", charges.lines, [scale])
     typing = OpenMMTyping(
         document=document_of(rules),
         source=source,
@@ -151,19 +142,11 @@ def _maps(lines: Lines) -> tuple[dict[str, tuple[int, list[Line]]], tuple[tuple[
     return found, tuple(places)
 
 
-def pair_settings(term: Term) -> dict[str, Any]:
-    """What a term of pairs is besides its form, label and rows."""
-    names = ("options", "cutoff", "truncation", "switch_from", "periodic_cutoff", "mixing", "listed_only")
-    return {name: getattr(term, name) for name in names}
-
-
-def _lennard_jones(rules: Rules, settings: Nonbonded, add: Any) -> tuple[AtomLines, bool]:
+def _lennard_jones(rules: Rules, add: Any) -> tuple[AtomLines, bool]:
     """Adds Lennard-Jones terms; which name each type has in them, and whether pairs three bonds apart have numbers of their own."""
     lines = rules.lines
     force = lines.settings.get("LennardJonesForce" if lines.lennard_jones else "NonbondedForce", {})
-    if not force.get("useDispersionCorrection", 1.0):
-        settings = replace(settings, dispersion_correction=False)
-    common = pair_settings(lennard_jones_term(LENNARD_JONES, {}, OPENMM, settings, mixing="lorentz-berthelot"))
+    common = {"mixing": "lorentz-berthelot"}
     plain_lines = any(each.line.values["epsilon"] != 0.0 for each in lines.nonbonded)
     if lines.lennard_jones and plain_lines:
         wrong = next(each.line for each in lines.nonbonded if each.line.values["epsilon"] != 0.0)
@@ -187,8 +170,7 @@ def _lennard_jones(rules: Rules, settings: Nonbonded, add: Any) -> tuple[AtomLin
     add(LENNARD_JONES, "LennardJones", (*single, *pairs), () if own14 else [scale], **common)
     if own14:
         others = [_line14(line) for line in (*every.lines, *pairs)]
-        listed = lennard_jones_term(LENNARD_JONES, {}, OPENMM, settings, mixing="lorentz-berthelot", listed_only=True)
-        add(LENNARD_JONES, "LennardJones14", others, [scale], **pair_settings(listed))
+        add(LENNARD_JONES, "LennardJones14", others, [scale], listed_only=True, **common)
     return every, own14
 
 

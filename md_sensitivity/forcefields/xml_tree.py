@@ -17,6 +17,8 @@ from md_sensitivity.registry import did_you_mean
 
 DEEPEST = 16
 """Levels of nesting; force fields and serialized systems have no more than six."""
+MOST_ELEMENTS = 3 * 10**6
+"""A file of the largest size may hold many times as many, and they would not fit into memory."""
 
 
 @dataclass(slots=True, eq=False)
@@ -144,6 +146,7 @@ class _Builder:
         self.parser: expat.XMLParserType
         self.root: Element | None = None
         self.open: list[Element] = []
+        self.count = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         line = self.parser.CurrentLineNumber
@@ -154,6 +157,9 @@ class _Builder:
             self.root = element
         if len(self.open) >= DEEPEST:
             raise InputError(f"{self.source}: line {line}: nested deeper than any force field")
+        self.count += 1
+        if self.count > MOST_ELEMENTS:
+            raise InputError(f"{self.source}: line {line}: more than {MOST_ELEMENTS} elements; no force field has as many")
         self.open.append(element)
 
     def end(self, tag: str) -> None:

@@ -17,6 +17,7 @@ from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
 from md_sensitivity.potentials.inverse_power import INVERSE_POWER
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
+from md_sensitivity.potentials.lennard_jones_rmin import LENNARD_JONES_RMIN
 from md_sensitivity.potentials.mie import MIE
 from md_sensitivity.potentials.morse import MORSE
 from md_sensitivity.potentials.morse_bond import MORSE_BOND
@@ -37,6 +38,7 @@ POTENTIALS: Registry[Form] = Registry(
     "potential",
     (
         LENNARD_JONES,
+        LENNARD_JONES_RMIN,
         MIE,
         MORSE,
         BUCKINGHAM,

@@ -18,6 +18,7 @@ from md_sensitivity.potentials.truncation import TRUNCATIONS
 CUTOFF, START = 5.0, 4.0
 VALUES = {
     "lennard_jones": {"sigma": 3.4, "epsilon": 0.3},
+    "lennard_jones_rmin": {"rmin_half": 1.9, "epsilon": 0.3},
     "morse": {"D": 0.3, "alpha": 1.1, "r0": 3.6},
     "buckingham": {"A": 900.0, "rho": 0.35, "C": 60.0},
     "mie": {"epsilon": 0.3, "sigma": 3.4, "n": 9.5, "m": 5.0},
@@ -33,6 +34,8 @@ def closed_form(potential: str, r: float) -> float:
     p = VALUES[potential]
     if potential == "lennard_jones":
         return 4 * p["epsilon"] * ((p["sigma"] / r) ** 12 - (p["sigma"] / r) ** 6)
+    if potential == "lennard_jones_rmin":
+        return p["epsilon"] * ((2 * p["rmin_half"] / r) ** 12 - 2 * (2 * p["rmin_half"] / r) ** 6)
     if potential == "morse":
         return p["D"] * ((1 - np.exp(-p["alpha"] * (r - p["r0"]))) ** 2 - 1)
     if potential == "mie":

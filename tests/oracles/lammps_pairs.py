@@ -16,6 +16,7 @@ LAMMPS_COULOMB = 14.399645
 
 FORMULAS = {
     "lennard_jones": "4*epsilon*((sigma/r)^12-(sigma/r)^6)",
+    "lennard_jones_rmin": "epsilon*((2*rmin_half/r)^12-2*(2*rmin_half/r)^6)",
     "morse": "D*(exp(-2*alpha*(r-r0))-2*exp(-alpha*(r-r0)))",
     "buckingham": "A*exp(-r/rho)-C/r^6",
     "soft_sphere": "epsilon/exponent*(1-r/sigma)^exponent",
