@@ -222,6 +222,17 @@ def _lennard_jones(force: Element, lines: Lines) -> None:
         (lines.lennard_jones if count == 1 else lines.nbfix).append(_selected(selectors, line))
 
 
+def _gbsa(force: Element, lines: Lines) -> None:
+    force.require((), ("Atom", "UseAttributeFromResidue"))
+    by_residue = _from_residue(force, ("charge",))
+    _setting(force, lines, "charge from residues", float(by_residue))
+    names = ("radius", "scale") if by_residue else ("charge", "radius", "scale")
+    for atom in force.all("Atom"):
+        selectors, types = _selectors(atom, 1, names)
+        values = {"q" if name == "charge" else name: atom.number(name) for name in names}
+        lines.gbsa.append(_selected(selectors, Line(types=types, values=values, where=atom.where)))
+
+
 def _dispersion(force: Element, lines: Lines) -> None:
     word = force.attributes.get("useDispersionCorrection")
     if word is not None:
@@ -301,5 +312,6 @@ FORCES: dict[str, Callable[[Element, Lines], None]] = {
     "CMAPTorsionForce": _maps,
     "NonbondedForce": _nonbonded,
     "LennardJonesForce": _lennard_jones,
+    "GBSAOBCForce": _gbsa,
 }
 """Forces that are read."""

@@ -43,6 +43,7 @@ class OpenMMTyping:
         source: name of the force field for messages.
         lennard_jones: type → its name in the Lennard-Jones lines; empty where there are none.
         charges: names of charges; None where there are none.
+        solvent: type → its name in the lines of implicit solvent; empty where there are none.
         own14: whether pairs three bonds apart have Lennard-Jones numbers of their own.
         map_labels: for each correction map, the label of its potential and its row there.
         bent: rows of `HarmonicImproper` whose angle at rest is not zero.
@@ -56,6 +57,7 @@ class OpenMMTyping:
     source: str
     lennard_jones: Mapping[str, str]
     charges: ChargeLines | None
+    solvent: Mapping[str, str] = field(default_factory=dict)
     own14: bool = False
     map_labels: tuple[tuple[str, int], ...] = ()
     bent: frozenset[int] = frozenset()
@@ -165,24 +167,28 @@ def _kinds(typing: OpenMMTyping, found: _Applied) -> tuple[np.ndarray, tuple[str
         kind = found.data.atomType[atom]
         words = []
         if typing.lennard_jones:
-            if kind not in typing.lennard_jones:
-                raise InputError(f"{typing.source}: no Lennard-Jones line for type {kind} of {_atom(found, i)}; add one")
-            words.append(typing.lennard_jones[kind])
+            words.append(_of_type(typing, found, i, typing.lennard_jones, "Lennard-Jones"))
         if typing.charges is not None:
             words.append(_charge(typing, found, i, kind))
+        if typing.solvent:
+            words.append(_of_type(typing, found, i, typing.solvent, "implicit-solvent"))
         key = tuple(words)
         if key not in numbers:
             numbers[key] = len(numbers)
             species.append(kind)
         kinds[i] = numbers[key]
-    labels = []
-    if typing.lennard_jones:
-        labels.append(("LennardJones", 0))
-        if typing.own14:
-            labels.append(("LennardJones14", 0))
-    if typing.charges is not None:
-        labels.append(("Coulomb", len(labels) and 1))
-    return kinds, tuple(species), {label: tuple(key[at] for key in numbers) for label, at in labels}
+    columns = [["LennardJones", "LennardJones14"] if typing.own14 else ["LennardJones"]] if typing.lennard_jones else []
+    columns += [["Coulomb"]] if typing.charges is not None else []
+    columns += [["GBSA"]] if typing.solvent else []
+    names = {label: tuple(key[at] for key in numbers) for at, labels in enumerate(columns) for label in labels}
+    return kinds, tuple(species), names
+
+
+def _of_type(typing: OpenMMTyping, found: _Applied, i: int, names: Mapping[str, str], what: str) -> str:
+    kind = found.data.atomType[found.data.atoms[i]]
+    if kind not in names:
+        raise InputError(f"{typing.source}: no {what} line for type {kind} of {_atom(found, i)}; add one")
+    return names[kind]
 
 
 def _charge(typing: OpenMMTyping, found: _Applied, i: int, kind: str) -> str:

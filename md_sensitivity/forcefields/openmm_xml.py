@@ -25,8 +25,10 @@ from md_sensitivity.forcefields.openmm_rules import Rules, document_of, read_rul
 from md_sensitivity.forcefields.openmm_system import system_force_field
 from md_sensitivity.forcefields.openmm_typing import OpenMMTyping
 from md_sensitivity.forcefields.table import ParameterBlock, join_types
-from md_sensitivity.potentials.base import Form
+from md_sensitivity.potentials.base import COULOMB, Form
+from md_sensitivity.potentials.charges import CHARGE
 from md_sensitivity.potentials.cmap import CMAP
+from md_sensitivity.potentials.gb_obc2 import GB_OBC2
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
@@ -36,6 +38,10 @@ from md_sensitivity.units import OPENMM
 
 LIPID21_SCALE = 1.0 / 6.0
 """Share of a Lennard-Jones interaction between ends of torsions of four `cD` atoms in amber19/lipid21.xml."""
+SOLVENT_DIELECTRIC, SURFACE_TENSION, PROBE_RADIUS = 78.3, 2.25936, 0.14
+"""OpenMM's, of a GBSAOBCForce [1, kJ/mol/nm², nm]."""
+GB_OBC2_WITH_CHARGES = replace(GB_OBC2, parameters=(CHARGE, *GB_OBC2.parameters), borrowed=())
+"""With charges of its own, as a GBSAOBCForce has them for each type."""
 _HALF, _WHOLE = {"factor": 0.5}, {"factor": 1.0}
 BONDED: Mapping[str, tuple[Form, Mapping[str, float]]] = {
     "HarmonicBond": (HARMONIC_BOND, _HALF),
@@ -70,20 +76,24 @@ def read_openmm_xml(paths: Sequence[str | Path], over: Callable[[Nonbonded], Non
         found, settings = system_force_field(systems[0], name=name, source=source)
         return applied(found, over(settings))
     rules = read_rules(with_includes(roots))
-    terms, blocks, typing = _assembled(rules, source)
+    settings = over(_settings(rules.lines))
+    if rules.lines.gbsa and settings.implicit_solvent != "none":
+        raise InputError(f"{source}: has an implicit solvent of its own; remove implicit_solvent = {settings.implicit_solvent!r}")
+    terms, blocks, typing = _assembled(rules, settings, source)
     if not terms:
         raise InputError(f"{source}: has no forces; add a file with forces")
     found = replace(completed(blocks, tuple(terms), OPENMM, name=name, source=source), typing=typing)
-    return applied(found, over(_settings(rules.lines)))
+    return applied(found, settings)
 
 
 def _settings(lines: Lines) -> Nonbonded:
     """What is usual, and what the files say otherwise."""
     force = lines.settings.get("LennardJonesForce" if lines.lennard_jones else "NonbondedForce", {})
-    return Nonbonded(dispersion_correction=bool(force.get("useDispersionCorrection", 1.0)))
+    usual = Nonbonded(dispersion_correction=bool(force.get("useDispersionCorrection", 1.0)))
+    return replace(usual, solvent_dielectric=SOLVENT_DIELECTRIC) if lines.gbsa else usual
 
 
-def _assembled(rules: Rules, source: str) -> tuple[list[Term], list[ParameterBlock], OpenMMTyping]:
+def _assembled(rules: Rules, settings: Nonbonded, source: str) -> tuple[list[Term], list[ParameterBlock], OpenMMTyping]:
     """Terms, blocks, and the typing whose rows are those of the terms."""
     terms: list[Term] = []
     blocks: list[ParameterBlock] = []
@@ -105,11 +115,13 @@ def _assembled(rules: Rules, source: str) -> tuple[list[Term], list[ParameterBlo
     charges = charge_lines(rules)
     scale = _scale("Coulomb", lines.settings.get("NonbondedForce", {}).get("coulomb14scale", 1.0), source)
     add(COULOMB_PME, "Coulomb", charges.lines, [scale])
+    solvent = _solvent(rules, settings, add)
     typing = OpenMMTyping(
         document=document_of(rules),
         source=source,
         lennard_jones=atoms.of_type,
         charges=_without_lines(charges) if charges.lines else None,
+        solvent=solvent.of_type,
         own14=own14,
         map_labels=places,
         bent=frozenset(row for row, line in enumerate(lines.bonded.get("HarmonicImproper", ())) if line.values["phi0"] != 0.0),
@@ -172,6 +184,25 @@ def _lennard_jones(rules: Rules, add: Any) -> tuple[AtomLines, bool]:
         others = [_line14(line) for line in (*every.lines, *pairs)]
         add(LENNARD_JONES, "LennardJones14", others, [scale], listed_only=True, **common)
     return every, own14
+
+
+def _solvent(rules: Rules, settings: Nonbonded, add: Any) -> AtomLines:
+    """Adds the implicit solvent; which name each type has in it."""
+    lines = rules.lines
+    found = atom_lines(lines.gbsa, rules, ("q", "radius", "scale"))
+    by_residue = bool(lines.settings.get("GBSAOBCForce", {}).get("charge from residues"))
+    if by_residue and not lines.nonbonded:
+        raise InputError(f"{lines.gbsa[0].line.where}: takes charges from residues, and there is no NonbondedForce that does; add one")
+    options = {
+        "solute_dielectric": settings.solute_dielectric,
+        "solvent_dielectric": settings.solvent_dielectric,
+        "surface_tension": SURFACE_TENSION,
+        "probe_radius": PROBE_RADIUS,
+        COULOMB.name: OPENMM.coulomb / OPENMM.factor(COULOMB.energy, COULOMB.length),
+    }
+    form = GB_OBC2 if by_residue else GB_OBC2_WITH_CHARGES
+    add(form, "GBSA", found.lines, options=options, borrowed={"q": ("Coulomb", "q")} if by_residue else {})
+    return found
 
 
 def _line14(line: Line) -> Line:

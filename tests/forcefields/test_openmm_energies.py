@@ -58,7 +58,6 @@ def assert_agrees(force_field: ForceField, structure: Structure, system: Any, *,
     energies, forces = of_openmm(system, structure)
     for kind, expected in energies.items():
         terms = tuple(term for term in force_field.terms if term.label in LABELS.get(kind, ()))
-        # The solvent reads the charges of Coulomb's law.
         own = 0.0
         for term in terms:
             bound = build_system(structure, replace(force_field, terms=(term,)))
@@ -85,6 +84,14 @@ def dipeptide(tmp_path):
 @pytest.mark.parametrize("name", ["amber99sb.xml", pytest.param("amber14-all.xml", marks=pytest.mark.slow)])
 def test_a_dipeptide_has_the_energies_and_forces_of_openmm(name, dipeptide):
     assert_agrees(read_openmm_xml([name]), dipeptide, created([name], dipeptide))
+
+
+@pytest.mark.slow
+def test_implicit_solvent_has_the_energy_and_forces_of_openmm(dipeptide):
+    files = ["amber99sb.xml", "amber99_obc.xml"]
+    force_field = read_openmm_xml(files)
+    assert "GBSA.0.q" in force_field.table.names
+    assert_agrees(force_field, dipeptide, created(files, dipeptide))
 
 
 @pytest.mark.slow
