@@ -105,10 +105,16 @@ def charge_lines(rules: Rules) -> ChargeLines:
             while word in taken:
                 word = f"{owner}{end}:{atom}" if not word.startswith(f"{owner}{end}") else word + "+"
             taken.add(word)
-            names[owner, atom] = word
+            names[owner, atom if end == "(residue)" else atom_of_patch(atom)] = word
             lines.append(replace(line, types=(word,)))
         places.append(names)
     return ChargeLines(lines=tuple(lines), of_type=of_type, of_residue=places[0], of_patch=places[1])
+
+
+def atom_of_patch(name: str) -> str:
+    """The name of an atom of a patch in one spelling: that of its first residue has no number."""
+    number, colon, rest = name.partition(":")
+    return name if not colon else rest if int(number) == 1 else f"{int(number)}:{rest}"
 
 
 def pair_lines(rules: Rules, atoms: AtomLines) -> tuple[Line, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.forcefields.openmm_atoms import ChargeLines
+from md_sensitivity.forcefields.openmm_atoms import ChargeLines, atom_of_patch
 from md_sensitivity.forcefields.openmm_files import INSTALL
 from md_sensitivity.forcefields.openmm_lines import UREY_BRADLEY_STIFFNESS
 from md_sensitivity.forcefields.openmm_topology import failure, topology_of, where
@@ -132,7 +132,7 @@ def _loaded(typing: OpenMMTyping) -> tuple[Any, _Probe, Mapping[int, tuple[str, 
     for patch in force_field._patches.values():
         for number, (added, changed) in enumerate(zip(patch.addedAtoms, patch.changedAtoms, strict=True)):
             for atom in (*added, *changed):
-                ids[id(atom.parameters)] = ("patch", patch.name, atom.name if number == 0 else f"{number + 1}:{atom.name}")
+                ids[id(atom.parameters)] = ("patch", patch.name, atom_of_patch(f"{number + 1}:{atom.name}"))
     for template in force_field._templates.values():
         for atom in template.atoms:
             ids[id(atom.parameters)] = ("residue", template.name, atom.name)

@@ -230,3 +230,79 @@ def test_rows_of_a_peptide_in_charmm36_are_those_of_openmm():
     structure = peptides.charmm_chain(app.ForceField("charmm36.xml"), names)
     found = compare(["charmm36.xml"], structure)
     assert len(found.tuples["CMAP"].atoms) == 18
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("files", [["amber14-all.xml", "amber14/tip3pfb.xml"], ["charmm36.xml", "charmm36/water.xml"]])
+def test_rows_of_several_files_are_those_of_openmm(files):
+    compare(files, peptides.waters(2))
+
+
+@pytest.mark.slow
+def test_what_the_script_of_lipid21_does_is_done_without_running_it():
+    structure = peptides.chain_of(app.ForceField("amber19-all.xml"), ["DLPC"])
+    found = compare(["amber19-all.xml"], structure)
+    assert np.sum(found.pairs["LennardJones"].rows == 1) == 16
+
+
+@pytest.mark.slow
+def test_patches_of_several_residues_are_those_of_openmm():
+    force_field = app.ForceField("charmm36.xml")
+    whole = peptides.charmm_chain(force_field, ["ALA", "CYS", "GLY", "GLY", "CYS", "ALA"])
+    names = list(zip(whole.atom_names, whole.numbers.tolist(), whole.residue_names, whole.residue_numbers, strict=True))
+    kept = [i for i, atom in enumerate(names) if (atom[0], atom[2]) != ("HG1", "CYS")]
+    place = {old: new for new, old in enumerate(kept)}
+    bridge = [i for i, atom in enumerate(names) if atom[0] == "SG"]
+    bonds = [[place[i], place[j]] for i, j in [*whole.bonds.tolist(), bridge] if i in place and j in place]
+    found = compare(["charmm36.xml"], peptides.structure_of([names[i] for i in kept], bonds))
+    assert {"DISU:1:SG", "DISU:2:SG"} <= set(found.names["Coulomb"])
+
+
+@pytest.mark.parametrize("ordering", ["default", "charmm", "amber", "smirnoff"])
+def test_impropers_and_overrides_are_those_of_openmm(ordering, tmp_path):
+    (tmp_path / "force_field.xml").write_text(FORMALDEHYDE.replace("ORDERING", ordering))
+    structure = peptides.structure_of(
+        [("C", 6, "CH2O", 1), ("O", 8, "CH2O", 1), ("H1", 1, "CH2O", 1), ("H2", 1, "CH2O", 1)], [[0, 1], [0, 2], [0, 3]]
+    )
+    found = compare([str(tmp_path / "force_field.xml")], structure)
+    assert len(found.tuples["PeriodicImproper"].atoms) == (6 if ordering == "smirnoff" else 2)
+    assert len(found.tuples["RBTorsion"].atoms) == 1
+    force_field = read_openmm_xml([tmp_path / "force_field.xml"])
+    assert {"PeriodicImproper.C-X-X-O.k1", "PeriodicImproper.C-X-X-O.k2", "HarmonicBond.C-H.k#2"} <= set(force_field.table.names)
+    # Rows without energy are rows nevertheless: their derivative is not zero.
+    assert len(found.tuples["HarmonicAngle"].atoms) == 3
+
+
+FORMALDEHYDE = """\
+<ForceField>
+ <AtomTypes>
+  <Type name="c" class="C" element="C" mass="12.011"/>
+  <Type name="o" class="O" element="O" mass="15.999"/>
+  <Type name="h" class="H" element="H" mass="1.008"/>
+ </AtomTypes>
+ <Residues>
+  <Residue name="CH2O" override="1">
+   <Atom name="C" type="c"/><Atom name="O" type="o"/><Atom name="H1" type="h"/><Atom name="H2" type="h"/>
+   <Bond atomName1="C" atomName2="O"/><Bond from="0" to="2"/><Bond from="0" to="3"/>
+  </Residue>
+ </Residues>
+ <HarmonicBondForce>
+  <Bond class1="C" class2="H" length="0.11" k="1000"/>
+  <Bond type1="c" type2="o" length="0.12" k="2000"/>
+  <Bond class1="C" class2="H" length="0.13" k="3000"/>
+ </HarmonicBondForce>
+ <HarmonicAngleForce><Angle class1="" class2="C" class3="" angle="2.09" k="0"/></HarmonicAngleForce>
+ <PeriodicTorsionForce ordering="ORDERING">
+  <Improper class1="C" class2="" class3="" class4="O" periodicity1="2" phase1="3.14" k1="4.6" periodicity2="0" phase2="0.1" k2="-1"/>
+  <Improper class1="C" class2="" class3="" class4="" periodicity1="2" phase1="3.14" k1="9"/>
+ </PeriodicTorsionForce>
+ <RBTorsionForce ordering="default">
+  <Improper class1="C" class2="H" class3="H" class4="O" c0="0" c1="1" c2="2" c3="3" c4="4" c5="5"/>
+ </RBTorsionForce>
+ <NonbondedForce coulomb14scale="0.8" lj14scale="0.5">
+  <Atom class="" charge="0" sigma="0.3" epsilon="0.1"/>
+  <Atom type="c" charge="0.5" sigma="0.34" epsilon="0.36"/>
+  <Atom class="O" charge="-0.5" sigma="0.3" epsilon="0.8"/>
+ </NonbondedForce>
+</ForceField>
+"""
