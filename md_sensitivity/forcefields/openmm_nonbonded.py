@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from md_sensitivity.forcefields.table import ParameterBlock
 from md_sensitivity.forcefields.topology import Pairs, Tuples
 from md_sensitivity.forcefields.xml_tree import Element
 from md_sensitivity.potentials.base import COULOMB
+from md_sensitivity.potentials.charges import CHARGE
+from md_sensitivity.potentials.gb_obc2 import GB_OBC2
 from md_sensitivity.potentials.lennard_jones import LENNARD_JONES
 from md_sensitivity.potentials.listed_lennard_jones import LISTED_LENNARD_JONES
 from md_sensitivity.potentials.particle_mesh import COULOMB_PME
@@ -28,6 +30,13 @@ _ATTRIBUTES = (
     *("ljAlpha", "ljnx", "ljny", "ljnz", "method", "name", "nx", "ny", "nz", "recipForceGroup", "rfDielectric", "switchingDistance"),
     *("type", "useSwitchingFunction", "version"),
 )
+_SOLVENT_ATTRIBUTES = (
+    *("cutoff", "forceGroup", "method", "name", "soluteDielectric", "solventDielectric", "surfaceAreaEnergy", "type", "version"),
+)
+_PROBE_RADIUS = 0.14
+"""OpenMM's [nm]."""
+GB_OBC2_WITH_CHARGES = replace(GB_OBC2, parameters=(CHARGE, *GB_OBC2.parameters), borrowed=())
+"""With charges of its own, as a GBSAOBCForce has them."""
 _DIGITS = 9
 """To which shares of products of charges agree that are one number: the file has the product, which is rounded itself."""
 
@@ -114,6 +123,37 @@ def read_nonbonded(force: Element, symbols: Sequence[str], source: str) -> Betwe
     )
 
 
+def solvent_options(solute_dielectric: float, solvent_dielectric: float, surface_tension: float) -> dict[str, float]:
+    """Options of an implicit solvent as OpenMM has it [1, 1, kJ/mol/nm²]."""
+    return {
+        "solute_dielectric": solute_dielectric,
+        "solvent_dielectric": solvent_dielectric,
+        "surface_tension": surface_tension,
+        "probe_radius": _PROBE_RADIUS,
+        COULOMB.name: OPENMM.coulomb / OPENMM.factor(COULOMB.energy, COULOMB.length),
+    }
+
+
+def read_solvent(force: Element, symbols: Sequence[str], source: str) -> tuple[Term, list[ParameterBlock], tuple[str, ...]]:
+    """The term of a GBSAOBCForce, its blocks, and the type of each atom in it.
+
+    Raises:
+        InputError: with line and reason.
+    """
+    force.require(_SOLVENT_ATTRIBUTES, ("Particles",))
+    if force.whole("method", most=2) != 0:
+        raise InputError(f"{force.where}: an implicit solvent with a cutoff is not supported; take NoCutoff")
+    numbers = _numbers(force, symbols, ("q", "r", "scale"))
+    names = _names(symbols, numbers)
+    known = (force.number("soluteDielectric"), force.number("solventDielectric"), force.number("surfaceAreaEnergy"))
+    if min(known[:2]) <= 0.0 or known[2] < 0.0:
+        raise InputError(f"{force.where}: dielectric constants must be > 0, and surfaceAreaEnergy ≥ 0")
+    rows = LineRows(form=GB_OBC2_WITH_CHARGES, label="GBSA", units=OPENMM, source=source, options=solvent_options(*known))
+    for name, own in zip(names, numbers.tolist(), strict=True):
+        rows.row(name, (name,), {"q": own[0], "radius": own[1], "scale": own[2]}, force.where)
+    return (*rows.finished(), names)
+
+
 def _settings(force: Element) -> tuple[Nonbonded, bool]:
     """Cutoff, switch and dispersion correction as the file has them, and whether the system repeats."""
     method = force.whole("method", most=len(_METHODS) - 1)
@@ -135,14 +175,14 @@ def _settings(force: Element) -> tuple[Nonbonded, bool]:
     ), True
 
 
-def _numbers(force: Element, symbols: Sequence[str]) -> np.ndarray:
-    """Charge, σ and ε of each particle, shape=(n, 3)."""
+def _numbers(force: Element, symbols: Sequence[str], columns: tuple[str, ...] = ("q", "sig", "eps")) -> np.ndarray:
+    """Numbers of each particle, shape=(n, len(columns)); by default charge, σ and ε."""
     particles = [particle for section in force.all("Particles") for particle in section.children]
     if len(particles) != len(symbols):
         raise InputError(f"{force.where}: {len(particles)} particles, and the system has {len(symbols)}")
     for particle in particles:
-        particle.require(("q", "sig", "eps"))
-    return np.array([[particle.number(name) for name in ("q", "sig", "eps")] for particle in particles])
+        particle.require(columns)
+    return np.array([[particle.number(name) for name in columns] for particle in particles])
 
 
 def _names(symbols: Sequence[str], numbers: np.ndarray) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from md_sensitivity.forcefields.assemble import completed
 from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.fixed_topology import FixedTopology, elements_of_masses, kinds_of
 from md_sensitivity.forcefields.nonbonded import Nonbonded
-from md_sensitivity.forcefields.openmm_nonbonded import BetweenAtoms, read_nonbonded
+from md_sensitivity.forcefields.openmm_nonbonded import BetweenAtoms, read_nonbonded, read_solvent
 from md_sensitivity.forcefields.openmm_system_forces import BondedForces
 from md_sensitivity.forcefields.table import ParameterBlock
 from md_sensitivity.forcefields.topology import Assignment
@@ -50,7 +50,7 @@ def system_force_field(root: Element, *, name: str, source: str) -> tuple[ForceF
     masses = _masses(root)
     numbers = _elements(masses)
     reader = BondedForces(masses, numbers, source)
-    nonbonded = None
+    nonbonded = solvent = None
     for forces in root.all("Forces"):
         forces.require((), ("Force",))
         for force in forces.children:
@@ -61,11 +61,13 @@ def system_force_field(root: Element, *, name: str, source: str) -> tuple[ForceF
                 nonbonded = read_nonbonded(force, reader.symbols, source)
             elif kind == "NonbondedForce":
                 raise InputError(f"{force.where}: a second NonbondedForce; a system with one only is read")
+            elif kind == "GBSAOBCForce" and solvent is None:
+                solvent = read_solvent(force, reader.symbols, source)
             elif kind not in _WITHOUT_ENERGY:
-                known = ", ".join((*reader.known, "NonbondedForce"))
+                known = ", ".join((*reader.known, "NonbondedForce", "GBSAOBCForce (once)"))
                 raise InputError(f"{force.where}: forces of type {quotation(kind)} are not read; these are: {known}")
     settings = Nonbonded() if nonbonded is None else nonbonded.settings
-    return _assembled(reader, nonbonded, root, name=name, source=source), settings
+    return _assembled(reader, nonbonded, solvent, root, name=name, source=source), settings
 
 
 def _masses(root: Element) -> np.ndarray:
@@ -90,7 +92,15 @@ def _elements(masses: np.ndarray) -> np.ndarray:
     return elements_of_masses(masses)
 
 
-def _assembled(reader: BondedForces, nonbonded: BetweenAtoms | None, root: Element, *, name: str, source: str) -> ForceField:
+def _assembled(
+    reader: BondedForces,
+    nonbonded: BetweenAtoms | None,
+    solvent: tuple[Term, list[ParameterBlock], tuple[str, ...]] | None,
+    root: Element,
+    *,
+    name: str,
+    source: str,
+) -> ForceField:
     terms: list[Term] = []
     blocks: list[ParameterBlock] = []
     for rows in reader.rows.values():
@@ -104,6 +114,10 @@ def _assembled(reader: BondedForces, nonbonded: BetweenAtoms | None, root: Eleme
         blocks += nonbonded.blocks
         names = dict(nonbonded.names)
         tuples = {**tuples, **nonbonded.tuples}
+    if solvent is not None:
+        terms.append(solvent[0])
+        blocks += solvent[1]
+        names[solvent[0].label] = solvent[2]
     if not terms:
         raise InputError(f"{source}: the system has no forces")
     kinds, of_kinds, species = kinds_of(names) if names else (np.zeros(len(reader.symbols), dtype=np.int64), {}, ("atom",))

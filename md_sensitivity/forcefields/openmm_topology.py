@@ -32,7 +32,7 @@ def topology_of(structure: Structure) -> Any:
         raise InputError(f"{where(structure)}: atom {atom} is no element; templates of residues want elements")
     names = structure.atom_names or structure.types
     residue_names = structure.residue_names or ("MOL",) * n
-    residue_numbers = structure.residue_numbers or (1,) * n
+    residue_numbers = structure.residue_numbers or _molecules(structure)
     chain_names = structure.chain_names or ("",) * n
     labels = residue_labels(chain_names, residue_names, residue_numbers)
     elements = {number: app.Element.getByAtomicNumber(number) for number in set(structure.numbers.tolist())}
@@ -49,6 +49,19 @@ def topology_of(structure: Structure) -> Any:
     for first, second in bonds.tolist():
         topology.addBond(atoms[first], atoms[second])
     return topology
+
+
+def _molecules(structure: Structure) -> tuple[int, ...]:
+    """A number for each atom, from 1, that is that of its molecule, where atoms of a molecule follow each other; else 1 for all."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = structure.size
+    first, second = structure.bonds.reshape(-1, 2).T
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
+    count, labels = connected_components(graph, directed=False)
+    together = np.sum(labels[1:] != labels[:-1]) == count - 1
+    return tuple((labels + 1).tolist()) if together else (1,) * n
 
 
 def where(structure: Structure) -> str:

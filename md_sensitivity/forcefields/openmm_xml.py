@@ -21,12 +21,12 @@ from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
 from md_sensitivity.forcefields.openmm_atoms import AtomLines, ChargeLines, atom_lines, charge_lines, pair_lines
 from md_sensitivity.forcefields.openmm_files import located, parsed, with_includes
 from md_sensitivity.forcefields.openmm_lines import Lines
+from md_sensitivity.forcefields.openmm_nonbonded import GB_OBC2_WITH_CHARGES, solvent_options
 from md_sensitivity.forcefields.openmm_rules import Rules, document_of, read_rules
 from md_sensitivity.forcefields.openmm_system import system_force_field
 from md_sensitivity.forcefields.openmm_typing import OpenMMTyping
 from md_sensitivity.forcefields.table import ParameterBlock, join_types
-from md_sensitivity.potentials.base import COULOMB, Form
-from md_sensitivity.potentials.charges import CHARGE
+from md_sensitivity.potentials.base import Form
 from md_sensitivity.potentials.cmap import CMAP
 from md_sensitivity.potentials.gb_obc2 import GB_OBC2
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
@@ -38,10 +38,8 @@ from md_sensitivity.units import OPENMM
 
 LIPID21_SCALE = 1.0 / 6.0
 """Share of a Lennard-Jones interaction between ends of torsions of four `cD` atoms in amber19/lipid21.xml."""
-SOLVENT_DIELECTRIC, SURFACE_TENSION, PROBE_RADIUS = 78.3, 2.25936, 0.14
-"""OpenMM's, of a GBSAOBCForce [1, kJ/mol/nm², nm]."""
-GB_OBC2_WITH_CHARGES = replace(GB_OBC2, parameters=(CHARGE, *GB_OBC2.parameters), borrowed=())
-"""With charges of its own, as a GBSAOBCForce has them for each type."""
+SOLVENT_DIELECTRIC, SURFACE_TENSION = 78.3, 2.25936
+"""OpenMM's, of a GBSAOBCForce [1, kJ/mol/nm²]."""
 _HALF, _WHOLE = {"factor": 0.5}, {"factor": 1.0}
 BONDED: Mapping[str, tuple[Form, Mapping[str, float]]] = {
     "HarmonicBond": (HARMONIC_BOND, _HALF),
@@ -193,13 +191,7 @@ def _solvent(rules: Rules, settings: Nonbonded, add: Any) -> AtomLines:
     by_residue = bool(lines.settings.get("GBSAOBCForce", {}).get("charge from residues"))
     if by_residue and not lines.nonbonded:
         raise InputError(f"{lines.gbsa[0].line.where}: takes charges from residues, and there is no NonbondedForce that does; add one")
-    options = {
-        "solute_dielectric": settings.solute_dielectric,
-        "solvent_dielectric": settings.solvent_dielectric,
-        "surface_tension": SURFACE_TENSION,
-        "probe_radius": PROBE_RADIUS,
-        COULOMB.name: OPENMM.coulomb / OPENMM.factor(COULOMB.energy, COULOMB.length),
-    }
+    options = solvent_options(settings.solute_dielectric, settings.solvent_dielectric, SURFACE_TENSION)
     form = GB_OBC2 if by_residue else GB_OBC2_WITH_CHARGES
     add(form, "GBSA", found.lines, options=options, borrowed={"q": ("Coulomb", "q")} if by_residue else {})
     return found

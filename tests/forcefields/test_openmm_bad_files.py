@@ -140,6 +140,7 @@ SYSTEMS = {
     "a cutoff of nothing": ('cutoff="1" dispersionCorrection="1" ewaldTolerance="5e-4" method="0"', 'cutoff="0" method="4"', "must be > 0"),
     "an unknown part": (FORCES, "</Forces><Script>1</Script>", "<Script>: has no place"),
     "a document type": ("<System ", "<!DOCTYPE a><System ", "document type"),
+    "a solvent with a cutoff": (FORCES, '<Force type="GBSAOBCForce" method="1"/></Forces>', "take NoCutoff"),
     "no particles": (SYSTEM, "<System/>", "without particles"),
     "no forces": (SYSTEM, '<System><Particles><Particle mass="1"/></Particles></System>', "no forces"),
 }

@@ -87,11 +87,13 @@ def test_a_dipeptide_has_the_energies_and_forces_of_openmm(name, dipeptide):
 
 
 @pytest.mark.slow
-def test_implicit_solvent_has_the_energy_and_forces_of_openmm(dipeptide):
+def test_implicit_solvent_has_the_energy_and_forces_of_openmm(dipeptide, tmp_path):
     files = ["amber99sb.xml", "amber99_obc.xml"]
     force_field = read_openmm_xml(files)
     assert "GBSA.0.q" in force_field.table.names
-    assert_agrees(force_field, dipeptide, created(files, dipeptide))
+    system = created(files, dipeptide)
+    assert_agrees(force_field, dipeptide, system)
+    assert_agrees(serialized(system, tmp_path), dipeptide, system)
 
 
 @pytest.mark.slow

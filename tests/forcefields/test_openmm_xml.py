@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ pytest.importorskip("openmm")
 import peptides
 from openmm import app
 
+from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import read_force_field
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.openmm_xml import read_openmm_xml
@@ -206,9 +209,33 @@ def test_names_speak_of_lines_and_of_atoms_of_templates(dipeptide):
     assert found.names["Coulomb"][found.kinds[dipeptide.atom_names.index("CB")]] == "ALA:CB"
 
 
+def test_a_native_file_names_several_files_and_settings(tmp_path):
+    (tmp_path / "mine.xml").write_text(FORMALDEHYDE.replace("ORDERING", "amber"))
+    (tmp_path / "force_field.toml").write_text('[molecules]\nfiles = ["tip3p.xml", "mine.xml"]\ncutoff = 7.0\n')
+    with pytest.raises(InputError, match=r"coulomb14scale = 0\.8, and another"):
+        read_force_field(tmp_path / "force_field.toml")
+    (tmp_path / "mine.xml").write_text(FORMALDEHYDE.replace("ORDERING", "amber").replace('"0.8"', '"0.833333"'))
+    force_field = read_force_field(tmp_path / "force_field.toml")
+    assert {"HarmonicBond.OW-HW.k", "HarmonicBond.C-H.k"} <= set(force_field.table.names)
+    assert {term.cutoff for term in force_field.terms if term.label in ("LennardJones", "Coulomb")} == {0.7}
+
+
 def test_the_same_structure_is_typed_once(dipeptide):
     force_field = read_force_field("amber99sb.xml")
     assert force_field.typing(dipeptide) is force_field.typing(dipeptide)
+
+
+def test_molecules_of_a_file_without_residues_are_residues():
+    named = peptides.waters(3)
+    plain_file = replace(named, atom_names=(), residue_names=(), residue_numbers=(), chain_names=())
+    force_field = read_openmm_xml(["tip3p.xml"])
+    assert np.array_equal(force_field.typing(plain_file).kinds, force_field.typing(named).kinds)
+
+
+def test_a_typing_goes_to_other_processes():
+    structure = peptides.waters(1)
+    force_field = read_openmm_xml(["tip3p.xml"])
+    assert np.array_equal(pickle.loads(pickle.dumps(force_field.typing))(structure).kinds, force_field.typing(structure).kinds)
 
 
 def test_flexible_water_says_that_constraints_are_released():
