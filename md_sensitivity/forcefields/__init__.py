@@ -46,6 +46,7 @@ class ForceFieldFormat:
         suffix: end of the name, in lower case.
         also: other ends.
         prefix: beginning of names; "" where it tells nothing.
+        locate: which file a path means; its own name where there is such a file.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ForceFieldFormat:
     also: tuple[str, ...] = ()
     prefix: str = ""
     read: Callable[[str, Path], ForceField]
+    locate: Callable[[str], Path] = Path
 
 
 def _read_molecular(kind: MolecularFormat, text: str, path: Path) -> ForceField:
@@ -93,6 +95,7 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
                 suffix=kind.suffixes[0],
                 also=kind.suffixes[1:],
                 read=partial(_read_molecular, kind),
+                locate=partial(kind.locate, Path()),
             )
             for kind in MOLECULAR_FORMATS.values()
         ),
@@ -104,7 +107,8 @@ def read_force_field(path: str | Path) -> ForceField:
     """Read a force field; its format is told by the end of the name.
 
     Args:
-        path: native TOML (`.toml`), a potential file of LAMMPS, whose elements are matched by symbol, or a LAMMPS input.
+        path: native TOML (`.toml`), a potential file of LAMMPS, whose elements are matched by symbol, a LAMMPS input, or a molecular
+            force field.
 
     Returns:
         The force field; parameters in the file's own units.
@@ -119,6 +123,7 @@ def read_force_field(path: str | Path) -> ForceField:
     found = max(ends, key=lambda each: len(each[0]))[1] if ends else None
     found = found or next((kind for kind in FORCE_FIELD_FORMATS.values() if kind.prefix and name.startswith(kind.prefix)), None)
     if found is not None:
+        path = found.locate(str(path))
         content = read_text(path)
         return replace(found.read(content.text, path), path=str(path), sha256=content.sha256)
     read_text(path)     # whatever is wrong with it, its name is the lesser fault

@@ -16,6 +16,8 @@ from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.gromacs import read_gromacs
 from md_sensitivity.forcefields.nonbonded import SOLVENTS, Nonbonded, applied
 from md_sensitivity.forcefields.numbers import number_of, require_known
+from md_sensitivity.forcefields.openmm_files import located
+from md_sensitivity.forcefields.openmm_xml import read_openmm_xml
 from md_sensitivity.registry import Registry, did_you_mean
 
 
@@ -47,6 +49,7 @@ class MolecularFormat:
         suffixes: ends of names, in lower case, the first of several files.
         read: (files, choices) → force field, with the choices applied.
         several: whether it takes more than one file.
+        locate: (folder, name) → the file.
     """
 
     name: str
@@ -54,6 +57,7 @@ class MolecularFormat:
     suffixes: tuple[str, ...]
     read: Callable[[Sequence[Path], Choices], ForceField]
     several: bool = False
+    locate: Callable[[Path, str], Path] = lambda folder, name: folder / name
 
 
 def _read_amber(paths: Sequence[Path], choices: Choices) -> ForceField:
@@ -72,6 +76,10 @@ def _read_charmm(paths: Sequence[Path], choices: Choices) -> ForceField:
     path = paths[0]
     found = read_charmm(path, paths[1:]) if len(paths) > 1 else parse_charmm(read_text(path).text, path)
     return applied(found, choices.over(Nonbonded()))
+
+
+def _read_openmm(paths: Sequence[Path], choices: Choices) -> ForceField:
+    return read_openmm_xml(paths, choices.over)
 
 
 MOLECULAR_FORMATS: Registry[MolecularFormat] = Registry(
@@ -95,6 +103,14 @@ MOLECULAR_FORMATS: Registry[MolecularFormat] = Registry(
             suffixes=(".psf",),
             read=_read_charmm,
             several=True,
+        ),
+        MolecularFormat(
+            name="openmm-xml",
+            description="force field of OpenMM, also by the name of one of its own; or a serialized OpenMM System",
+            suffixes=(".xml",),
+            read=_read_openmm,
+            several=True,
+            locate=located,
         ),
     ),
 )
@@ -129,7 +145,7 @@ def molecular_force_field(table: Mapping[str, Any], source: str, folder: Path | 
         raise InputError(f"{where}: files: {quotation(names[0])} is no molecular force field; its name must end with one of {known}")
     if len(names) > 1 and not kind.several:
         raise InputError(f"{where}: files: a force field of kind {kind.name} is one file, not {len(names)}")
-    paths = [(folder or Path()) / name for name in names]
+    paths = [kind.locate(folder or Path(), name) for name in names]
     return kind.read(paths, _choices(table, where))
 
 
