@@ -178,7 +178,7 @@ def _mixing(item: dict[str, Any], form: Form, where: str) -> str:
         known = ("none", *MIXING_RULES)
         raise InputError(f"{where}: mixing = {quotation(mixing)}{did_you_mean(mixing, known)}; one of {', '.join(known)}")
     if not is_mixable(form):
-        raise InputError(f"{where}: mixing rules speak of sigma (or rmin_half) and epsilon, which {form.name} has not; give each type tuple")
+        raise InputError(f"{where}: mixing rules speak of sigma or rmin_half, and epsilon; {form.name} has none; give each type tuple")
     return mixing
 
 
