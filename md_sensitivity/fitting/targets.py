@@ -13,7 +13,7 @@ from md_sensitivity.observables import OBSERVABLES, Observable, observable
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.types import Structure
 
-GIVEN = ("energy", "forces", "stress", "pressure")
+GIVEN = ("energy", "forces", "stress", "pressure", "dipole", "dipole_vector", "interaction_energy")
 """Observables that depend on parameters where positions are given."""
 MODERATE = 100
 """Powers of ten that √weight/std, and that times value or factor, may be away from 1: squares and sums of them stay finite, and above 0."""

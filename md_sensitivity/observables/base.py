@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -55,7 +55,7 @@ class ObservableKind:
         return self.name + (f"[:{words}]" if self.optional else f":{words}" if words else "")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Observable:
     """An observable as asked for: a kind and the atoms it speaks of, not yet bound to an equilibrium.
 
@@ -67,7 +67,7 @@ class Observable:
     kind: ObservableKind
     atoms: tuple[int, ...] = ()
     selections: tuple[str, ...] = ()
-    structure: Structure | None = None
+    structure: Structure | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
