@@ -58,6 +58,7 @@ def build_system(
     require_double_precision()
     if dimensions not in (2, 3):
         raise UsageError(f"dimensions must be 2 or 3, not {dimensions}")
+    structure = force_field.completed(structure)
     assigned = assignment_of(force_field, structure)
     require_parameters(force_field, structure, assigned)
     free = 1.0 - np.asarray(structure.fixed, dtype=np.float64)

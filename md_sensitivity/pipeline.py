@@ -95,6 +95,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
         DeviceError: where it would not fit into memory.
     """
     start = time.perf_counter()
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     solves = _expected(options, selection, system, structure)[2]
@@ -146,6 +147,7 @@ def minimize_structure(
 ) -> Result:
     """Only the equilibrium: a result without parameters, observables and certificate."""
     start = time.perf_counter()
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     equilibrium = _relax(system, force_field, options, progress)
     seconds = time.perf_counter() - start
@@ -176,6 +178,7 @@ def verify(
     Raises:
         ComputationError: where there is no minimum to differentiate.
     """
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     equilibrium = _relax(system, force_field, options, progress)
@@ -202,6 +205,7 @@ def verify(
 
 def plan(structure: Structure, force_field: ForceField, options: Options) -> Plan:
     """What `analyze` would do, with estimates of memory and time; nothing is minimized or differentiated."""
+    structure = force_field.completed(structure)
     system = _system(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     specs = tuple(dict.fromkeys(options.observables or default_observables(system)))

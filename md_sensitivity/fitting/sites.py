@@ -110,6 +110,7 @@ def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) ->
         for structure, factor in ((target.structure, 1.0), (target.relative_to, -target.factor)):
             if structure is None:
                 continue
+            structure = force_field.completed(structure)
             key = (content(structure), target.relaxed)
             if key not in found:
                 found[key] = len(structures)

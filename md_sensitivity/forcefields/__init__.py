@@ -11,10 +11,10 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
-from md_sensitivity.forcefields.charmm import parse_charmm
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
+from md_sensitivity.forcefields.molecules import MOLECULAR_FORMATS, NOTHING, MolecularFormat
 from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import species_of
@@ -56,6 +56,10 @@ class ForceFieldFormat:
     read: Callable[[str, Path], ForceField]
 
 
+def _read_molecular(kind: MolecularFormat, text: str, path: Path) -> ForceField:
+    return kind.read([path], NOTHING)
+
+
 def _read_native(text: str, path: Path) -> ForceField:
     return parse_native(text, shown(path), path.parent)
 
@@ -82,11 +86,15 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             prefix="in.",
             read=parse_lammps_input,
         ),
-        ForceFieldFormat(
-            name="charmm",
-            description="PSF of CHARMM, X-PLOR or NAMD, with the parameter files (.prm, .par, .inp, .str; .rtf for masses) beside it",
-            suffix=".psf",
-            read=parse_charmm,
+        *(
+            ForceFieldFormat(
+                name=kind.name,
+                description=kind.description,
+                suffix=kind.suffixes[0],
+                also=kind.suffixes[1:],
+                read=partial(_read_molecular, kind),
+            )
+            for kind in MOLECULAR_FORMATS.values()
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from md_sensitivity.forcefields.charmm_parameters import CharmmParameters, parse
 from md_sensitivity.forcefields.charmm_psf import Psf, parse_psf
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.files import read_text
-from md_sensitivity.forcefields.nonbonded import Nonbonded
+from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
 from md_sensitivity.forcefields.topology import Assignment
 from md_sensitivity.types import Structure
 from md_sensitivity.units import CHARMM
@@ -28,15 +28,21 @@ STREAM_SUFFIXES = (".str",)
 _ALL = (*TOPOLOGY_SUFFIXES, *PARAMETER_SUFFIXES, *STREAM_SUFFIXES)
 """In the order in which CHARMM reads such files."""
 _MOST_FILES = 40
+Choose = Callable[[Nonbonded], Nonbonded]
 
 
-def read_charmm(psf_path: str | Path, parameter_paths: Sequence[str | Path], nonbonded: Nonbonded | None = None) -> ForceField:
+def as_the_files_say(settings: Nonbonded) -> Nonbonded:
+    """The same settings."""
+    return settings
+
+
+def read_charmm(psf_path: str | Path, parameter_paths: Sequence[str | Path], choose: Choose = as_the_files_say) -> ForceField:
     """A CHARMM force field for the molecules of a PSF.
 
     Args:
         psf_path: of CHARMM, X-PLOR or NAMD.
         parameter_paths: parameter files, stream files, and topology files for masses; those later in the list overrule those before.
-        nonbonded: settings for periodic structures; None for cutoffs as the parameter files say.
+        choose: settings of the files → settings that are used, such as cutoffs for periodic structures.
 
     Returns:
         The force field; parameters in kcal/mol, Å, degrees and e.
@@ -45,12 +51,12 @@ def read_charmm(psf_path: str | Path, parameter_paths: Sequence[str | Path], non
         InputError: with file, line and reason.
     """
     path = Path(psf_path)
-    return _force_field(read_text(path).text, path, [Path(each) for each in parameter_paths], nonbonded, strict=False)
+    return _force_field(read_text(path).text, path, [Path(each) for each in parameter_paths], choose, strict=False)
 
 
-def parse_charmm(text: str, path: Path, nonbonded: Nonbonded | None = None) -> ForceField:
+def parse_charmm(text: str, path: Path, choose: Choose = as_the_files_say) -> ForceField:
     """The same with the parameter files that lie beside the PSF: those of its own name, or else all."""
-    return _force_field(text, path, parameter_files_beside(path), nonbonded, strict=True)
+    return _force_field(text, path, parameter_files_beside(path), choose, strict=True)
 
 
 def parameter_files_beside(path: Path) -> list[Path]:
@@ -78,7 +84,7 @@ def parameter_files_beside(path: Path) -> list[Path]:
 _GROUPS = (TOPOLOGY_SUFFIXES, PARAMETER_SUFFIXES, STREAM_SUFFIXES)
 
 
-def _force_field(text: str, path: Path, parameter_paths: list[Path], nonbonded: Nonbonded | None, *, strict: bool) -> ForceField:
+def _force_field(text: str, path: Path, parameter_paths: list[Path], choose: Choose, *, strict: bool) -> ForceField:
     psf = parse_psf(text, shown(path))
     for each in parameter_paths:
         if each.suffix.lower() not in _ALL:
@@ -91,8 +97,7 @@ def _force_field(text: str, path: Path, parameter_paths: list[Path], nonbonded: 
         )
     types = _types(psf, parameters)
     bonded = bonded_terms(psf, types, parameters)
-    settings = _settings(parameters, nonbonded, psf.where)
-    pairs, charges = lennard_jones(psf, types, parameters, settings), coulomb(psf, parameters, settings)
+    pairs, charges = lennard_jones(psf, types, parameters), coulomb(psf, parameters)
     blocks = [*(block for each in bonded for block in each.blocks()), *pairs.blocks, *charges.blocks]
     terms = (*(each.term() for each in bonded), *pairs.terms, *charges.terms)
     field = completed(blocks, terms, CHARMM, name=printable(path.stem), source=shown(path))
@@ -109,7 +114,8 @@ def _force_field(text: str, path: Path, parameter_paths: list[Path], nonbonded: 
         pairs={**pairs.pairs, **charges.pairs},
         notes=_notes(psf, parameters),
     )
-    return replace(field, typing=CharmmTyping(psf=psf, assignment=assignment, elements=_elements(psf)))
+    typed = replace(field, typing=CharmmTyping(psf=psf, assignment=assignment, elements=_elements(psf)))
+    return applied(typed, choose(_settings(parameters, psf.where)))
 
 
 def _types(psf: Psf, parameters: CharmmParameters) -> tuple[str, ...]:
@@ -130,10 +136,8 @@ def _types(psf: Psf, parameters: CharmmParameters) -> tuple[str, ...]:
     return tuple(named)
 
 
-def _settings(parameters: CharmmParameters, given: Nonbonded | None, where: str) -> Nonbonded:
-    """How interactions end in periodic structures: as somebody says, or where the parameter files say."""
-    if given is not None:
-        return given
+def _settings(parameters: CharmmParameters, where: str) -> Nonbonded:
+    """How interactions end in periodic structures, as the parameter files say."""
     # CHARMM has no correction for what lies beyond the cutoff unless asked for by a command of its scripts.
     cutoff = parameters.settings.get("ctofnb", 12.0)
     start = parameters.settings.get("ctonnb", cutoff - 2.0)

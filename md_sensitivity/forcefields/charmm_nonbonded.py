@@ -14,13 +14,12 @@ from md_sensitivity.forcefields.charmm_psf import Psf
 from md_sensitivity.forcefields.charmm_rows import block_of, scale_block
 from md_sensitivity.forcefields.data import Term, TypeTuple, join_types
 from md_sensitivity.forcefields.expressions import plain
-from md_sensitivity.forcefields.nonbonded import Nonbonded, coulomb_term, lennard_jones_term
 from md_sensitivity.forcefields.table import ParameterBlock
 from md_sensitivity.forcefields.topology import Pairs
 from md_sensitivity.potentials.charges import CHARGE
+from md_sensitivity.potentials.coulomb import COULOMB_DIRECT
 from md_sensitivity.potentials.lennard_jones_rmin import LENNARD_JONES_RMIN
 from md_sensitivity.potentials.specs import SCALE
-from md_sensitivity.units import CHARMM
 
 LENNARD_JONES, LENNARD_JONES_14, COULOMB = "LennardJones", "LennardJones14", "Coulomb"
 _RMIN_HALF, _EPSILON = LENNARD_JONES_RMIN.parameters
@@ -35,7 +34,7 @@ class NonbondedPart:
     pairs: dict[str, Pairs]
 
 
-def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters, settings: Nonbonded) -> NonbondedPart:
+def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters) -> NonbondedPart:
     """Lennard-Jones interactions, and those of pairs three bonds apart where these have numbers of their own.
 
     Raises:
@@ -59,7 +58,7 @@ def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters
         main.add(entry.types, 0.5 * entry.values["rmin"], entry.values["epsilon"], entry.place)
     atoms, rows = np.concatenate([near, far]), np.concatenate([np.full(len(near), -1), np.where(special, -1, 0)])
     found = NonbondedPart(
-        terms=[main.term(settings)],
+        terms=[main.term()],
         # No number of the file stands for this share: it is one, unless somebody asks what a change of it would do.
         blocks=[*main.blocks, scale_block(LENNARD_JONES, 1.0, fixed=True)],
         pairs={LENNARD_JONES: Pairs(atoms=atoms, rows=rows)},
@@ -77,7 +76,7 @@ def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters
         if "epsilon14" in entry.values:
             close.add(entry.types, 0.5 * entry.values["rmin14"], entry.values["epsilon14"], entry.place)
     return NonbondedPart(
-        terms=[*found.terms, close.term(settings, listed_only=True)],
+        terms=[*found.terms, close.term(listed_only=True)],
         blocks=[*found.blocks, *close.blocks, scale_block(LENNARD_JONES_14, 1.0, fixed=True)],
         pairs={**found.pairs, LENNARD_JONES_14: Pairs(atoms=far[special], rows=np.zeros(int(special.sum()), dtype=np.int64))},
     )
@@ -104,23 +103,21 @@ class _Rows:
             self.blocks.append(block_of(self.label, types, spec, len(self.types), value, place, follows=follows))
         self.types.append(types)
 
-    def term(self, settings: Nonbonded, *, listed_only: bool = False) -> Term:
+    def term(self, *, listed_only: bool = False) -> Term:
         """The term of these rows."""
         types = tuple(self.types)
         rows = {_RMIN_HALF.name: types, _EPSILON.name: types, SCALE.name: ((),)}
-        return lennard_jones_term(
-            LENNARD_JONES_RMIN, rows, CHARMM, settings, mixing="lorentz-berthelot", label=self.label, listed_only=listed_only
-        )
+        return Term(form=LENNARD_JONES_RMIN, label=self.label, rows=rows, mixing="lorentz-berthelot", listed_only=listed_only)
 
 
-def coulomb(psf: Psf, parameters: CharmmParameters, settings: Nonbonded) -> NonbondedPart:
+def coulomb(psf: Psf, parameters: CharmmParameters) -> NonbondedPart:
     """Charges."""
     _, values = charge_types(psf)
     near, far = bonded_pairs(psf)
     blocks = [block_of(COULOMB, (name,), CHARGE, row, value, psf.where) for row, (name, value) in enumerate(values.items())]
     rows = {CHARGE.name: tuple((name,) for name in values), SCALE.name: ((),)}
     return NonbondedPart(
-        terms=[coulomb_term(rows, CHARMM, settings)],
+        terms=[Term(form=COULOMB_DIRECT, label=COULOMB, rows=rows)],
         blocks=[*blocks, scale_block(COULOMB, parameters.settings.get("e14fac", 1.0), fixed=False)],
         pairs={COULOMB: Pairs(atoms=np.concatenate([near, far]), rows=np.repeat([-1, 0], [len(near), len(far)]))},
     )

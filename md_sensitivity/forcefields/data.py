@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from md_sensitivity.forcefields.relations import NO_RELATIONS, Relations
 from md_sensitivity.forcefields.table import ParameterRow, Parameters, ParameterTable, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.topology import Typing
 from md_sensitivity.potentials.base import SCALE, Form, ParameterSpec, is_foreign
+from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
 
 __all__ = ["ForceField", "ParameterRow", "ParameterTable", "Parameters", "Term", "TypeTuple", "join_types", "split_types"]
@@ -80,6 +81,7 @@ class ForceField:
         path, sha256: where it came from; "" where it was made in memory.
         aliases: other names of its species, such as the type numbers of a LAMMPS input, for structures that know no better.
         typing: how atoms of a structure get their types and bonded interactions; None where these are the types that the structure says.
+        complete: adds to a structure what its file did not know and the force field does, such as elements; None where it knows no more.
     """
 
     name: str
@@ -93,6 +95,7 @@ class ForceField:
     sha256: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
     typing: Typing | None = None
+    complete: Callable[[Structure], Structure] | None = None
 
     @property
     def species(self) -> frozenset[str]:
@@ -110,6 +113,14 @@ class ForceField:
         """The same force field with other values; those that follow others are computed from these."""
         table = self.table.with_values(self.relations.applied(self.table.ravel(parameters)))
         return replace(self, parameters=table.tree, table=table)
+
+    def completed(self, structure: Structure) -> Structure:
+        """The structure, with what only the force field knows of it.
+
+        Raises:
+            InputError: where the structure has other atoms than the force field.
+        """
+        return structure if self.complete is None else self.complete(structure)
 
     def consistent(self, theta: Any) -> Any:
         """θ, a tree of JAX arrays, with all that follows other parameters computed from these; may be differentiated."""

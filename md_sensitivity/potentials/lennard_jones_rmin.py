@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 import jax
 
-from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm, ParameterSpec, Site
-from md_sensitivity.potentials.dispersion import DISPERSION, DISPERSION_CORRECTION
+from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm, ParameterSpec
+from md_sensitivity.potentials.dispersion import DISPERSION_CORRECTION, dispersion
 
 
 def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
@@ -18,9 +15,10 @@ def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
     return p["epsilon"] * s6 * (s6 - 2.0)
 
 
-def _beyond(site: Site, p: Coefficients, options: Options, setup: Mapping[str, jax.Array]) -> jax.Array:
-    """What the cutoff leaves out [eV]."""
-    return DISPERSION.energy(site, {"sigma": 2.0 ** (5.0 / 6.0) * p["rmin_half"], "epsilon": p["epsilon"]}, options, setup)
+def _powers(p: Coefficients) -> tuple[jax.Array, jax.Array]:
+    """C12 and C6."""
+    r6 = (2.0 * p["rmin_half"]) ** 6
+    return p["epsilon"] * r6 * r6, 2.0 * p["epsilon"] * r6
 
 
 LENNARD_JONES_RMIN = PairForm(
@@ -35,5 +33,5 @@ LENNARD_JONES_RMIN = PairForm(
     energy=energy,
     strength=lambda p: p["epsilon"] * p["rmin_half"],
     mixable=True,
-    field=replace(DISPERSION, energy=_beyond),
+    field=dispersion(_powers),
 )

@@ -24,7 +24,7 @@ Mean = Callable[[jax.Array, jax.Array], jax.Array]
 
 MIXING_RULES: dict[str, dict[str, Mean]] = {
     "lorentz-berthelot": {"sigma": arithmetic_mean, "rmin_half": arithmetic_mean, "epsilon": geometric_mean},
-    "geometric": {"sigma": geometric_mean, "rmin_half": geometric_mean, "epsilon": geometric_mean},
-    "arithmetic": {"sigma": arithmetic_mean, "rmin_half": arithmetic_mean, "epsilon": arithmetic_mean},
+    "geometric": dict.fromkeys(("sigma", "rmin_half", "epsilon", "C6", "C12"), geometric_mean),
+    "arithmetic": dict.fromkeys(("sigma", "rmin_half", "epsilon"), arithmetic_mean),
 }
 """Rule → parameter → mean. The rule "none" asks for each pair to be given."""

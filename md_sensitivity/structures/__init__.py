@@ -6,7 +6,7 @@
 - MDTraj for PDB, GRO and mmCIF, because it knows the bonds of standard residues. It keeps float32, so places and cells come from the text
   of the file with all its digits, and MDTraj (or ASE, where asked for) must agree with them.
 - `native`, this package, for LAMMPS data, mol2 and SDF, where both libraries lose types, bonds or atoms. Asked for, a library confirms
-  the places.
+  the places. And for AMBER's coordinates, which are places alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from md_sensitivity.errors import InputError, MdSensitivityError, UsageError
 from md_sensitivity.registry import Registry
-from md_sensitivity.structures import cif, gro, lammps_data, lammps_dump, mmcif, mol2, pdb, sdf, xyz
+from md_sensitivity.structures import cif, gro, inpcrd, lammps_data, lammps_dump, mmcif, mol2, pdb, sdf, xyz
 from md_sensitivity.structures.ase import ase_frames
 from md_sensitivity.structures.boundary import quoted
 from md_sensitivity.structures.checks import check_cfg, check_dlp4, check_gen, check_poscar, check_res, check_xdatcar, check_xsf
@@ -100,6 +100,14 @@ FORMATS: Registry[Format] = Registry(
             description="GROMACS GRO: residues, bonds of standard residues, cell; trajectories",
             extensions=(".gro",),
             readers={"mdtraj": gro.mdtraj_frames, "ase": gro.ase_frames},
+        ),
+        Format(
+            name="inpcrd",
+            description="AMBER coordinates or restart as text (inpcrd, rst7), to be used with a prmtop, which knows the elements",
+            extensions=(".inpcrd", ".rst7", ".restrt", ".rst", ".crd"),
+            signature=inpcrd.SIGNATURE,
+            nameless=True,
+            readers={"native": inpcrd.native_frames},
         ),
         Format(
             name="traj",
@@ -285,4 +293,5 @@ def _finished(source: Source, frame: Frame, form: Format, name: str) -> Structur
     notes = tuple(map(printable, structure.notes))      # they quote names of the file
     if not form.binary and not source.data.endswith((b"\n", b"\r")):
         notes = (*notes, UNFINISHED_LINE)
-    return validated(replace(structure, name=name, path=source.path, sha256=source.sha256, notes=notes), source=source.where)
+    whole = replace(structure, name=name, path=source.path, sha256=source.sha256, notes=notes)
+    return validated(whole, source=source.where, nameless=form.nameless)

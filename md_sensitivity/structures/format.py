@@ -29,6 +29,7 @@ class Format:
         patterns: whole file names with wildcards, upper case.
         signature: regular expression that the beginning of the content must match; decides between formats that share names, and
             finds the format where the name says nothing.
+        nameless: whether files hold places alone: atoms are of type `X` and no element until a force field says what they are.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Format:
     patterns: tuple[str, ...] = ()
     signature: str = ""
     binary: bool = field(default=False)
+    nameless: bool = False
 
     def named_like(self, file_name: str) -> bool:
         """Whether a file of this name may have this format."""

@@ -73,6 +73,8 @@ class Source:
         Args:
             kind: what it should be, `xyz file` for example.
         """
+        if self.data.startswith((b"CDF", b"\x89HDF")):
+            return f"this is a NetCDF file, not a {kind}; write it as text (cpptraj: `trajout name.rst7 restart`, or ParmEd)"
         with contextlib.suppress(UnicodeDecodeError):
             found = _CONTROL.search(self.data.decode("utf-8"))
             if found is not None and b"\0" not in self.data:

@@ -19,7 +19,7 @@ MIN_ANGLE = 1e-6
 """Periodic cell vectors, scaled to length one, must have a smallest singular value above this."""
 
 
-def validated(structure: Structure, *, source: str = "") -> Structure:
+def validated(structure: Structure, *, source: str = "", nameless: bool = False) -> Structure:
     """The structure itself, with arrays of the promised types and shapes, or a clear refusal.
 
     Checked: at least one atom and a sane number; finite positions, cell and masses of sane size, masses positive; elements known or
@@ -29,6 +29,7 @@ def validated(structure: Structure, *, source: str = "") -> Structure:
     Args:
         structure: what a reader made.
         source: where it comes from, for messages; its path by default.
+        nameless: whether atoms may be of no element and no type.
 
     Raises:
         InputError: with what is wrong, at which atom (0-based), and what to do.
@@ -36,7 +37,7 @@ def validated(structure: Structure, *, source: str = "") -> Structure:
     where = f"{source or printable(structure.path) or structure.name}: "
     structure = _typed_arrays(structure, where)
     _check_numbers(structure, where)
-    _check_species(structure, where)
+    _check_species(structure, where, nameless)
     _check_cell(structure, where)
     _check_bonds(structure, where)
     _check_overlaps(structure, where)
@@ -78,7 +79,7 @@ def _check_numbers(structure: Structure, where: str) -> None:
         raise InputError(f"{where}atom {atom}: mass {structure.masses[atom]:g} is not positive; correct or remove the masses")
 
 
-def _check_species(structure: Structure, where: str) -> None:
+def _check_species(structure: Structure, where: str, nameless: bool) -> None:
     from ase.data import chemical_symbols
 
     numbers = structure.numbers
@@ -89,7 +90,7 @@ def _check_species(structure: Structure, where: str) -> None:
     for atom, kind in enumerate(structure.types):
         if not kind or any(char.isspace() or not char.isprintable() for char in kind):
             raise InputError(f"{where}atom {atom}: {quotation(kind)} is no atom type; types are words without blanks")
-        if numbers[atom] == 0 and kind == "X":
+        if numbers[atom] == 0 and kind == "X" and not nameless:
             name = f" ({printable(structure.atom_names[atom])})" if structure.atom_names else ""
             raise InputError(
                 f"{where}atom {atom}{name} has no known chemical element and no type; correct its symbol, or give types "

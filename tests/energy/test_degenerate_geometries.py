@@ -78,7 +78,7 @@ def ends_of(potential: str) -> dict[str, float]:
     return {"cutoff": 5.3, "switch_from": 4.2, "just inside": np.nextafter(5.3, 0), "just outside": np.nextafter(5.3, 6)}
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_all_derivatives_are_finite(potential: str) -> None:
     # Four atoms each time, and one table width, so that one compiled program serves all geometries.
     far = np.array([[0.0, 0, 0], [100.0, 0, 0], [0, 100.0, 0], [0, 0, 100.0]])
@@ -105,7 +105,7 @@ def test_all_derivatives_are_finite(potential: str) -> None:
             assert float(e) == pytest.approx(alone, rel=1e-14) and not np.asarray(g).any()
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_padding_changes_nothing(potential: str) -> None:
     positions = np.array([[0.0, 0, 0], [2.4, 0.1, 0], [0.3, 2.6, 0.2], [1.2, 1.4, 2.1]])
     energy, x, theta = build(FORCE_FIELDS[potential], structure(positions, "ABBA"))

@@ -33,8 +33,8 @@ from md_sensitivity.interactions import _raw_energy
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.system import EnergyFunction
 
-every_case = pytest.mark.parametrize(("potential", "shape"), [(potential, shape) for potential in POTENTIALS for shape in STRUCTURES])
-every_crystal = pytest.mark.parametrize(("potential", "shape"), [(potential, "crystal") for potential in POTENTIALS])
+every_case = pytest.mark.parametrize(("potential", "shape"), [(potential, shape) for potential in FORCE_FIELDS for shape in STRUCTURES])
+every_crystal = pytest.mark.parametrize(("potential", "shape"), [(potential, "crystal") for potential in FORCE_FIELDS])
 
 STEP = 3e-4
 
@@ -63,7 +63,7 @@ def case(potential: str, shape: str) -> tuple[EnergyFunction, jax.Array, Any]:
 
 
 def test_the_table_of_systems_knows_every_potential() -> None:
-    assert set(FORCE_FIELDS) == set(POTENTIALS)
+    assert set(FORCE_FIELDS) | BONDED == set(POTENTIALS)
 
 
 @every_case
@@ -131,7 +131,7 @@ def test_mixed_derivatives_are_differences_of_forces_in_every_mode(potential: st
 
 
 @pytest.mark.parametrize("shape", ["crystal"])
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_third_derivatives_are_differences_of_hessian_products(potential: str, shape: str) -> None:
     energy, x, theta = case(potential, shape)
     v, d = random_like(x, 8), random_like(theta, 9, relative=True)
@@ -140,7 +140,7 @@ def test_third_derivatives_are_differences_of_hessian_products(potential: str, s
 
 
 @pytest.mark.parametrize("shape", ["crystal"])
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_strain_derivatives_are_differences_of_strained_energies(potential: str, shape: str) -> None:
     energy, x, theta = case(potential, shape)
     direction = random_like(jnp.zeros((3, 3)), 10)
@@ -154,7 +154,7 @@ def test_strain_derivatives_are_differences_of_strained_energies(potential: str,
     assert close(found, found.T, 1e-12)
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_a_strained_energy_is_that_of_the_strained_crystal(potential: str) -> None:
     energy, x, theta = case(potential, "crystal")
     strain = jnp.asarray([[0.01, 0.004, -0.003], [0.004, -0.006, 0.002], [-0.003, 0.002, 0.008]])

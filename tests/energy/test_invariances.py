@@ -14,12 +14,11 @@ from small_systems import CELL, FORCE_FIELDS, SPACING, STRUCTURES, build, close,
 
 from md_sensitivity.building import build_system
 from md_sensitivity.neighbors import build_table
-from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
 SEEDS = st.integers(0, 2**32 - 1)
-SHAPES = [(potential, shape) for potential in POTENTIALS for shape in STRUCTURES]
+SHAPES = [(potential, shape) for potential in FORCE_FIELDS for shape in STRUCTURES]
 WIDTH = 64
 """One table width for all crystals here, so that programs are shared whatever the numbers of neighbors."""
 
@@ -71,7 +70,7 @@ def test_moving_turning_and_renumbering_atoms_changes_nothing(potential: str, sh
     assert_same(evaluated(potential, moved), (e, (g @ turn)[order]))
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 @settings(max_examples=6, deadline=None)
 @given(seed=SEEDS)
 def test_images_and_the_choice_of_lattice_vectors_change_nothing(potential: str, seed: int) -> None:
@@ -87,7 +86,7 @@ def test_images_and_the_choice_of_lattice_vectors_change_nothing(potential: str,
     assert_same(evaluated(potential, replace(of, positions=of.positions + images @ CELL, cell=basis @ CELL)), expected)
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_a_supercell_has_that_many_times_the_energy_and_the_same_forces(potential: str) -> None:
     of = crystal()
     e, g = evaluated(potential, of)
@@ -95,7 +94,7 @@ def test_a_supercell_has_that_many_times_the_energy_and_the_same_forces(potentia
     assert_same(evaluated(potential, double), (2 * e, np.concatenate([g, g])))
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 @pytest.mark.parametrize("pbc", [(True, True, False), (False, False, True)])
 def test_a_slab_or_wire_is_a_crystal_with_a_wide_gap(potential: str, pbc: tuple[bool, bool, bool]) -> None:
     of = replace(crystal(), pbc=np.array(pbc))
@@ -107,7 +106,7 @@ def test_a_slab_or_wire_is_a_crystal_with_a_wide_gap(potential: str, pbc: tuple[
     assert not np.isclose(expected[0], evaluated(potential, crystal())[0])
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_far_clusters_add_up(potential: str) -> None:
     of = STRUCTURES["cluster"]()
     energy, x, theta = build(FORCE_FIELDS[potential], of)

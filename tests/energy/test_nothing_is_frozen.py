@@ -27,7 +27,6 @@ from small_systems import (
 from md_sensitivity.bound import range_of
 from md_sensitivity.building import build_system
 from md_sensitivity.forcefields import native_toml
-from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.system import SKIN, energy_function
@@ -59,7 +58,7 @@ def test_other_values_given_to_an_old_system_are_those_of_a_rebuilt_one(name: st
     assert close(theta_gradient(old, x, theta), theta_gradient(new, x, same), 1e-12)
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 @pytest.mark.parametrize("shape", STRUCTURES)
 def test_an_energy_is_nan_once_an_atom_left_the_skin_and_updating_cures_it(potential: str, shape: str) -> None:
     energy, x, theta = build(FORCE_FIELDS[potential], STRUCTURES[shape]())
@@ -110,7 +109,7 @@ def test_an_energy_is_nan_once_its_range_outgrew_the_table_and_updating_cures_it
 update_and_evaluate = jax.jit(lambda e, x, theta: e.updated(x, theta)(x, theta))
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_updating_within_traced_code_is_updating(potential: str) -> None:
     energy, x, theta = build(FORCE_FIELDS[potential], crystal())
     moved = x + 0.5 * jnp.asarray(np.random.default_rng(2).normal(size=x.shape))

@@ -107,7 +107,7 @@ def converted(potential: str, units: UnitSystem) -> str:
     return f'units = "{units.name}"\n' + "\n".join(lines)
 
 
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 @pytest.mark.parametrize("units", [REAL, GROMACS, REDUCED], ids=lambda units: units.name)
 def test_the_same_physics_in_other_units_has_the_same_energy_and_derivatives(potential: str, units: UnitSystem) -> None:
     if units.reduced and potential not in RELATIVE:
