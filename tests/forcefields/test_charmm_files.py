@@ -236,6 +236,16 @@ def test_files_of_the_same_name_are_taken_and_contradictions_refused(tmp_path: P
     assert chosen.typing is not None and "overrule" in chosen.typing(charmm_files.structure()).notes[0]
 
 
+def test_cutoffs_are_those_of_the_files_unless_something_else_is_said(tmp_path: Path) -> None:
+    topology, _ = charmm_files.write(tmp_path)
+    own = {term.label: (term.cutoff, term.switch_from) for term in read_force_field(topology).terms}
+    assert own["LennardJones"] == own["Coulomb"] == (12.0, 10.0) and own["HarmonicBond"] == (None, None)
+    chosen = tmp_path / "chosen.toml"
+    chosen.write_text('[molecules]\nfiles = ["ala.psf", "ala.prm"]\ncutoff = 8.5\nswitch_from = 7.0\n')
+    said = {term.label: (term.cutoff, term.switch_from) for term in read_force_field(chosen).terms}
+    assert said["LennardJones"] == said["Coulomb"] == (8.5, 7.0)
+
+
 # What does not fit.
 
 PSF_SLIPS = {
@@ -293,6 +303,7 @@ PARAMETER_SLIPS = {
     "another exclusion": ("nbxmod  5", "nbxmod  3", "nbxmod 3 is not there"),
     "a dielectric constant": ("eps 1.0", "eps 4.0", "eps 4 is not there"),
     "an unknown option": ("wmin 1.5", "wmin 1.5 acecut 3", "unknown option 'ACECUT'"),
+    "a switch beyond the cutoff": ("ctonnb 10.0", "ctonnb 13.0", "ctonnb 13 and ctofnb 12"),
     "an option without number": ("wmin 1.5", "wmin", "WMIN has no number"),
     "explicit hydrogen bonds": ("END\n", "N* O* -3.5 2.9\nEND\n", "explicit hydrogen bonds (HBOND) are not there"),
     "a command": ("ATOMS\n", "goto here\nATOMS\n", "'goto here' is not understood"),

@@ -21,6 +21,7 @@ from md_sensitivity.analysis.sensitivity import parts
 from md_sensitivity.building import build_system
 from md_sensitivity.errors import UsageError
 from md_sensitivity.forcefields import ForceField, read_force_field
+from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.observables import OBSERVABLES, observable
 from md_sensitivity.structures.mdtraj import topology_of
@@ -282,19 +283,22 @@ def test_the_surface_of_a_peptide_is_that_of_mdtraj() -> None:
 # Interaction energy.
 
 
-@pytest.mark.parametrize("periodic", [False, True], ids=["cluster", "box"])
-def test_the_energy_between_molecules_is_that_of_all_less_that_of_each(periodic: bool) -> None:
-    of = replace(trimer(), cell=CELL, pbc=np.ones(3, dtype=bool)) if periodic else trimer()
+@pytest.mark.parametrize("where", ["vacuum", "solvent", pytest.param("box", marks=pytest.mark.slow)])
+def test_the_energy_between_molecules_is_that_of_all_less_that_of_each(where: str) -> None:
+    of = replace(trimer(), cell=CELL, pbc=np.ones(3, dtype=bool)) if where == "box" else trimer()
+
+    def field(count: int) -> ForceField:
+        return applied(water(count), Nonbonded(implicit_solvent="obc2")) if where == "solvent" else water(count)
 
     def energy(atoms: slice) -> float:
         names = ("positions", "types", "numbers", "masses", "fixed", "atom_names", "residue_names", "residue_numbers", "chain_names")
         part = replace(of, **{name: getattr(of, name)[atoms] for name in names})
-        equilibrium = at(part, water(part.size // 3))
+        equilibrium = at(part, field(part.size // 3))
         return float(equilibrium.energy(equilibrium.x, equilibrium.theta))
 
-    found = float(measured("interaction_energy:0-2|3-8", at(of, water(3)), of))
+    found = float(measured("interaction_energy:0-2|3-8", at(of, field(3)), of))
     assert found == pytest.approx(energy(slice(0, 9)) - energy(slice(0, 3)) - energy(slice(3, 9)), abs=1e-8)
-    both = float(measured("interaction_energy:0-2|3-5", at(of, water(3)), of))
+    both = float(measured("interaction_energy:0-2|3-5", at(of, field(3)), of))
     assert both == pytest.approx(energy(slice(0, 6)) - energy(slice(0, 3)) - energy(slice(3, 6)), abs=1e-8)
     assert abs(both) > 0.05 and abs(found - both) > 0.05
 
