@@ -74,8 +74,7 @@ def _read_topology(paths: Sequence[Path], choices: Choices) -> ForceField:
 
 def _read_charmm(paths: Sequence[Path], choices: Choices) -> ForceField:
     path = paths[0]
-    found = read_charmm(path, paths[1:]) if len(paths) > 1 else parse_charmm(read_text(path).text, path)
-    return applied(found, choices.over(Nonbonded()))
+    return read_charmm(path, paths[1:], choices.over) if len(paths) > 1 else parse_charmm(read_text(path).text, path, choices.over)
 
 
 def _read_openmm(paths: Sequence[Path], choices: Choices) -> ForceField:
