@@ -216,7 +216,7 @@ def held(potential: str) -> str:
 
 
 AT_ONCE = ("lennard_jones", "soft_sphere", "coulomb_dsf", "coulomb_ewald", "gupta", "eam_fs", "stillinger_weber", "tersoff")
-"""Potentials of each kind: of pairs with and without an end of their own, with charges, also in waves, embedded, tabulated, with angles, with bonds."""
+"""Potentials of each kind: of pairs with and without their own end, with charges, with waves, embedded, tabulated, angular, bonding."""
 
 
 def sampled(names: Iterable[str]) -> list[Any]:

@@ -46,8 +46,8 @@ def rebuilder(structure: Structure, force_field: ForceField, equilibrium: Equili
 
 
 def _written_and_read(force_field: ForceField) -> ForceField:
-    """The force field from its own text; of very many numbers, which take seconds to read, or a foreign model, the force field itself."""
-    if len(force_field.table) > LARGEST_TEXT or force_field.foreign:
+    """The force field from its own text; of very many numbers, which take seconds to read, or what has no text, the force field itself."""
+    if len(force_field.table) > LARGEST_TEXT or force_field.foreign or force_field.typing is not None:
         return force_field
     # The conversion constants belong to the file the user gave, which may be LAMMPS's.
     return replace(parse_native(native_toml(force_field), force_field.path or force_field.name), units=force_field.units)

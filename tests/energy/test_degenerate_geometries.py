@@ -119,7 +119,10 @@ def test_padding_changes_nothing(potential: str) -> None:
         assert np.allclose(a, b, rtol=1e-12, atol=1e-12 * max(1.0, float(jnp.abs(a).max())))
 
 
-@pytest.mark.parametrize("potential", [name for name, form in POTENTIALS.items() if isinstance(form, PairForm) and name not in ("zbl", *PERIODIC)])
+STRONG = [name for name, form in POTENTIALS.items() if isinstance(form, PairForm) and name not in ("zbl", *PERIODIC)]
+
+
+@pytest.mark.parametrize("potential", STRONG)
 def test_an_interaction_of_strength_zero_is_none_and_has_derivatives(potential: str) -> None:
     energy, x, theta = build(FORCE_FIELDS[potential], structure(np.array([[0.0, 0, 0], [2.4, 0, 0], [0, 2.5, 0], [0, 0, 90]]), "AABA"))
     spec = [spec.name for spec in POTENTIALS[potential].parameters if spec.energy == 1 or spec.charge == 1]
