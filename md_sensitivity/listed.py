@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, permutations, product
 from typing import Any
 
 import jax
@@ -24,6 +24,10 @@ from md_sensitivity.potentials.base import SCALE, BondedForm, PairForm, Vector, 
 Theta = Any
 Local = Callable[[tuple[Vector, ...]], jax.Array]
 """Energy of each tuple from the vectors between its atoms, shape=(m,) [eV]."""
+_NEARER = 1e-9
+"""By how much a squared distance must be less to count as less [Å²]."""
+_ROUNDS = 100
+"""More than lattice vectors of any structure need to become short."""
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["atoms", "shift", "mask", "places"], meta_fields=[])
@@ -85,13 +89,33 @@ def tuple_list(atoms: np.ndarray, x: np.ndarray, cell: np.ndarray, pbc: tuple[bo
 
 
 def nearest_images(chain: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...]) -> np.ndarray:
-    """Lattice vectors that bring each atom of a chain nearest to the one before it, shape=(m, k, 3), for positions of that shape [Å].
+    """Lattice vectors that bring each atom of a chain nearest to the one before it, shape=(m, k, 3), for positions of that shape [Å]."""
+    basis = shortened_basis(cell, pbc)
+    short = basis @ cell
+    steps = np.diff(chain, axis=1)
+    turns = -np.round(steps @ np.linalg.inv(short)) * np.asarray(pbc)
+    # In a cell of short vectors the nearest image is this one, or one next to it.
+    best, least = turns, np.sum((steps + turns @ short) ** 2, axis=-1)
+    for offset in product(*((-1, 0, 1) if periodic else (0,) for periodic in pbc)):
+        other = turns + np.array(offset)
+        square = np.sum((steps + other @ short) ** 2, axis=-1)
+        nearer = square < least - _NEARER
+        best, least = np.where(nearer[..., None], other, best), np.where(nearer, square, least)
+    return np.concatenate([np.zeros_like(chain[:, :1]), np.cumsum(best @ basis, axis=1)], axis=1)
 
-    Bonds are much shorter than the cell, so that rounding in fractional coordinates finds the nearest.
-    """
-    steps = np.diff(chain, axis=1) @ np.linalg.inv(cell)
-    turns = -np.round(steps) * np.asarray(pbc)
-    return np.concatenate([np.zeros_like(chain[:, :1]), np.cumsum(turns, axis=1)], axis=1)
+
+def shortened_basis(cell: np.ndarray, pbc: tuple[bool, ...]) -> np.ndarray:
+    """Whole numbers that make short lattice vectors, as rows, of the periodic ones of a cell, shape=(3, 3)."""
+    basis = np.eye(3)
+    axes = np.flatnonzero(pbc)
+    for _ in range(_ROUNDS):
+        before = basis.copy()
+        for i, j in permutations(axes, 2):
+            long, short = basis[i] @ cell, basis[j] @ cell
+            basis[i] -= np.round((long @ short) / (short @ short)) * basis[j]
+        if np.array_equal(before, basis):
+            break
+    return basis
 
 
 def local_energy(listed: Listed, theta: Theta, kinds: jax.Array) -> Local:

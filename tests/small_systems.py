@@ -17,6 +17,8 @@ import pytest
 
 from md_sensitivity.building import build_system
 from md_sensitivity.forcefields import ForceField, parse_native
+from md_sensitivity.potentials import POTENTIALS
+from md_sensitivity.potentials.base import BondedForm
 from md_sensitivity.structures.validate import validated
 from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
@@ -165,6 +167,9 @@ FORCE_FIELDS = {
     "yukawa": _pairs("yukawa", {"A": (4.0, -3.0, 5.0), "kappa": (0.3, 0.4, 0.5)}),
     "inverse_power": _pairs("inverse_power", {"epsilon": (0.4, 0.3, 0.5), "sigma": (2.3, 2.25, 2.1), "n": (6.0, 7.5, 9.0)}),
     "zbl": _atoms("zbl", "Z", (13.0, 8.0), "inner = 2.9\nouter = 4.5"),
+    "coulomb": _atoms("coulomb", "q", (1.2, -0.9), PAIR_SETTINGS),
+    "coulomb_ewald": _atoms("coulomb_ewald", "q", (1.2, -0.9), f"{PAIR_SETTINGS}\ntolerance = 1e-14"),
+    "coulomb_pme": _atoms("coulomb_pme", "q", (1.2, -0.9), f"{PAIR_SETTINGS}\ntolerance = 1e-13\norder = 10"),
     "coulomb_dsf": _atoms("coulomb_dsf", "q", (1.2, -0.9), "alpha = 0.25\ncutoff = 5.3"),
     "coulomb_wolf": _atoms("coulomb_wolf", "q", (1.2, -0.9), "alpha = 0.4\ncutoff = 5.3"),
     "soft_sphere": _pairs("soft_sphere", {"sigma": (3.1, 3.0, 2.9), "epsilon": (1.5, 1.2, 1.0)}, "exponent = 2.5"),
@@ -194,10 +199,14 @@ FORCE_FIELDS = {
 }
 """Potential → native TOML for the types A and B."""
 
+BONDED = {name for name, form in POTENTIALS.items() if isinstance(form, BondedForm)}
+"""Potentials of listed atoms, which are tried by themselves."""
+PERIODIC = ("coulomb_ewald", "coulomb_pme")
+"""Potentials of crystals alone; without a cutoff, in free space, they are Coulomb's law as it stands."""
 
 GLUE = _pairs("morse", {"D": (0.9, 1.0, 0.8), "alpha": (1.3, 1.5, 1.4), "r0": (2.6, 2.5, 2.7)}, f'name = "glue"\n{PAIR_SETTINGS}')
 """What holds atoms together whose own potential does not."""
-LOOSE = ("yukawa", "zbl", "inverse_power", "coulomb_dsf", "coulomb_wolf")
+LOOSE = ("yukawa", "zbl", "inverse_power", "coulomb", "coulomb_ewald", "coulomb_pme", "coulomb_dsf", "coulomb_wolf")
 """Potentials that hold nothing together."""
 
 
@@ -206,8 +215,8 @@ def held(potential: str) -> str:
     return FORCE_FIELDS[potential] + (GLUE if potential in LOOSE else "")
 
 
-AT_ONCE = ("lennard_jones", "soft_sphere", "coulomb_dsf", "gupta", "eam_fs", "stillinger_weber", "tersoff")
-"""Potentials of each kind: of pairs with and without an end of their own, with charges, embedded, tabulated, with angles, with bonds."""
+AT_ONCE = ("lennard_jones", "soft_sphere", "coulomb_dsf", "coulomb_ewald", "gupta", "eam_fs", "stillinger_weber", "tersoff")
+"""Potentials of each kind: of pairs with and without their own end, with charges, with waves, embedded, tabulated, angular, bonding."""
 
 
 def sampled(names: Iterable[str]) -> list[Any]:
@@ -264,7 +273,19 @@ def crystal(seed: int = 1) -> Structure:
     return structure(fractions @ CELL + np.random.default_rng(seed).normal(scale=0.12, size=(4, 3)), "ABBA", CELL)
 
 
+ANYWHERE = tuple(name for name in FORCE_FIELDS if name not in PERIODIC)
+"""Potentials that need no crystal."""
+
 STRUCTURES: dict[str, Callable[[], Structure]] = {"cluster": cluster, "crystal": crystal}
+
+
+def shaped(names: Iterable[str] = FORCE_FIELDS) -> list[Any]:
+    """Potentials with the shapes that they are made for, for `parametrize`; names may be those of `sampled`."""
+    found = []
+    for name in names:
+        values, marks = (name.values, name.marks) if hasattr(name, "values") else ((name,), ())
+        found += [pytest.param(*values, shape, marks=marks) for shape in STRUCTURES if shape == "crystal" or values[0] not in PERIODIC]
+    return found
 
 
 def build(text: str, of: Structure, **options: Any) -> tuple[EnergyFunction, jax.Array, Any]:

@@ -40,7 +40,7 @@ def _potentials() -> list[Section]:
 
 def _parameter(spec: Any) -> str:
     """A parameter with its dimension, such as `epsilon [energy]`."""
-    dimensions = (("energy", spec.energy), ("length", spec.length), ("charge", spec.charge))
+    dimensions = (("energy", spec.energy), ("length", spec.length), ("charge", spec.charge), ("angle", spec.angle), ("rad", spec.radian))
     parts = [_power(word, exponent) for word, exponent in dimensions if exponent]
     return f"{spec.name} [{' '.join(parts) or '1'}]"
 

@@ -14,7 +14,17 @@ from md_sensitivity.forcefields.expressions import Dimension
 from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
 from md_sensitivity.forcefields.relations import relations_of
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, ParameterTable, TypeTuple, join_types, split_types
-from md_sensitivity.potentials.base import COULOMB, Form, ManyBodyForm, Options, PairForm, ParameterSpec, default_label, types_of
+from md_sensitivity.potentials.base import (
+    COULOMB,
+    BondedForm,
+    Form,
+    ManyBodyForm,
+    Options,
+    PairForm,
+    ParameterSpec,
+    default_label,
+    types_of,
+)
 from md_sensitivity.units import UnitSystem
 
 
@@ -63,6 +73,8 @@ def completed(
         row = table.rows[position]
         if row.label == VARIABLE:
             return f"{source}: variables.{row.parameter}"
+        if not row.types:
+            return f"{source}: potential {row.label!r}: {row.parameter}"
         return f"{source}: potential {row.label!r}: parameters.{join_types(row.types)}.{row.parameter}"
 
     def dimension_of(position: int) -> Dimension:
@@ -195,14 +207,18 @@ def _require_unlike(form: Form, values: Mapping[str, float], where: str) -> None
 def _choice(value: float, spec: ParameterSpec, where: str) -> float:
     if spec.choices and value not in spec.choices:
         raise InputError(f"{where} = {value:g}: must be {' or '.join(f'{choice:g}' for choice in spec.choices)}")
+    if not spec.admits(value):
+        raise InputError(f"{where} = {value:g}: must be {spec.bounds_text}")
     return value
 
 
 def _types(key: str, form: Form, where: str) -> TypeTuple:
     types = split_types(key)
-    lengths = {types_of(spec, form) for spec in form.parameters} | ({1} if form.order == 2 else set())
+    bonded = isinstance(form, BondedForm)
+    lengths = {types_of(spec, form) for spec in form.parameters} | ({1} if form.order == 2 and not bonded else set())
     if len(types) not in lengths or not all(types):
-        example = " or ".join("-".join((["Ar", "Kr", "Xe"] if form.order == 2 else ["Si"] * 3)[:length]) for length in sorted(lengths))
+        names = ["C", "N"] * 4 if bonded else ["Ar", "Kr", "Xe"] if form.order == 2 else ["Si"] * 3
+        example = " or ".join("-".join(names[:length]) for length in sorted(lengths))
         raise InputError(f"{where}: types of {form.name} are written like {example}")
     if any(char.isspace() or not char.isprintable() for char in key):
         raise InputError(f"{where}: types are words without blanks")
@@ -241,8 +257,11 @@ def _once(seen: dict[tuple[str, TypeTuple], str], spec: ParameterSpec, types: Ty
     """Refuses a second entry for the same types, in whichever order or spelling."""
     order = types_of(spec, form)
     same = types * order if len(types) == 1 else types
-    unordered = not isinstance(form, ManyBodyForm) and not spec.ordered
-    identity = (spec.name, tuple(sorted(same)) if unordered else same)
+    if isinstance(form, BondedForm):
+        same = min(same, same[::-1])    # a chain of atoms, seen from either end
+    elif not isinstance(form, ManyBodyForm) and not spec.ordered:
+        same = tuple(sorted(same))
+    identity = (spec.name, same)
     if identity in seen:
         raise InputError(f"{where}: speaks of the same types as parameters.{seen[identity]}; keep one of them")
     seen[identity] = key

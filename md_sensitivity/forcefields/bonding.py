@@ -9,12 +9,9 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.table import TypeTuple, join_types
-from md_sensitivity.forcefields.topology import Pairs, Tuples
+from md_sensitivity.forcefields.topology import ANY, Pairs, Tuples
 from md_sensitivity.potentials.base import BondedForm
 from md_sensitivity.types import Structure
-
-ANY = "X"
-"""Stands for any type, where no line names all types."""
 
 
 def bonded_tuples(force_field: ForceField, structure: Structure, names: Sequence[str]) -> dict[str, Tuples]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from md_sensitivity.forcefields.relations import NO_RELATIONS, Relations
 from md_sensitivity.forcefields.table import ParameterRow, Parameters, ParameterTable, TypeTuple, join_types, split_types
-from md_sensitivity.forcefields.topology import Typing
-from md_sensitivity.potentials.base import SCALE, Form, ParameterSpec, is_foreign
+from md_sensitivity.forcefields.topology import ANY, Typing
+from md_sensitivity.potentials.base import SCALE, BondedForm, Form, ParameterSpec, is_foreign
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
 
@@ -100,9 +100,12 @@ class ForceField:
     @property
     def species(self) -> frozenset[str]:
         """All type names that it knows."""
-        tuples = [*(block.types for block in self.table.blocks), *(pair for term in self.terms for pair in term.cutoffs)]
-        tuples += [types for term in self.terms for name in term.constants for types in term.rows[name]]
-        return frozenset(name for types in tuples for name in types)
+        bonded = {term.label for term in self.terms if isinstance(term.form, BondedForm)}
+        tuples = [block.types for block in self.table.blocks if block.label not in bonded]
+        tuples += [pair for term in self.terms for pair in term.cutoffs]
+        tuples += [types for term in self.terms if term.label not in bonded for name in term.constants for types in term.rows[name]]
+        wild = {name for block in self.table.blocks if block.label in bonded for name in block.types} - {ANY}
+        return frozenset(name for types in tuples for name in types) | wild
 
     @property
     def foreign(self) -> bool:

@@ -14,19 +14,23 @@ from md_sensitivity.forcefields.assemble import assembled_term, completed, optio
 from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.groups import groups_of
 from md_sensitivity.forcefields.molecules import molecular_force_field
-from md_sensitivity.forcefields.numbers import number_of, require_known
+from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
 from md_sensitivity.forcefields.potential_files import PotentialFile, read_potential_files
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.variables import variables_of
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.potentials.base import Form, default_label, is_mixable, natural_end
+from md_sensitivity.potentials.base import SCALE, BondedForm, Form, PairForm, default_label, is_mixable, natural_end
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UNIT_SYSTEMS, UnitSystem
 
 _TOP_KEYS = ("name", "reference", "units", "aliases", "variables", "groups", "potential", "molecules")
-_TERM_KEYS = ("style", "name", "cutoff", "truncation", "switch_from", "cutoffs", "switches", "mixing", "file", "parameters")
+_TERM_KEYS = (
+    "style", "name", "cutoff", "truncation", "switch_from", "cutoffs", "switches", "mixing", "exclude", SCALE.name, "file", "parameters",
+)  # fmt: skip
+_FARTHEST = 3
+"""Bonds that atoms may be apart and yet be no neighbors."""
 
 
 def parse_native(text: str, source: str, folder: Path | None = None) -> ForceField:
@@ -93,6 +97,8 @@ def _grouped(document: Mapping[str, Any], terms: Sequence[Term]) -> Iterator[tup
             for key, long in entry.items():
                 if isinstance(long, dict) and "group" in long:
                     yield long["group"], f"{term.label}.{types}.{key}"
+        if isinstance(scale := item.get(SCALE.name), dict) and "group" in scale:
+            yield scale["group"], f"{term.label}.{SCALE.name}"
 
 
 def _term(
@@ -119,10 +125,12 @@ def _term(
         tables = _merged(tables, {join_types(types): values for types, values in content.entries.items()}, where)
     settings = {**_truncation(item, form, where), "mixing": _mixing(item, form, where)}
     settings |= _of_pairs(item, form, settings, where)
+    settings["exclude"] = _exclude(item, form, where)
     settings["options"] = options_of(form, item, known, units, where)
     if not tables:
         raise InputError(f"{where}: has no parameters; add [potential.parameters.TYPES] tables")
-    return assembled_term(form, label, tables, units, source=source, settings=settings)
+    term, blocks = assembled_term(form, label, tables, units, source=source, settings=settings)
+    return _scaled(term, blocks, item, units, where)
 
 
 def _truncation(item: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
@@ -152,6 +160,31 @@ def _truncation(item: dict[str, Any], form: Form, where: str) -> dict[str, Any]:
     return {"cutoff": cutoff, "truncation": "switch", "switch_from": switch_from}
 
 
+def _exclude(item: dict[str, Any], form: Form, where: str) -> int:
+    """How many bonds apart atoms are no neighbors; 0 where all are."""
+    if "exclude" not in item:
+        return 0
+    if not isinstance(form, PairForm):
+        raise InputError(f"{where}: exclude says which pairs are no neighbors, and {form.name} is no pair potential; remove it")
+    exclude = number_of(item["exclude"], f"{where}: exclude")
+    if exclude not in range(_FARTHEST + 1):
+        raise InputError(f"{where}: exclude = {exclude:g} must be a number of bonds: 0, 1, 2 or {_FARTHEST}")
+    return int(exclude)
+
+
+def _scaled(
+    term: Term, blocks: list[ParameterBlock], item: dict[str, Any], units: UnitSystem, where: str
+) -> tuple[Term, list[ParameterBlock]]:
+    """The term with the share of it that is left between atoms three bonds apart, where the file gives one."""
+    if SCALE.name not in item:
+        return term, blocks
+    if term.exclude != _FARTHEST:
+        raise InputError(f"{where}: {SCALE.name} is a share of what exclude = {_FARTHEST} takes away; add it")
+    numbers = numbers_of(item[SCALE.name], SCALE, None, {}, where=f"{where}: {SCALE.name}")
+    block = ParameterBlock(label=term.label, types=(), leaf=SCALE.name, start=0, unit=units.symbol(0, 0), **numbers._asdict())
+    return replace(term, rows={**term.rows, SCALE.name: ((),)}), [*blocks, block]
+
+
 def _aliases(given: Any, source: str) -> dict[str, str]:
     """Other names of species."""
     if not isinstance(given, dict):
@@ -161,6 +194,8 @@ def _aliases(given: Any, source: str) -> dict[str, str]:
 
 def _of_pairs(item: dict[str, Any], form: Form, settings: dict[str, Any], where: str) -> dict[str, dict[TypeTuple, float]]:
     """Cutoffs of pairs of types that have one of their own, 0 where the term does not act, and where their switches begin."""
+    if isinstance(form, BondedForm) and ("cutoffs" in item or "switches" in item):
+        raise InputError(f"{where}: {form.name} acts between bonded atoms, whatever their distance; remove cutoffs")
     cutoffs, switches = (_pair_table(item.get(key, {}), f"{where}: {key}") for key in ("cutoffs", "switches"))
     for pair, cutoff in cutoffs.items():
         if cutoff and settings["cutoff"] is None:
@@ -197,7 +232,9 @@ def _mixing(item: dict[str, Any], form: Form, where: str) -> str:
         known = ("none", *MIXING_RULES)
         raise InputError(f"{where}: mixing = {quotation(mixing)}{did_you_mean(mixing, known)}; one of {', '.join(known)}")
     if not is_mixable(form):
-        raise InputError(f"{where}: mixing rules speak of sigma (or rmin_half) and epsilon, which {form.name} has not; give each tuple")
+        raise InputError(
+            f"{where}: mixing rules speak of sigma (or rmin_half) and epsilon, which {form.name} has not; give each type tuple"
+        )
     return mixing
 
 

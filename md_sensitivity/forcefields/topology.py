@@ -10,6 +10,9 @@ import numpy as np
 
 from md_sensitivity.types import Structure
 
+ANY = "X"
+"""Stands for any type in bonded potentials, where no line names all types."""
+
 
 class Tuples(NamedTuple):
     """Interactions of one bonded potential.

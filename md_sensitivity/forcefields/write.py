@@ -12,15 +12,16 @@ from md_sensitivity.errors import UsageError
 from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.expressions import Call, parse
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types
-from md_sensitivity.potentials.base import ParameterSpec
+from md_sensitivity.potentials.base import SCALE, ParameterSpec
 
 
 def native_toml(force_field: ForceField) -> str:
     """The force field with its present values as a native TOML document; values of potential files are written out.
 
     Raises:
-        UsageError: where it holds a foreign model.
+        UsageError: where it holds a foreign model, or goes with a topology.
     """
+    require_writable(force_field)
     if force_field.foreign:
         raise UsageError(
             f"{force_field.name}: no force-field file can hold a foreign model, which is a function; keep its parameters, "
@@ -47,6 +48,15 @@ def native_toml(force_field: ForceField) -> str:
     return "\n".join(lines) + "\n"
 
 
+def require_writable(force_field: ForceField) -> None:
+    """Raises UsageError where a force field goes with a topology."""
+    if force_field.typing is not None:
+        raise UsageError(
+            f"{force_field.path or force_field.name}: gives its numbers to the atoms of a topology, and cannot be written with other "
+            "values yet; it can be analyzed, not fitted or changed"
+        )
+
+
 def _term_lines(term: Term, blocks: list[ParameterBlock]) -> list[str]:
     lines = ["[[potential]]", f"style = {toml_text(term.form.name)}", f"name = {toml_text(term.label)}"]
     if term.cutoff is not None:
@@ -58,7 +68,11 @@ def _term_lines(term: Term, blocks: list[ParameterBlock]) -> list[str]:
             lines.append(f"{key} = {{ {', '.join(f'{toml_text(join_types(pair))} = {value!r}' for pair, value in table.items())} }}")
     if term.mixing != "none":
         lines.append(f"mixing = {toml_text(term.mixing)}")
+    if term.exclude:
+        lines.append(f"exclude = {term.exclude}")
+    lines += [line for block in blocks if block.leaf == SCALE.name for line in _lines(block, SCALE)]
     lines += [f"{name} = {value!r}" for name, value in term.options.items()]
+    blocks = [block for block in blocks if block.leaf != SCALE.name]
     tables: dict[TypeTuple, list[ParameterBlock]] = {}
     for block in blocks:
         tables.setdefault(block.types, []).append(block)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -73,14 +72,16 @@ def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[b
     return {**options, "alpha": alpha, **sizes}
 
 
-def spline_values(t: jax.Array, order: int) -> list[jax.Array]:
-    """The B-splines of an order that are not zero at a place t of the unit interval, elementwise, the lowest mesh point first."""
-    values = [1.0 - t, t]
+def spline_values(t: jax.Array, order: int) -> jax.Array:
+    """The B-splines of an order that are not zero at places t of the unit interval, along a new last axis, the lowest mesh point first."""
+    t = t[..., None]
+    values = jnp.concatenate([1.0 - t, t], axis=-1)
+    none = jnp.zeros_like(t)
     for n in range(3, order + 1):
-        lower = [*values, jnp.zeros_like(t)]
-        before = [jnp.zeros_like(t), *values]
         # M_n(u) = [u M_{n−1}(u) + (n − u) M_{n−1}(u − 1)]/(n − 1), at u = t + n − 1 − k for the k-th point.
-        values = [((n - 1 - k + t) * a + (k + 1 - t) * b) / (n - 1) for k, (a, b) in enumerate(zip(before, lower, strict=True))]
+        k = jnp.arange(n)
+        before, same = jnp.concatenate([none, values], axis=-1), jnp.concatenate([values, none], axis=-1)
+        values = ((n - 1 - k + t) * before + (k + 1 - t) * same) / (n - 1)
     return values
 
 
@@ -141,18 +142,15 @@ def mesh_energy(site: Site, p: Coefficients, options: Options, setup: Mapping[st
 
 def _spread(q: jax.Array, fractional: jax.Array, sizes: list[int], order: int) -> jax.Array:
     """Charges on the mesh, shape=sizes."""
-    index, weight = [], []
-    for axis, size in enumerate(sizes):
-        u = fractional[:, axis] * size
-        cell = jnp.floor(jax.lax.stop_gradient(u))
-        index.append([(cell.astype(jnp.int32) - order + 1 + k) % size for k in range(order)])
-        weight.append(spline_values(u - cell, order))
-    corners = product(range(order), repeat=3)
-    places = jnp.stack([(index[0][a] * sizes[1] + index[1][b]) * sizes[2] + index[2][c] for a, b, c in corners], axis=1)
-    planes = jnp.stack([weight[0][a] * weight[1][b] for a, b in product(range(order), repeat=2)], axis=1) * q[:, None]
-    values = (planes[:, :, None] * jnp.stack(weight[2], axis=1)[:, None, :]).reshape(places.shape)
+    u = fractional * jnp.asarray(sizes, dtype=jnp.float64)
+    cell = jnp.floor(jax.lax.stop_gradient(u))
+    steps = jnp.arange(1 - order, 1, dtype=jnp.int32)
+    index = [(cell[:, axis, None].astype(jnp.int32) + steps) % size for axis, size in enumerate(sizes)]
+    weight = jnp.moveaxis(spline_values(u - cell, order), 1, 0)
+    places = (index[0][:, :, None, None] * sizes[1] + index[1][:, None, :, None]) * sizes[2] + index[2][:, None, None, :]
+    values = (q[:, None] * weight[0])[:, :, None, None] * weight[1][:, None, :, None] * weight[2][:, None, None, :]
     flat = jnp.zeros(sizes[0] * sizes[1] * sizes[2])
-    return flat.at[places].add(values, mode="promise_in_bounds").reshape(sizes)
+    return flat.at[places.reshape(-1)].add(values.reshape(-1), mode="promise_in_bounds").reshape(sizes)
 
 
 COULOMB_PME = PairForm(

@@ -38,7 +38,7 @@ PERIODIC_TORSION = BondedForm(
     parameters=(
         ParameterSpec(name="k", energy=1, description="half the barrier"),
         ParameterSpec(name="phase", angle=1, description="phase"),
-        ParameterSpec(name="n", option=True, lower=0, description="periodicity"),
+        ParameterSpec(name="n", option=True, choices=tuple(map(float, range(13))), description="periodicity"),
     ),
     order=4,
     energy=periodic_energy,

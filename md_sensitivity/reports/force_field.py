@@ -10,6 +10,7 @@ from md_sensitivity.forcefields import ForceField, native_toml, read_force_field
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.potential_files import SourceText, format_of
 from md_sensitivity.forcefields.rewrite import names_files, require_unchanged, rewritten_potential_file, rewritten_toml
+from md_sensitivity.forcefields.write import require_writable
 from md_sensitivity.reports.atomic import write_atomic
 
 
@@ -57,6 +58,7 @@ def companions(path: Path, like: ForceField) -> dict[str, str]:
 def force_field_text(force_field: ForceField, path: Path, like: ForceField) -> str:
     """What `write_force_field` writes to `path`."""
     source = Path(like.path)
+    require_writable(like)
     if path.name.lower().endswith(".toml"):
         if not like.path.lower().endswith(".toml"):
             return native_toml(force_field)

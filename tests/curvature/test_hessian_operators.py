@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ase.build import bulk
-from small_systems import FORCE_FIELDS, STRUCTURES, build, sampled, structure
+from small_systems import FORCE_FIELDS, STRUCTURES, build, sampled, shaped, structure
 
 from md_sensitivity.curvature import preconditioners
 from md_sensitivity.curvature.coarse import coarse_space, wave_vectors
@@ -27,8 +27,7 @@ from md_sensitivity.structures.validate import validated
 from md_sensitivity.types import Structure
 
 
-@pytest.mark.parametrize("shape", STRUCTURES)
-@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
+@pytest.mark.parametrize(("potential", "shape"), shaped(sampled(FORCE_FIELDS)))
 def test_stored_blocks_are_the_derivative_of_the_gradient(potential: str, shape: str) -> None:
     energy, x, theta = build(FORCE_FIELDS[potential], STRUCTURES[shape]())
     if potential in ("stillinger_weber", "snap") and shape == "crystal":  # denser than these forms are made for: too many neighbors

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_systems import FORCE_FIELDS, build, random_like, sampled, structure
+from small_systems import ANYWHERE, FORCE_FIELDS, PERIODIC, build, random_like, sampled, structure
 
 from md_sensitivity.bound import coefficients
 from md_sensitivity.neighbors import build_table
@@ -78,7 +78,7 @@ def ends_of(potential: str) -> dict[str, float]:
     return {"cutoff": 5.3, "switch_from": 4.2, "just inside": np.nextafter(5.3, 0), "just outside": np.nextafter(5.3, 6)}
 
 
-@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
+@pytest.mark.parametrize("potential", sampled(ANYWHERE))
 def test_all_derivatives_are_finite(potential: str) -> None:
     # Four atoms each time, and one table width, so that one compiled program serves all geometries.
     far = np.array([[0.0, 0, 0], [100.0, 0, 0], [0, 100.0, 0], [0, 0, 100.0]])
@@ -105,7 +105,7 @@ def test_all_derivatives_are_finite(potential: str) -> None:
             assert float(e) == pytest.approx(alone, rel=1e-14) and not np.asarray(g).any()
 
 
-@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
+@pytest.mark.parametrize("potential", sampled(ANYWHERE))
 def test_padding_changes_nothing(potential: str) -> None:
     positions = np.array([[0.0, 0, 0], [2.4, 0.1, 0], [0.3, 2.6, 0.2], [1.2, 1.4, 2.1]])
     energy, x, theta = build(FORCE_FIELDS[potential], structure(positions, "ABBA"))
@@ -119,7 +119,10 @@ def test_padding_changes_nothing(potential: str) -> None:
         assert np.allclose(a, b, rtol=1e-12, atol=1e-12 * max(1.0, float(jnp.abs(a).max())))
 
 
-@pytest.mark.parametrize("potential", [name for name, form in POTENTIALS.items() if isinstance(form, PairForm) and name != "zbl"])
+STRONG = [name for name, form in POTENTIALS.items() if isinstance(form, PairForm) and name not in ("zbl", *PERIODIC)]
+
+
+@pytest.mark.parametrize("potential", STRONG)
 def test_an_interaction_of_strength_zero_is_none_and_has_derivatives(potential: str) -> None:
     energy, x, theta = build(FORCE_FIELDS[potential], structure(np.array([[0.0, 0, 0], [2.4, 0, 0], [0, 2.5, 0], [0, 0, 90]]), "AABA"))
     spec = [spec.name for spec in POTENTIALS[potential].parameters if spec.energy == 1 or spec.charge == 1]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_systems import (
+    BONDED,
     CELL,
     FORCE_FIELDS,
     PAIR_SETTINGS,
@@ -22,6 +23,7 @@ from small_systems import (
     inner,
     random_like,
     sampled,
+    shaped,
     strain_gradient,
     strained,
     theta_gradient,
@@ -33,7 +35,7 @@ from md_sensitivity.interactions import _raw_energy
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.system import EnergyFunction
 
-every_case = pytest.mark.parametrize(("potential", "shape"), [(potential, shape) for potential in FORCE_FIELDS for shape in STRUCTURES])
+every_case = pytest.mark.parametrize(("potential", "shape"), shaped())
 every_crystal = pytest.mark.parametrize(("potential", "shape"), [(potential, "crystal") for potential in FORCE_FIELDS])
 
 STEP = 3e-4
@@ -41,7 +43,7 @@ STEP = 3e-4
 
 def plain(energy: EnergyFunction, x: jax.Array, theta: Any) -> jax.Array:
     """The same energy without its custom derivative rule."""
-    return _raw_energy(x, None, theta, energy.system.terms, energy.system.kinds)
+    return _raw_energy(x, None, theta, energy.system.parts, energy.system.kinds)
 
 
 plain_gradient = jax.jit(lambda energy, x, theta: jax.grad(plain, argnums=1)(energy, x, theta))

@@ -19,6 +19,7 @@ from small_systems import (
     gradient,
     mixed,
     sampled,
+    shaped,
     structure,
     theta_gradient,
     value,
@@ -58,8 +59,7 @@ def test_other_values_given_to_an_old_system_are_those_of_a_rebuilt_one(name: st
     assert close(theta_gradient(old, x, theta), theta_gradient(new, x, same), 1e-12)
 
 
-@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
-@pytest.mark.parametrize("shape", STRUCTURES)
+@pytest.mark.parametrize(("potential", "shape"), shaped(sampled(FORCE_FIELDS)))
 def test_an_energy_is_nan_once_an_atom_left_the_skin_and_updating_cures_it(potential: str, shape: str) -> None:
     energy, x, theta = build(FORCE_FIELDS[potential], STRUCTURES[shape]())
     skin = 0.5 * (float(energy.system.terms[0].neighbors.radius) / (1 + SKIN)) * SKIN

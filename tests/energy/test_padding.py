@@ -17,6 +17,7 @@ from small_systems import (
     force_field,
     gradient,
     sampled,
+    shaped,
     soft_discs,
     structure,
     theta_gradient,
@@ -60,8 +61,7 @@ def test_there_are_few_shapes():
     assert {padded_size(n) for n in range(13, 61)} == {SMALLEST_PADDED}
 
 
-@pytest.mark.parametrize("shape", STRUCTURES)
-@pytest.mark.parametrize("style", sampled(FORCE_FIELDS))
+@pytest.mark.parametrize(("style", "shape"), shaped(sampled(FORCE_FIELDS)))
 def test_energies_and_forces_are_those_without_padding(style: str, shape: str):
     plain, x, theta = build(FORCE_FIELDS[style], STRUCTURES[shape]())
     padded, longer, _ = build(FORCE_FIELDS[style], STRUCTURES[shape](), padded=True)

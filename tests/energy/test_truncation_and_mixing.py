@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_systems import build, close, mixed, structure, theta_gradient, value
+from small_systems import PERIODIC, build, close, mixed, structure, theta_gradient, value
 
 from md_sensitivity.potentials import POTENTIALS
 from md_sensitivity.potentials.base import PairForm
@@ -25,8 +25,9 @@ VALUES = {
     "born_mayer_huggins": {"A": 0.2, "rho": 0.35, "sigma": 2.9, "C": 60.0, "D": -90.0},
     "yukawa": {"A": 7.0, "kappa": 0.4},
     "inverse_power": {"epsilon": 0.3, "sigma": 3.4, "n": 6.5},
+    "coulomb": {"q": 0.6},
 }
-CUT = [name for name, form in POTENTIALS.items() if isinstance(form, PairForm) and form.natural_range is None]
+CUT = [name for name, form in POTENTIALS.items() if isinstance(form, PairForm) and form.natural_range is None and name not in PERIODIC]
 
 
 def closed_form(potential: str, r: float) -> float:
@@ -47,6 +48,8 @@ def closed_form(potential: str, r: float) -> float:
         return p["A"] / r * np.exp(-p["kappa"] * r)
     if potential == "inverse_power":
         return p["epsilon"] * (p["sigma"] / r) ** p["n"]
+    if potential == "coulomb":
+        return 1e10 * 1.602176634e-19 / (4 * np.pi * 8.8541878128e-12) * p["q"] ** 2 / r
     return p["A"] * np.exp(-r / p["rho"]) - p["C"] / r**6
 
 

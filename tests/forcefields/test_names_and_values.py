@@ -18,7 +18,7 @@ from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.forcefields import ForceField, acting_rows, native_toml, parse_native, read_force_field, species_of
 from md_sensitivity.forcefields.data import join_types, split_types
 from md_sensitivity.potentials import POTENTIALS
-from md_sensitivity.potentials.base import ParameterSpec, is_mixable, types_of
+from md_sensitivity.potentials.base import ParameterSpec, is_mixable, natural_end, types_of
 from md_sensitivity.potentials.mixing import MIXING_RULES
 from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.system import energy_function
@@ -119,12 +119,13 @@ def random_fields() -> st.SearchStrategy[str]:
             lines += ["[[potential]]", f'style = "{style}"', f'name = "p{n}"']
             if is_mixable(form) and draw(st.booleans()):
                 lines.append(f'mixing = "{draw(st.sampled_from(list(MIXING_RULES)))}"')
-            if form.order == 2 and form.natural_range is None and draw(st.booleans()):
+            if not natural_end(form) and draw(st.booleans()):
                 lines += [f"cutoff = {draw(number)}", f'truncation = "{draw(st.sampled_from(list(TRUNCATIONS)))}"']
             options = {}
             for option in form.options:
                 # One option may have to be less than another.
                 ends = (max(option.lower, 1.0), 4.0) if option.below else (max(option.lower, 5.0), min(option.upper, 9.0))
+                ends = ends if ends[0] <= ends[1] else (option.lower, option.upper)
                 options[option.name] = draw(st.integers(*map(int, ends)) if option.whole else st.floats(*ends))
             lines += [f"{option} = {number!r}" for option, number in options.items()]
             for order in sorted({types_of(spec, form) for spec in form.parameters}):

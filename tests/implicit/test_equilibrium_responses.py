@@ -70,7 +70,9 @@ def jacobian(potential: str, shape: str) -> np.ndarray:
 
 
 SCALABLE = [
-    name for name, form in POTENTIALS.items() if name not in ("soft_sphere", "vashishta") and not any(o.length for o in form.options)
+    name
+    for name in FORCE_FIELDS
+    if name not in ("soft_sphere", "vashishta") and not any(option.length for option in POTENTIALS[name].options)
 ]
 """Forms all lengths of which are parameters, and that hold a cluster together."""
 
@@ -146,7 +148,7 @@ def test_the_force_in_a_ring_of_springs_is_the_closed_form() -> None:
 
 
 @pytest.mark.parametrize("shape", ["cluster", "crystal"])
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_forward_and_adjoint_are_transposes_of_each_other(potential: str, shape: str) -> None:
     found, forward = relaxed(potential, shape), moves(potential, shape)
     # As many cotangents as there are directions: one program solves for both.
@@ -167,7 +169,7 @@ def test_one_direction_and_one_cotangent_are_rows_of_many() -> None:
     assert jax.tree.structure(backward.value) == jax.tree.structure(found.theta)
 
 
-@pytest.mark.parametrize("potential", sampled([name for name in POTENTIALS if name != "zbl"]))
+@pytest.mark.parametrize("potential", sampled([name for name in FORCE_FIELDS if name != "zbl"]))
 @pytest.mark.parametrize("shape", ["cluster", "crystal"])
 def test_scaling_all_energies_moves_nothing(potential: str, shape: str) -> None:
     scaled = weighted(potential, relaxed(potential, shape).theta, "energy")
@@ -186,7 +188,7 @@ def test_scaling_all_lengths_scales_a_cluster(potential: str) -> None:
 
 
 @pytest.mark.parametrize("shape", ["cluster", "crystal"])
-@pytest.mark.parametrize("potential", sampled(POTENTIALS))
+@pytest.mark.parametrize("potential", sampled(FORCE_FIELDS))
 def test_a_response_neither_translates_nor_turns(potential: str, shape: str) -> None:
     rows, x = jacobian(potential, shape), np.asarray(relaxed(potential, shape).x)
     size = max(np.abs(rows).max(), 1.0)
