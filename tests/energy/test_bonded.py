@@ -200,7 +200,7 @@ def test_turning_and_renumbering_changes_nothing_and_reflecting_turns_torsions_a
 CELLS = {
     "box": np.diag([7.5, 8.0, 7.0]),
     "triclinic": np.array([[7.5, 0.0, 0.0], [2.0, 7.0, 0.0], [-2.5, 3.0, 7.2]]),
-    "skewed": np.array([[7.5, 0.0, 0.0], [17.0, 7.0, 0.0], [-12.5, 17.0, 7.2]]),
+    "skewed": np.array([[7.5, 0.0, 0.0], [47.0, 7.0, 0.0], [-33.5, 38.0, 7.2]]),
 }
 
 

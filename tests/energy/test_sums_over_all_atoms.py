@@ -182,10 +182,12 @@ def solvated(n: int, seed: int) -> tuple[ForceField, Structure, dict[str, np.nda
     return replace(charges, terms=terms, parameters=table.tree, table=table, typing=typing), structure(x, "A" * n), numbers
 
 
-@pytest.mark.parametrize(("n", "seed"), [(2, 1), (9, 2), (30, 3)])
-def test_implicit_solvent_is_that_of_openmm(n: int, seed: int) -> None:
+@pytest.mark.parametrize(("n", "seed", "size"), [(2, 1, 1.0), (9, 2, 1.0), (30, 3, 1.0), (12, 5, 0.12)])
+def test_implicit_solvent_is_that_of_openmm(n: int, seed: int, size: float) -> None:
+    # Squeezed, some atoms lie within others.
     openmm, _ = openmm_parts()
     field, of, numbers = solvated(n, seed)
+    of = replace(of, positions=size * of.positions)
     system, force, charges = openmm.System(), openmm.GBSAOBCForce(), openmm.NonbondedForce()
     force.setNonbondedMethod(openmm.GBSAOBCForce.NoCutoff)
     force.setSolventDielectric(78.5)
