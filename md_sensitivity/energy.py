@@ -88,6 +88,13 @@ class Assembled(Protocol):
         """The same in single precision."""
 
 
+class Metric(Protocol):
+    """A symmetric positive matrix that stands for H⁻¹, a pytree."""
+
+    def solve(self, v: jax.Array) -> jax.Array:
+        """Its product with a flat vector like x, shape=(d,)."""
+
+
 @runtime_checkable
 class Energy(Protocol):
     """An energy E(x, θ) that is a pytree itself, so that jitted functions take it as an argument.
@@ -130,6 +137,9 @@ class Energy(Protocol):
 
     def assembled(self, x: PyTree, theta: PyTree) -> Assembled | None:
         """H at x, stored in a form that multiplies faster than derivatives of E do; None where there is none."""
+
+    def stiffness(self, x: PyTree, theta: PyTree) -> Metric | None:
+        """An approximation of H⁻¹ at a concrete x that is positive everywhere; None where a minimizer does as well without it."""
 
     def frame(self, x: PyTree) -> Frame | None:
         """The space of rigid motions; None where there are none."""
@@ -187,6 +197,9 @@ class PlainEnergy:
         return ""
 
     def assembled(self, x: PyTree, theta: PyTree) -> Assembled | None:
+        return None
+
+    def stiffness(self, x: PyTree, theta: PyTree) -> Metric | None:
         return None
 
     def frame(self, x: PyTree) -> Frame | None:

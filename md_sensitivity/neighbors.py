@@ -127,7 +127,7 @@ def build_table(
     if np.isinf(radius):
         i, j, crossed = _all_pairs(n if atoms is None else atoms)
     else:
-        i, j, crossed = _pairs_within(positions[:atoms], cell, pbc, radius)
+        i, j, crossed = pairs_within(positions[:atoms], cell, pbc, radius)
     excluded = np.zeros((0, 5), dtype=np.int32) if excluded is None else np.asarray(excluded, dtype=np.int32)
     if len(excluded):
         kept = ~_among(i, j, crossed, excluded, n)
@@ -279,7 +279,7 @@ def places(table: NeighborTable) -> NeighborTable | None:
     return replace(here, index=split(table.mesh), reverse=None if table.reverse is None else split(table.mesh))
 
 
-def _pairs_within(
+def pairs_within(
     positions: np.ndarray, cell: np.ndarray, pbc: tuple[bool, ...], radius: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from vesin import NeighborList

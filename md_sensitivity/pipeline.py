@@ -105,7 +105,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     if equilibrium.status == FAILED:
         return _failed(structure, force_field, options, equilibrium.message, name, relaxed - start)
     selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
-    bound = _observables(options, equilibrium, system)
+    bound = _observables(options, equilibrium, system, structure)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
     mode, positions = _mode(options, selection, values, structure.size)
@@ -184,7 +184,7 @@ def verify(
     equilibrium = _relax(system, force_field, options, progress)
     raise_unless_minimum(equilibrium)
     selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
-    bound = _observables(options, equilibrium, system)
+    bound = _observables(options, equilibrium, system, structure)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     bound = tuple(o for o, value in zip(bound, values, strict=True) if not o.kind.undefined(value))
     mode, _ = _mode(options, selection, values, structure.size)
@@ -230,7 +230,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
 def _expected(options: Options, selection: Selection, system: System, structure: Structure) -> tuple[str, bool, int]:
     """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables."""
     specs = dict.fromkeys(options.observables or default_observables(system))
-    components = sum(6 if observable(spec).kind.name == "stress" else 1 for spec in specs)
+    components = sum(observable(spec).kind.components for spec in specs)
     mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
     return mode, positions, len(selection.rows) if mode == FORWARD else components
 
@@ -258,9 +258,9 @@ def default_observables(system: System) -> tuple[str, ...]:
     return ("energy", "pressure") if all(system.pbc[: system.dimensions]) else ("energy",)
 
 
-def _observables(options: Options, equilibrium: Equilibrium, system: System) -> tuple[BoundObservable, ...]:
+def _observables(options: Options, equilibrium: Equilibrium, system: System, structure: Structure) -> tuple[BoundObservable, ...]:
     specs = dict.fromkeys(options.observables or default_observables(system))
-    return tuple(observable(spec).bind(equilibrium) for spec in specs)
+    return tuple(observable(spec, structure).bind(equilibrium) for spec in specs)
 
 
 def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], atoms: int) -> tuple[str, bool]:

@@ -21,6 +21,7 @@ from md_sensitivity.listed import Listed
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.potentials.base import is_contact
 from md_sensitivity.sharding import mesh_of
+from md_sensitivity.stiffness import Stiffness, stiffness
 from md_sensitivity.stored import StoredHessian, storable, stored_hessian
 from md_sensitivity.tables import SKIN, TIGHT_SKIN, narrowed, shared_by, with_neighbors, without_contacts
 from md_sensitivity.units import UnitSystem
@@ -210,6 +211,10 @@ class EnergyFunction:
         if not storable(self.system.parts):
             return None
         return stored_hessian(self.system.parts, self.system.kinds, self.system.free, x, theta)
+
+    def stiffness(self, x: jax.Array, theta: Theta) -> Stiffness | None:
+        """An approximation of H⁻¹ for molecules; None where nothing is bonded."""
+        return stiffness(self.system, x, theta)
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""

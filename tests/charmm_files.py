@@ -206,3 +206,61 @@ def structure() -> Structure:
         bonds=np.array(_indices(BONDS)), fixed=np.zeros((size, 3), dtype=bool), atom_names=tuple(_NAMES),
         residue_names=("ALA",) * size, residue_numbers=(1,) * size, chain_names=("",) * size,
     )  # fmt: skip
+
+
+WATER = """* TIP3P with flexible bonds, doi:10.1063/1.445869
+*
+ATOMS
+MASS -1 HT 1.008
+MASS -1 OT 15.999
+
+BONDS
+HT OT 450.0 0.9572
+HT HT 0.0 1.5139
+
+ANGLES
+HT OT HT 55.0 104.52
+
+NONBONDED nbxmod 5 atom cdiel switch vatom vdistance vswitch cutnb 14.0 ctofnb 9.0 ctonnb 8.0 eps 1.0 e14fac 1.0 wmin 1.5
+OT 0.0 -0.1521 1.7682
+HT 0.0 -0.0460 0.2245
+END
+"""
+
+
+_WATER = (("OH2", "OT", -0.834, 15.999), ("H1", "HT", 0.417, 1.008), ("H2", "HT", 0.417, 1.008))
+
+
+def write_waters(folder: Path, count: int) -> Path:
+    """PSF and parameter file of some molecules of water."""
+    atoms, bonds, angles = [], [], []
+    for m in range(count):
+        for k, (name, kind, charge, mass) in enumerate(_WATER):
+            atoms.append(f"{3 * m + k + 1} WAT {m + 1} TIP3 {name} {kind} {charge} {mass} 0")
+        bonds += [[3 * m, 3 * m + 1], [3 * m, 3 * m + 2], [3 * m + 1, 3 * m + 2]]
+        angles.append([3 * m + 1, 3 * m, 3 * m + 2])
+    lines = ["PSF CMAP XPLOR", "", "1 !NTITLE", "* water", "", f"{3 * count} !NATOM", *atoms]
+    lines += ["", f"{len(bonds)} !NBOND: bonds", *_written(bonds, 8, 8), "", f"{count} !NTHETA: angles", *_written(angles, 9, 8), ""]
+    path = folder / "water.psf"
+    path.write_text("\n".join(lines))
+    (folder / "water.prm").write_text(WATER)
+    return path
+
+
+def waters(oxygens: np.ndarray, turns: np.ndarray) -> Structure:
+    """Molecules of water in space.
+
+    Args:
+        oxygens: shape=(m, 3) [Å].
+        turns: rotation of each molecule, shape=(m, 3, 3).
+    """
+    half = math.radians(104.52) / 2
+    molecule = 0.9572 * np.array([[0, 0, 0], [math.sin(half), 0, math.cos(half)], [-math.sin(half), 0, math.cos(half)]])
+    count = len(oxygens)
+    return Structure(
+        positions=(oxygens[:, None] + np.einsum("mab,kb->mka", turns, molecule)).reshape(-1, 3), types=("O", "H", "H") * count,
+        numbers=np.tile([8, 1, 1], count), cell=np.zeros((3, 3)), pbc=np.zeros(3, dtype=bool),
+        masses=np.tile([15.999, 1.008, 1.008], count),
+        fixed=np.zeros((3 * count, 3), dtype=bool), atom_names=("OH2", "H1", "H2") * count, residue_names=("TIP3",) * (3 * count),
+        residue_numbers=tuple(np.repeat(np.arange(1, count + 1), 3).tolist()), chain_names=("",) * (3 * count),
+    )  # fmt: skip

@@ -43,7 +43,7 @@ def _energy(structure: Structure, force_field: ForceField, term: Term, assignmen
         return jnp.sum(term.form.energy(vectors, {name: jnp.asarray(value)[rows] for name, value in values.items()}, term.options))
     first, second = np.triu_indices(len(x), 1)
     distances = np.linalg.norm(x[first] - x[second], axis=1)
-    scale = np.ones((len(x), len(x)))
+    scale = np.full((len(x), len(x)), 0.0 if term.listed_only else 1.0)
     pairs = assignment.pairs[term.label]
     scales = force_field.parameters[term.label].get("scale14", np.zeros(0))
     scale[pairs.atoms[:, 0], pairs.atoms[:, 1]] = np.where(pairs.rows < 0, 0.0, np.append(scales, 0.0)[pairs.rows])

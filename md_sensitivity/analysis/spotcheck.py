@@ -46,7 +46,7 @@ def rebuilder(structure: Structure, force_field: ForceField, equilibrium: Equili
 
 
 def _written_and_read(force_field: ForceField) -> ForceField:
-    """The force field from its own text; of very many numbers, which take seconds to read, or what has no text, the force field itself."""
+    """The force field from its own text; itself where this has very many numbers, or where a topology or a model says all."""
     if len(force_field.table) > LARGEST_TEXT or force_field.foreign or force_field.typing is not None:
         return force_field
     # The conversion constants belong to the file the user gave, which may be LAMMPS's.

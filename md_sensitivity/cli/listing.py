@@ -52,8 +52,8 @@ def _power(word: str, exponent: float) -> str:
 def _observables() -> list[Section]:
     from md_sensitivity.observables import OBSERVABLES
 
-    rows = [[part.name, str(getattr(part, "unit", "")), part.description] for part in OBSERVABLES.values()]
-    return [("observables", ["name", "unit", "description"], rows)]
+    rows = [[part.name, part.form, part.unit, part.description] for part in OBSERVABLES.values()]
+    return [("observables", ["name", "written", "unit", "description"], rows)]
 
 
 def _formats() -> list[Section]:

@@ -39,7 +39,7 @@ observables = click.option(
     "observables",
     metavar="SPEC",
     multiple=True,
-    help="Name or name:arguments, such as distance:0-5; repeatable. Default: energy, plus pressure in a periodic cell.",
+    help="Name or name:arguments, such as distance:0-5 or sasa:protein; repeatable. Default: energy, plus pressure in a periodic cell.",
 )
 positions = click.option(
     "--positions/--no-positions", default=None, help="Whether to write dx*/dθ of every atom. Default: where the arrays stay small."

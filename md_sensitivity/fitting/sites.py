@@ -117,7 +117,7 @@ def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) ->
                 structures.append((structure, target.relaxed))
                 requests.append([])
             site = found[key]
-            place.append((site, _requested(requests[site], goal), factor))
+            place.append((site, _requested(requests[site], goal, structure), factor))
         places.append(place)
     built = [
         Site(
@@ -136,13 +136,13 @@ def sites_of(goals: Sequence[Goal], force_field: ForceField, dimensions: int) ->
     return built, places
 
 
-def _requested(requests: list[Request], goal: Goal) -> int:
+def _requested(requests: list[Request], goal: Goal, structure: Structure) -> int:
     """Index of the goal's observable among the requests, added where it is new."""
     reference = goal.value.reshape(goal.shape) if goal.asked.kind is POSITIONS else None
     for index, known in enumerate(requests):
         if known.asked == goal.asked and known.reference is None and reference is None:
             return index
-    requests.append(Request(asked=goal.asked, reference=reference))
+    requests.append(Request(asked=replace(goal.asked, structure=structure), reference=reference))
     return len(requests) - 1
 
 

@@ -13,7 +13,7 @@ from md_sensitivity.observables import OBSERVABLES, Observable, observable
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.types import Structure
 
-GIVEN = ("energy", "forces", "stress", "pressure")
+GIVEN = ("energy", "forces", "stress", "pressure", "dipole", "dipole_vector", "interaction_energy")
 """Observables that depend on parameters where positions are given."""
 MODERATE = 100
 """Powers of ten that √weight/std, and that times value or factor, may be away from 1: squares and sums of them stay finite, and above 0."""
@@ -154,7 +154,7 @@ def _asked(target: Target) -> Observable:
         known = (*OBSERVABLES, FORCES.name, POSITIONS.name)
         raise UsageError(f"unknown observable {name!r}{did_you_mean(name, known)}; available: {', '.join(known)}")
     else:
-        asked = observable(target.observable)
+        asked = observable(target.observable, target.structure)
     if not target.relaxed and asked.kind.name not in GIVEN:
         raise UsageError(f"{asked.name} at given positions does not depend on parameters; relaxed = false goes with {', '.join(GIVEN)}")
     if asked.kind is FORCES and target.relative_to is not None and target.relative_to.size != target.structure.size:
@@ -168,7 +168,7 @@ def _asked(target: Target) -> Observable:
 def _shape(asked: Observable, structure: Structure) -> tuple[int, ...]:
     if asked.kind in (FORCES, POSITIONS):
         return (structure.size, 3)
-    return (6,) if asked.kind.name == "stress" else ()
+    return (asked.kind.components,) if asked.kind.components > 1 else ()
 
 
 def _numbers(given: Any, shape: tuple[int, ...], what: str, *, spread: bool = False) -> np.ndarray:

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
-from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.assemble import force_field_of
 from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
-from md_sensitivity.forcefields.charmm import parse_charmm
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
+from md_sensitivity.forcefields.molecules import MOLECULAR_FORMATS, NOTHING, MolecularFormat
 from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import species_of
@@ -47,6 +46,7 @@ class ForceFieldFormat:
         suffix: end of the name, in lower case.
         also: other ends.
         prefix: beginning of names; "" where it tells nothing.
+        locate: which file a path means; its own name where there is such a file.
     """
 
     name: str
@@ -55,6 +55,11 @@ class ForceFieldFormat:
     also: tuple[str, ...] = ()
     prefix: str = ""
     read: Callable[[str, Path], ForceField]
+    locate: Callable[[str], Path] = Path
+
+
+def _read_molecular(kind: MolecularFormat, text: str, path: Path) -> ForceField:
+    return kind.read([path], NOTHING)
 
 
 def _read_native(text: str, path: Path) -> ForceField:
@@ -83,18 +88,16 @@ FORCE_FIELD_FORMATS: Registry[ForceFieldFormat] = Registry(
             prefix="in.",
             read=parse_lammps_input,
         ),
-        ForceFieldFormat(
-            name="amber-prmtop",
-            description="AMBER topology with its parameters (prmtop), also of CHAMBER",
-            suffix=".prmtop",
-            also=(".parm7",),
-            read=read_prmtop,
-        ),
-        ForceFieldFormat(
-            name="charmm",
-            description="PSF of CHARMM, X-PLOR or NAMD, with the parameter files (.prm, .par, .inp, .str; .rtf for masses) beside it",
-            suffix=".psf",
-            read=parse_charmm,
+        *(
+            ForceFieldFormat(
+                name=kind.name,
+                description=kind.description,
+                suffix=kind.suffixes[0],
+                also=kind.suffixes[1:],
+                read=partial(_read_molecular, kind),
+                locate=partial(kind.locate, Path()),
+            )
+            for kind in MOLECULAR_FORMATS.values()
         ),
     ),
 )
@@ -104,7 +107,8 @@ def read_force_field(path: str | Path) -> ForceField:
     """Read a force field; its format is told by the end of the name.
 
     Args:
-        path: native TOML (`.toml`), a potential file of LAMMPS, whose elements are matched by symbol, or a LAMMPS input.
+        path: native TOML (`.toml`), a potential file of LAMMPS, whose elements are matched by symbol, a LAMMPS input, or a molecular
+            force field.
 
     Returns:
         The force field; parameters in the file's own units.
@@ -119,6 +123,7 @@ def read_force_field(path: str | Path) -> ForceField:
     found = max(ends, key=lambda each: len(each[0]))[1] if ends else None
     found = found or next((kind for kind in FORCE_FIELD_FORMATS.values() if kind.prefix and name.startswith(kind.prefix)), None)
     if found is not None:
+        path = found.locate(str(path))
         content = read_text(path)
         return replace(found.read(content.text, path), path=str(path), sha256=content.sha256)
     read_text(path)     # whatever is wrong with it, its name is the lesser fault

@@ -14,13 +14,13 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shortened, shown
-from md_sensitivity.forcefields.amber_pairs import charge_rows, lennard_jones_rows, listed_pairs
+from md_sensitivity.forcefields.amber_pairs import charge_rows, listed_pairs, type_rows
 from md_sensitivity.forcefields.amber_prmtop import Prmtop, parse_prmtop
 from md_sensitivity.forcefields.assemble import completed
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.fixed_topology import FixedTopology, elements_of_masses, kinds_of
 from md_sensitivity.forcefields.line_rows import LineRows
-from md_sensitivity.forcefields.molecular_terms import COULOMB, LENNARD_JONES, bonded_rows, tuples_of
+from md_sensitivity.forcefields.molecular_terms import COULOMB, LENNARD_JONES, LENNARD_JONES_14, bonded_rows, tuples_of
 from md_sensitivity.forcefields.topology import Assignment, Tuples
 from md_sensitivity.potentials.base import types_of
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND
@@ -65,10 +65,15 @@ def read_prmtop(text: str, path: Path) -> ForceField:
         if len(rows):
             terms.append(rows)
             tuples[rows.label] = found
-    of_types, names = lennard_jones_rows(topology, sizes["NTYPES"], atoms.types)
+    of_types, names = type_rows(topology, sizes["NTYPES"], atoms.types)
     charges, charge_names = charge_rows(topology, atoms.names, atoms.residues)
-    kinds, kind_names, species = kinds_of({LENNARD_JONES: names, COULOMB: charge_names})
-    pairs = listed_pairs(topology, atoms.quadruples, sizes["NPTRA"], of_types, charges)
+    types = {LENNARD_JONES: names, COULOMB: charge_names}
+    close = None
+    if "LENNARD_JONES_14_ACOEF" in topology:
+        close, types[LENNARD_JONES_14] = type_rows(topology, sizes["NTYPES"], atoms.types, listed_only=True)
+        terms.append(close)
+    kinds, kind_names, species = kinds_of(types)
+    pairs = listed_pairs(topology, atoms.quadruples, sizes["NPTRA"], of_types, charges, close)
     finished = [rows.finished() for rows in (*terms, of_types, charges)]
     force_field = completed(
         [block for _, blocks in finished for block in blocks],
@@ -240,6 +245,7 @@ def _torsions(atoms: _Atoms) -> list[tuple[LineRows, Tuples]]:
 _CHARMM = {
     "CHARMM_UREY_BRADLEY_COUNT", "CHARMM_UREY_BRADLEY", "CHARMM_UREY_BRADLEY_FORCE_CONSTANT", "CHARMM_UREY_BRADLEY_EQUIL_VALUE",
     "CHARMM_NUM_IMPROPERS", "CHARMM_IMPROPERS", "CHARMM_NUM_IMPR_TYPES", "CHARMM_IMPROPER_FORCE_CONSTANT", "CHARMM_IMPROPER_PHASE",
+    "LENNARD_JONES_14_ACOEF", "LENNARD_JONES_14_BCOEF",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.amber_prmtop import Prmtop
 from md_sensitivity.forcefields.line_rows import LineRows, unique_names
-from md_sensitivity.forcefields.molecular_terms import COULOMB, LENNARD_JONES, coulomb_rows, pairs_of
+from md_sensitivity.forcefields.molecular_terms import LENNARD_JONES, coulomb_rows, lennard_jones_rows, pairs_of
 from md_sensitivity.forcefields.topology import Pairs
 from md_sensitivity.potentials import lennard_jones
 from md_sensitivity.units import AMBER
@@ -20,14 +20,20 @@ _MIXED = 1e-6
 """Coefficients of unlike pairs that follow the mixing rule, relatively; files have eight digits."""
 _OLD_SCALES = {"SCEE_SCALE_FACTOR": 1.2, "SCNB_SCALE_FACTOR": 2.0}
 """What holds where an old file does not say."""
+_CLOSE = "LENNARD_JONES_14"
 _ANY_LENGTH = 1.0
 """σ of atoms that have no Lennard-Jones interaction, which the file does not tell [Å]."""
 
 
-def lennard_jones_rows(topology: Prmtop, count: int, types: Sequence[str]) -> tuple[LineRows, list[str]]:
+def type_rows(
+    topology: Prmtop, count: int, types: Sequence[str], *, listed_only: bool = False
+) -> tuple[LineRows, list[str]]:
     """Rows for each type that occurs, and for pairs that do not follow the rule of Lorentz and Berthelot; and the type of each atom.
 
     A type is named after the first atom that has it: AMBER's types share Lennard-Jones numbers.
+
+    Args:
+        listed_only: the numbers that CHARMM's topologies have for pairs three bonds apart.
 
     Raises:
         InputError: for interactions that are no Lennard-Jones.
@@ -35,26 +41,25 @@ def lennard_jones_rows(topology: Prmtop, count: int, types: Sequence[str]) -> tu
     where = topology.where
     if any(np.any(topology.reals(flag)) for flag in ("HBOND_ACOEF", "HBOND_BCOEF") if flag in topology):
         raise InputError(f"{where}: %FLAG HBOND_ACOEF: 10-12 interactions are not supported")
+    flag = _CLOSE if listed_only else "LENNARD_JONES"
     index = topology.integers("ATOM_TYPE_INDEX", len(types))
     _require(np.all((index >= 1) & (index <= count)), topology, "ATOM_TYPE_INDEX", f"types are numbered from 1 to {count}")
     places = topology.integers("NONBONDED_PARM_INDEX", count * count).reshape(count, count)
     size = count * (count + 1) // 2
-    repulsion, attraction = (topology.reals(f"LENNARD_JONES_{letter}COEF", size) for letter in "AB")
+    repulsion, attraction = (topology.reals(f"{flag}_{letter}COEF", size) for letter in "AB")
     _require(np.all(np.abs(places) <= size), topology, "NONBONDED_PARM_INDEX", f"the tables have {size} entries")
     _require(np.all(places == places.T), topology, "NONBONDED_PARM_INDEX", "it is not symmetric")
     # Negative places, and zero, are those of the 10-12 tables, which hold zeros.
     a, b = (np.where(places > 0, table[np.abs(places) - 1], 0.0) for table in (repulsion, attraction))
     names = unique_names(index.tolist(), list(types))
-    rows = LineRows(
-        form=lennard_jones.LENNARD_JONES, label=LENNARD_JONES, units=AMBER, source=where, settings={"mixing": "lorentz-berthelot"}
-    )
+    rows = lennard_jones_rows(lennard_jones.LENNARD_JONES, "lorentz-berthelot", AMBER, where, listed_only=listed_only)
     order = np.array([int(number) for number in names]) - 1  # type: ignore[call-overload]
     called = list(names.values())
     sigma, epsilon = (np.zeros(len(order)) for _ in range(2))
     for k, number in enumerate(order.tolist()):
         sigma[k], epsilon[k] = _sigma_epsilon(a[number, number], b[number, number], f"{where}: type {called[k]}")
         values = {"sigma": float(sigma[k]), "epsilon": float(epsilon[k])}
-        rows.row((number,), (called[k],), values, f"{where}: LENNARD_JONES_ACOEF of {called[k]}", idle=not epsilon[k])
+        rows.row((number,), (called[k],), values, f"{where}: {flag}_ACOEF of {called[k]}", idle=not epsilon[k])
     a, b = a[np.ix_(order, order)], b[np.ix_(order, order)]
     sixth = (0.5 * (sigma[:, None] + sigma)) ** 6
     expected = 4.0 * np.sqrt(epsilon[:, None] * epsilon) * sixth
@@ -63,7 +68,7 @@ def lennard_jones_rows(topology: Prmtop, count: int, types: Sequence[str]) -> tu
         pair = (called[i], called[j])
         own = _sigma_epsilon(a[i, j], b[i, j], f"{where}: types {' and '.join(pair)}")
         values = dict(zip(("sigma", "epsilon"), own, strict=True))
-        rows.row(pair, pair, values, f"{where}: LENNARD_JONES_ACOEF of {' and '.join(pair)}", idle=not own[1])
+        rows.row(pair, pair, values, f"{where}: {flag}_ACOEF of {' and '.join(pair)}", idle=not own[1])
     return rows, [names[number] for number in index.tolist()]
 
 
@@ -89,7 +94,7 @@ def charge_rows(topology: Prmtop, names: Sequence[str], residues: Sequence[str])
 
 
 def listed_pairs(
-    topology: Prmtop, quadruples: np.ndarray, entries: int, of_types: LineRows, charges: LineRows
+    topology: Prmtop, quadruples: np.ndarray, entries: int, of_types: LineRows, charges: LineRows, close: LineRows | None
 ) -> dict[str, Pairs]:
     """Pairs that are no neighbors: those that the file excludes, with a scale where a torsion joins them.
 
@@ -97,6 +102,7 @@ def listed_pairs(
         quadruples: atoms of torsions, with their signs, and their entries, shape=(m, 5).
         entries: size of the tables of torsions.
         of_types, charges: get the rows of scales.
+        close: gets those of Lennard-Jones where pairs three bonds apart have numbers of their own.
     """
     excluded = _excluded(topology)
     count = int(topology.integers("POINTERS")[0])
@@ -112,15 +118,21 @@ def listed_pairs(
         )
     unique, firsts, inverse = np.unique(codes, return_index=True, return_inverse=True)
     found = {}
-    for label, rows, flag in ((LENNARD_JONES, of_types, "SCNB_SCALE_FACTOR"), (COULOMB, charges, "SCEE_SCALE_FACTOR")):
+    scaled = np.searchsorted(excluded_codes, unique)
+    for rows, flag in ((close or of_types, "SCNB_SCALE_FACTOR"), (charges, "SCEE_SCALE_FACTOR")):
         old = np.full(entries, _OLD_SCALES[flag])
         divisors = (topology.reals(flag, entries) if flag in topology else old)[ends[:, 4]]
         _require(np.all(divisors > 0), topology, flag, "divisors of pairs that a torsion joins must be positive")
         _require(np.all(divisors == divisors[firsts][inverse.reshape(-1)]), topology, flag, "two torsions differ about the same pair")
-        scales = np.full(len(excluded), -1, dtype=np.int64)
-        places = np.searchsorted(excluded_codes, unique)
-        scales[places] = [rows.scale(divisor, 1.0 / divisor, f"{topology.where}: {flag}") for divisor in divisors[firsts].tolist()]
-        found[label] = pairs_of(excluded, scales)
+        place = f"{topology.where}: {flag}"
+        of_pairs = [rows.scale(divisor, 1.0 / divisor, place, fixed=rows is close) for divisor in divisors[firsts].tolist()]
+        if rows is close:
+            found[LENNARD_JONES] = pairs_of(excluded, np.full(len(excluded), -1))
+            found[rows.label] = pairs_of(excluded[scaled], np.array(of_pairs, dtype=np.int64))
+        else:
+            scales = np.full(len(excluded), -1, dtype=np.int64)
+            scales[scaled] = of_pairs
+            found[rows.label] = pairs_of(excluded, scales)
     return found
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 
-_FORMAT = re.compile(r"%FORMAT\(\s*(\d{1,4})\s*([aAiIeEfFgG])\s*(\d{1,3})(?:\.\d{1,3})?\s*\)\s*$")
-_KINDS = {"a": "words", "i": "whole numbers", "e": "numbers", "f": "numbers", "g": "numbers"}
+_FORMAT = re.compile(r"%FORMAT\(\s*(\d{1,4})\s*\(?([aAiIeEfFgG])\s*(\d{1,3})(?:\.\d{1,3})?\)?\s*\)\s*$")
+_WIDEST = 1000
+_KINDS = {"": "several kinds of data", "a": "words", "i": "whole numbers", "e": "numbers", "f": "numbers", "g": "numbers"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Section:
 
     Attributes:
         line: number of its first line with data, from 1.
-        kind: letter of its format, in lower case.
+        kind: letter of its format, in lower case; "" for a format of several, which only titles have.
         columns, width: fields on a line, and their characters.
         lines: its data.
     """
@@ -92,6 +93,9 @@ class Prmtop:
 
     def _numbers(self, flag: str, count: int | None, kinds: str) -> np.ndarray:
         section = self._section(flag, kinds)
+        for line, text in enumerate(section.lines, start=section.line):
+            if len(text) > section.columns * section.width:
+                raise InputError(f"{self.where}, line {line}: longer than the columns that %FLAG {flag} announces; numbers are lost")
         texts = [(line, text) for line, text in section.fields() if text and not text.isspace()]
         if count is not None and len(texts) != count:
             raise InputError(f"{self.where}: %FLAG {flag} (line {section.line}) holds {len(texts)} numbers, not {count}")
@@ -124,6 +128,9 @@ def parse_prmtop(text: str, where: str) -> Prmtop:
     lines = text.splitlines()
     if not any(line.startswith("%FLAG") for line in lines[:50]):
         raise InputError(f"{where}: no prmtop of AMBER 7 or later (there is no %FLAG in it); convert it with ParmEd")
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("%") and not line.startswith(("%VERSION", "%FLAG", "%COMMENT", "%FORMAT(")):
+            raise InputError(f"{where}, line {number}: {quotation(line)} is neither %FLAG, %FORMAT(...), %COMMENT nor %VERSION")
     sections: dict[str, Section] = {}
     starts = [number for number, line in enumerate(lines) if line.startswith("%FLAG")]
     for first, end in zip(starts, [*starts[1:], len(lines)], strict=True):
@@ -137,9 +144,9 @@ def parse_prmtop(text: str, where: str) -> Prmtop:
         while body < end and lines[body].startswith("%COMMENT"):
             body += 1
         described = _FORMAT.match(lines[body]) if body < end else None
-        columns, width = (int(described[1]), int(described[3])) if described else (0, 0)
-        if described is None or not columns or not width:
+        columns, kind, width = (int(described[1]), described[2].lower(), int(described[3])) if described else (1, "", _WIDEST)
+        if body >= end or not lines[body].startswith("%FORMAT(") or not columns or not width:
             raise InputError(f"{where}, line {body + 1}: %FLAG {shortened(flag)} must be followed by a line such as %FORMAT(5E16.8)")
         data = tuple(line.rstrip() for line in lines[body + 1 : end] if not line.startswith("%"))
-        sections[flag] = Section(line=body + 2, kind=described[2].lower(), columns=columns, width=width, lines=data)
+        sections[flag] = Section(line=body + 2, kind=kind, columns=columns, width=width, lines=data)
     return Prmtop(where=where, sections=sections)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,15 +12,13 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, quotation, shown
 from md_sensitivity.forcefields.assemble import completed
 from md_sensitivity.forcefields.charmm_bonded import bonded_terms
-from md_sensitivity.forcefields.charmm_nonbonded import COULOMB, Nonbonded, bonded_pairs, charge_types, lennard_jones, species_names
+from md_sensitivity.forcefields.charmm_nonbonded import COULOMB, charge_types, coulomb, lennard_jones, species_names
 from md_sensitivity.forcefields.charmm_parameters import CharmmParameters, parse_parameters
 from md_sensitivity.forcefields.charmm_psf import Psf, parse_psf
-from md_sensitivity.forcefields.charmm_rows import block_of, scale_block
-from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.files import read_text
-from md_sensitivity.forcefields.topology import Assignment, Pairs
-from md_sensitivity.potentials.coulomb_dsf import COULOMB_DSF
-from md_sensitivity.potentials.specs import SCALE
+from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
+from md_sensitivity.forcefields.topology import Assignment
 from md_sensitivity.types import Structure
 from md_sensitivity.units import CHARMM
 
@@ -30,14 +28,21 @@ STREAM_SUFFIXES = (".str",)
 _ALL = (*TOPOLOGY_SUFFIXES, *PARAMETER_SUFFIXES, *STREAM_SUFFIXES)
 """In the order in which CHARMM reads such files."""
 _MOST_FILES = 40
+Choose = Callable[[Nonbonded], Nonbonded]
 
 
-def read_charmm(psf_path: str | Path, parameter_paths: Sequence[str | Path]) -> ForceField:
+def as_the_files_say(settings: Nonbonded) -> Nonbonded:
+    """The same settings."""
+    return settings
+
+
+def read_charmm(psf_path: str | Path, parameter_paths: Sequence[str | Path], choose: Choose = as_the_files_say) -> ForceField:
     """A CHARMM force field for the molecules of a PSF.
 
     Args:
         psf_path: of CHARMM, X-PLOR or NAMD.
         parameter_paths: parameter files, stream files, and topology files for masses; those later in the list overrule those before.
+        choose: settings of the files → settings that are used, such as cutoffs for periodic structures.
 
     Returns:
         The force field; parameters in kcal/mol, Å, degrees and e.
@@ -46,12 +51,12 @@ def read_charmm(psf_path: str | Path, parameter_paths: Sequence[str | Path]) -> 
         InputError: with file, line and reason.
     """
     path = Path(psf_path)
-    return _force_field(read_text(path).text, path, [Path(each) for each in parameter_paths], strict=False)
+    return _force_field(read_text(path).text, path, [Path(each) for each in parameter_paths], choose, strict=False)
 
 
-def parse_charmm(text: str, path: Path) -> ForceField:
+def parse_charmm(text: str, path: Path, choose: Choose = as_the_files_say) -> ForceField:
     """The same with the parameter files that lie beside the PSF: those of its own name, or else all."""
-    return _force_field(text, path, parameter_files_beside(path), strict=True)
+    return _force_field(text, path, parameter_files_beside(path), choose, strict=True)
 
 
 def parameter_files_beside(path: Path) -> list[Path]:
@@ -79,7 +84,7 @@ def parameter_files_beside(path: Path) -> list[Path]:
 _GROUPS = (TOPOLOGY_SUFFIXES, PARAMETER_SUFFIXES, STREAM_SUFFIXES)
 
 
-def _force_field(text: str, path: Path, parameter_paths: list[Path], *, strict: bool) -> ForceField:
+def _force_field(text: str, path: Path, parameter_paths: list[Path], choose: Choose, *, strict: bool) -> ForceField:
     psf = parse_psf(text, shown(path))
     for each in parameter_paths:
         if each.suffix.lower() not in _ALL:
@@ -92,7 +97,7 @@ def _force_field(text: str, path: Path, parameter_paths: list[Path], *, strict: 
         )
     types = _types(psf, parameters)
     bonded = bonded_terms(psf, types, parameters)
-    pairs, charges = lennard_jones(psf, types, parameters), _charges(psf, parameters)
+    pairs, charges = lennard_jones(psf, types, parameters), coulomb(psf, parameters)
     blocks = [*(block for each in bonded for block in each.blocks()), *pairs.blocks, *charges.blocks]
     terms = (*(each.term() for each in bonded), *pairs.terms, *charges.terms)
     field = completed(blocks, terms, CHARMM, name=printable(path.stem), source=shown(path))
@@ -109,7 +114,8 @@ def _force_field(text: str, path: Path, parameter_paths: list[Path], *, strict: 
         pairs={**pairs.pairs, **charges.pairs},
         notes=_notes(psf, parameters),
     )
-    return replace(field, typing=CharmmTyping(psf=psf, assignment=assignment, elements=_elements(psf)))
+    typed = replace(field, typing=CharmmTyping(psf=psf, assignment=assignment, elements=_elements(psf)))
+    return applied(typed, choose(_settings(parameters, psf.where)))
 
 
 def _types(psf: Psf, parameters: CharmmParameters) -> tuple[str, ...]:
@@ -130,17 +136,14 @@ def _types(psf: Psf, parameters: CharmmParameters) -> tuple[str, ...]:
     return tuple(named)
 
 
-def _charges(psf: Psf, parameters: CharmmParameters) -> Nonbonded:
-    _, values = charge_types(psf)
-    near, far = bonded_pairs(psf)
-    (spec,) = COULOMB_DSF.parameters
-    blocks = [block_of(COULOMB, (name,), spec, row, value, psf.where) for row, (name, value) in enumerate(values.items())]
-    rows = {spec.name: tuple((name,) for name in values), SCALE.name: ((),)}
-    return Nonbonded(
-        terms=[Term(form=COULOMB_DSF, label=COULOMB, rows=rows)],
-        blocks=[*blocks, scale_block(COULOMB, parameters.settings.get("e14fac", 1.0), fixed=False)],
-        pairs={COULOMB: Pairs(atoms=np.concatenate([near, far]), rows=np.repeat([-1, 0], [len(near), len(far)]))},
-    )
+def _settings(parameters: CharmmParameters, where: str) -> Nonbonded:
+    """How interactions end in periodic structures, as the parameter files say."""
+    # CHARMM has no correction for what lies beyond the cutoff unless asked for by a command of its scripts.
+    cutoff = parameters.settings.get("ctofnb", 12.0)
+    start = parameters.settings.get("ctonnb", cutoff - 2.0)
+    if not 0 < start <= cutoff:
+        raise InputError(f"{where}: ctonnb {start:g} and ctofnb {cutoff:g} of the parameter files must be positive and in this order")
+    return Nonbonded(cutoff=cutoff, switch_from=start if start < cutoff else None, dispersion_correction=False)
 
 
 def _elements(psf: Psf) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -16,7 +16,8 @@ from md_sensitivity.forcefields.data import Term, TypeTuple, join_types
 from md_sensitivity.forcefields.expressions import plain
 from md_sensitivity.forcefields.table import ParameterBlock
 from md_sensitivity.forcefields.topology import Pairs
-from md_sensitivity.potentials.base import Form
+from md_sensitivity.potentials.charges import CHARGE
+from md_sensitivity.potentials.coulomb import COULOMB_DIRECT
 from md_sensitivity.potentials.lennard_jones_rmin import LENNARD_JONES_RMIN
 from md_sensitivity.potentials.specs import SCALE
 
@@ -25,7 +26,7 @@ _RMIN_HALF, _EPSILON = LENNARD_JONES_RMIN.parameters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Nonbonded:
+class NonbondedPart:
     """Terms, their blocks of the table, and the pairs that each does not treat as neighbors."""
 
     terms: list[Term]
@@ -33,7 +34,7 @@ class Nonbonded:
     pairs: dict[str, Pairs]
 
 
-def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters) -> Nonbonded:
+def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters) -> NonbondedPart:
     """Lennard-Jones interactions, and those of pairs three bonds apart where these have numbers of their own.
 
     Raises:
@@ -56,8 +57,8 @@ def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters
     for entry in fixes.values():
         main.add(entry.types, 0.5 * entry.values["rmin"], entry.values["epsilon"], entry.place)
     atoms, rows = np.concatenate([near, far]), np.concatenate([np.full(len(near), -1), np.where(special, -1, 0)])
-    found = Nonbonded(
-        terms=[main.term(LENNARD_JONES_RMIN)],
+    found = NonbondedPart(
+        terms=[main.term()],
         # No number of the file stands for this share: it is one, unless somebody asks what a change of it would do.
         blocks=[*main.blocks, scale_block(LENNARD_JONES, 1.0, fixed=True)],
         pairs={LENNARD_JONES: Pairs(atoms=atoms, rows=rows)},
@@ -74,8 +75,8 @@ def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters
     for entry in fixes.values():
         if "epsilon14" in entry.values:
             close.add(entry.types, 0.5 * entry.values["rmin14"], entry.values["epsilon14"], entry.place)
-    return Nonbonded(
-        terms=[*found.terms, replace(close.term(LENNARD_JONES_RMIN), listed_only=True)],
+    return NonbondedPart(
+        terms=[*found.terms, close.term(listed_only=True)],
         blocks=[*found.blocks, *close.blocks, scale_block(LENNARD_JONES_14, 1.0, fixed=True)],
         pairs={**found.pairs, LENNARD_JONES_14: Pairs(atoms=far[special], rows=np.zeros(int(special.sum()), dtype=np.int64))},
     )
@@ -102,11 +103,24 @@ class _Rows:
             self.blocks.append(block_of(self.label, types, spec, len(self.types), value, place, follows=follows))
         self.types.append(types)
 
-    def term(self, form: Form) -> Term:
+    def term(self, *, listed_only: bool = False) -> Term:
         """The term of these rows."""
         types = tuple(self.types)
         rows = {_RMIN_HALF.name: types, _EPSILON.name: types, SCALE.name: ((),)}
-        return Term(form=form, label=self.label, rows=rows, mixing="lorentz-berthelot")
+        return Term(form=LENNARD_JONES_RMIN, label=self.label, rows=rows, mixing="lorentz-berthelot", listed_only=listed_only)
+
+
+def coulomb(psf: Psf, parameters: CharmmParameters) -> NonbondedPart:
+    """Charges."""
+    _, values = charge_types(psf)
+    near, far = bonded_pairs(psf)
+    blocks = [block_of(COULOMB, (name,), CHARGE, row, value, psf.where) for row, (name, value) in enumerate(values.items())]
+    rows = {CHARGE.name: tuple((name,) for name in values), SCALE.name: ((),)}
+    return NonbondedPart(
+        terms=[Term(form=COULOMB_DIRECT, label=COULOMB, rows=rows)],
+        blocks=[*blocks, scale_block(COULOMB, parameters.settings.get("e14fac", 1.0), fixed=False)],
+        pairs={COULOMB: Pairs(atoms=np.concatenate([near, far]), rows=np.repeat([-1, 0], [len(near), len(far)]))},
+    )
 
 
 def charge_types(psf: Psf) -> tuple[list[str], dict[str, float]]:

@@ -113,6 +113,9 @@ def _completed(topology: FixedTopology, structure: Structure) -> Structure:
     numbers = np.where(known, structure.numbers, topology.numbers)
     changed = numbers != structure.numbers
     nameless = changed | (structure.numbers == 0)
+    named = structure.atom_names and structure.residue_names and structure.residue_numbers
+    if not nameless.any() and named and (len(structure.bonds) or not len(topology.bonds)):
+        return structure    # the same object, for which other functions may remember results
     types = [
         (chemical_symbols[number] if number else own) if new else given
         for new, number, own, given in zip(nameless, numbers, topology.atom_types, structure.types, strict=True)

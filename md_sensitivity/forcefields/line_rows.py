@@ -76,11 +76,11 @@ class LineRows:
                 self._add(spec, types, values[spec.name], tag, place, idle)
         return number
 
-    def scale(self, key: Hashable, value: float, place: str) -> int:
+    def scale(self, key: Hashable, value: float, place: str, *, fixed: bool = False) -> int:
         """The row of `scale14` of a line that says how much of a pair potential acts between atoms three bonds apart."""
         if ("scale", key) not in self._places:
             self._places["scale", key] = len(self._rows.get(SCALE.name, []))
-            self._add(SCALE, (), value, self._tag("scale", ()), place, False)
+            self._add(SCALE, (), value, self._tag("scale", ()), place, False, fixed)
         return self._places["scale", key]
 
     def finished(self) -> tuple[Term, list[ParameterBlock]]:
@@ -88,7 +88,7 @@ class LineRows:
         term = Term(
             form=self.form,
             label=self.label,
-            rows={name: tuple(types) for name, types in self._rows.items()},
+            rows={name: tuple(types) for name, types in self._rows.items() if name != SCALE.name},
             options=options_of(self.form, {}, self.options, self.units, self.source),
             constants={name: tuple(values) for name, values in self._constants.items()},
             **self.settings,
@@ -103,7 +103,9 @@ class LineRows:
             return str(count)
         return f"#{count}" if count > 1 else ""
 
-    def _add(self, spec: ParameterSpec, types: TypeTuple, value: float | np.ndarray, tag: str, place: str, idle: bool) -> None:
+    def _add(
+        self, spec: ParameterSpec, types: TypeTuple, value: float | np.ndarray, tag: str, place: str, idle: bool, fixed: bool = False
+    ) -> None:
         rows = self._rows.setdefault(spec.name, [])
         numbers = np.atleast_1d(np.asarray(value, dtype=np.float64))
         for number in numbers.tolist():
@@ -120,7 +122,7 @@ class LineRows:
                 lower=np.full(count, spec.lower),
                 upper=np.full(count, spec.upper),
                 std=np.full(count, np.nan),
-                fixed=np.full(count, idle or spec.fixed),
+                fixed=np.full(count, idle or fixed or spec.fixed),
                 series=spec.count is not None,
                 tag=tag,
             )

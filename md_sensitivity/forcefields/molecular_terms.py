@@ -8,9 +8,9 @@ import numpy as np
 
 from md_sensitivity.forcefields.line_rows import LineRows
 from md_sensitivity.forcefields.topology import Pairs, Tuples
-from md_sensitivity.potentials.base import Form
+from md_sensitivity.potentials.base import Form, PairForm
 from md_sensitivity.potentials.cmap import CMAP
-from md_sensitivity.potentials.coulomb_dsf import COULOMB_DSF
+from md_sensitivity.potentials.coulomb import COULOMB_DIRECT
 from md_sensitivity.potentials.fourier_torsion import FOURIER_TORSION
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
@@ -31,7 +31,7 @@ BONDED: dict[str, Form] = {
     "CMAP": CMAP,
 }
 """Label → form."""
-LENNARD_JONES, COULOMB = "LennardJones", "Coulomb"
+LENNARD_JONES, LENNARD_JONES_14, COULOMB = "LennardJones", "LennardJones14", "Coulomb"
 
 
 def bonded_rows(
@@ -58,7 +58,13 @@ def bonded_rows(
 
 def coulomb_rows(units: UnitSystem, source: str) -> LineRows:
     """Rows in the making of Coulomb's law between all atoms."""
-    return LineRows(form=COULOMB_DSF, label=COULOMB, units=units, source=source, options={"alpha": 0.0, "cutoff": 1e3})
+    return LineRows(form=COULOMB_DIRECT, label=COULOMB, units=units, source=source)
+
+
+def lennard_jones_rows(form: PairForm, mixing: str, units: UnitSystem, source: str, *, listed_only: bool = False) -> LineRows:
+    """Rows in the making of Lennard-Jones between all atoms, or, with `listed_only`, between those three bonds apart."""
+    label = LENNARD_JONES_14 if listed_only else LENNARD_JONES
+    return LineRows(form=form, label=label, units=units, source=source, settings={"mixing": mixing, "listed_only": listed_only})
 
 
 def tuples_of(atoms: Sequence[Sequence[int]] | np.ndarray, rows: Sequence[int] | np.ndarray, order: int) -> Tuples:

@@ -13,6 +13,7 @@ from md_sensitivity.files import parse_toml, quotation, shortened
 from md_sensitivity.forcefields.assemble import assembled_term, completed, options_of
 from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.groups import groups_of
+from md_sensitivity.forcefields.molecules import molecular_force_field
 from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
 from md_sensitivity.forcefields.potential_files import PotentialFile, read_potential_files
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types, split_types
@@ -24,7 +25,7 @@ from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UNIT_SYSTEMS, UnitSystem
 
-_TOP_KEYS = ("name", "reference", "units", "aliases", "variables", "groups", "potential")
+_TOP_KEYS = ("name", "reference", "units", "aliases", "variables", "groups", "potential", "molecules")
 _TERM_KEYS = (
     "style", "name", "cutoff", "truncation", "switch_from", "cutoffs", "switches", "mixing", "exclude", SCALE.name, "file", "parameters",
 )  # fmt: skip
@@ -45,6 +46,8 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
         guess = did_you_mean(units_name, UNIT_SYSTEMS)
         raise InputError(f"{source}: units = {quotation(units_name)}{guess}; one of {', '.join(UNIT_SYSTEMS)}")
     units = UNIT_SYSTEMS[units_name]
+    if "molecules" in document:
+        return _molecules(document, source, folder)
     potentials = document.get("potential", [])
     if not isinstance(potentials, list) or not potentials or not all(isinstance(item, dict) for item in potentials):
         raise InputError(f"{source}: needs at least one [[potential]] table")
@@ -66,6 +69,21 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
         dimensions=dimensions,
         source=source,
         aliases=_aliases(document.get("aliases", {}), source),
+    )
+
+
+def _molecules(document: dict[str, Any], source: str, folder: Path | None) -> ForceField:
+    """A force field that other files hold."""
+    beside = [key for key in document if key not in ("name", "reference", "molecules")]
+    if beside:
+        raise InputError(f"{source}: {beside[0]} cannot stand beside [molecules], whose files say it")
+    if not isinstance(document["molecules"], dict):
+        raise InputError(f"{source}: molecules must be a table with files = [...]")
+    found = molecular_force_field(document["molecules"], source, folder)
+    return replace(
+        found,
+        name=_text(document.get("name", found.name), f"{source}: name"),
+        reference=_text(document.get("reference", ""), f"{source}: reference"),
     )
 
 

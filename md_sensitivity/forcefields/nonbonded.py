@@ -1,22 +1,24 @@
-"""How molecular force fields treat atoms that are not bonded: settings that their files do not hold, and the terms made with them."""
+"""How molecular force fields treat atoms that are not bonded: settings that their files do not hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from md_sensitivity.forcefields.data import Term
-from md_sensitivity.forcefields.table import TypeTuple
-from md_sensitivity.potentials.base import PairForm
+from md_sensitivity.errors import InputError
+from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.implicit_solvent import solvated
+from md_sensitivity.potentials.base import COULOMB, PairForm
 from md_sensitivity.potentials.dispersion import DISPERSION_CORRECTION
 from md_sensitivity.potentials.particle_mesh import COULOMB_PME
 from md_sensitivity.units import UnitSystem
 
+SOLVENTS = ("none", "obc2")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Nonbonded:
-    """Settings for periodic structures; what is not periodic has no cutoff at all.
+    """Settings, of which cutoffs and Ewald sums are for periodic structures: what is not periodic has no cutoff at all.
 
     Attributes:
         cutoff: where Lennard-Jones and the screened part of Coulomb's law end [Å].
@@ -24,9 +26,9 @@ class Nonbonded:
         tolerance: of the Ewald sum, see `coulomb_pme`.
         order: of the splines of its mesh.
         dispersion_correction: whether the mean energy beyond the cutoff is added.
-        implicit_solvent: "" for none, or "obc2", for structures that are not periodic.
-        solvent_dielectric, solute_dielectric: of an implicit solvent.
-        define: macros of a GROMACS topology.
+        implicit_solvent: one of `SOLVENTS`, for structures that are not periodic.
+        solute_dielectric, solvent_dielectric: constants of an implicit solvent.
+        coulomb_constant: e²/(4πε₀) in the file's units; None for that of CODATA 2018, which is OpenMM's.
     """
 
     cutoff: float = 9.0
@@ -34,48 +36,53 @@ class Nonbonded:
     tolerance: float = 1e-7
     order: int = 8
     dispersion_correction: bool = True
-    implicit_solvent: str = ""
-    solvent_dielectric: float = 78.5
+    implicit_solvent: str = "none"
     solute_dielectric: float = 1.0
-    define: tuple[str, ...] = ()
+    solvent_dielectric: float = 78.5
+    coulomb_constant: float | None = None
 
 
-def coulomb_term(rows: Mapping[str, tuple[TypeTuple, ...]], units: UnitSystem, settings: Nonbonded, label: str = "Coulomb") -> Term:
-    """Coulomb's law: direct where a structure is not periodic, else by particle-mesh Ewald.
+def applied(force_field: ForceField, settings: Nonbonded) -> ForceField:
+    """A molecular force field with these settings: Coulomb's law by particle-mesh Ewald and cutoffs where a structure is periodic.
 
-    Args:
-        rows: types of `q`, one each.
-        units: of the file.
+    Raises:
+        InputError: where the force field has no charges that an implicit solvent could screen.
     """
-    options = {
-        "tolerance": settings.tolerance,
-        "order": float(settings.order),
-        "coulomb_constant": units.coulomb / units.factor(1, 1),
-    }
-    return Term(form=COULOMB_PME, label=label, rows=rows, options=options, **_ends(units, settings))
+    units = force_field.units
+    constant = units.coulomb / units.factor(1, 1) if settings.coulomb_constant is None else settings.coulomb_constant
+    terms = tuple(_with_ends(term, units, settings, constant) for term in force_field.terms)
+    changed = replace(force_field, terms=terms)
+    if settings.implicit_solvent == "none":
+        return changed
+    charged = [term for term in terms if _is_coulomb(term)]
+    if not charged:
+        raise InputError(f"{force_field.name}: has no charges, so that implicit_solvent = {settings.implicit_solvent!r} has nothing to do")
+    return solvated(
+        changed, charged[0].label, constant, solute_dielectric=settings.solute_dielectric, solvent_dielectric=settings.solvent_dielectric
+    )
 
 
-def lennard_jones_term(
-    form: PairForm,
-    rows: Mapping[str, tuple[TypeTuple, ...]],
-    units: UnitSystem,
-    settings: Nonbonded,
-    *,
-    mixing: str,
-    label: str = "LennardJones",
-    listed_only: bool = False,
-) -> Term:
-    """Lennard-Jones between neighbors, or, with `listed_only`, between the pairs that a topology lists."""
-    known = [option.name for option in form.options]
-    correction = settings.dispersion_correction and not listed_only
-    options = {DISPERSION_CORRECTION.name: float(correction)} if DISPERSION_CORRECTION.name in known else {}
-    return Term(form=form, label=label, rows=rows, options=options, mixing=mixing, listed_only=listed_only, **_ends(units, settings))
+def _is_coulomb(term: Term) -> bool:
+    return isinstance(term.form, PairForm) and any(option.name == COULOMB.name for option in term.form.options)
 
 
-def _ends(units: UnitSystem, settings: Nonbonded) -> dict[str, Any]:
-    return {
-        "cutoff": settings.cutoff / units.length,
-        "truncation": "none" if settings.switch_from is None else "switch",
-        "switch_from": None if settings.switch_from is None else settings.switch_from / units.length,
-        "periodic_cutoff": True,
-    }
+def _with_ends(term: Term, units: UnitSystem, settings: Nonbonded, constant: float) -> Term:
+    """A pair potential that ends where the settings say; other terms as they are."""
+    if not isinstance(term.form, PairForm):
+        return term
+    options: dict[str, Any] = {}
+    form = term.form
+    if _is_coulomb(term):
+        form = COULOMB_PME
+        options = {"tolerance": settings.tolerance, "order": float(settings.order), COULOMB.name: constant}
+    elif any(option.name == DISPERSION_CORRECTION.name for option in form.options):
+        options = {DISPERSION_CORRECTION.name: float(settings.dispersion_correction and not term.listed_only)}
+    return replace(
+        term,
+        form=form,
+        options=options,
+        cutoff=settings.cutoff / units.length,
+        truncation="none" if settings.switch_from is None else "switch",
+        switch_from=None if settings.switch_from is None else settings.switch_from / units.length,
+        periodic_cutoff=True,
+    )

@@ -20,11 +20,13 @@ class Problem(NamedTuple):
         value_and_gradient: x → (E, ∂E/∂x).
         hessian: x → operator v → P H(x) P v.
         cap: largest move of one coordinate in one step [Å]; the energy is valid within it.
+        metric: v → an approximation of H⁻¹ v, the same as long as a method goes on; None where there is none.
     """
 
     value_and_gradient: Callable[[jax.Array], tuple[jax.Array, jax.Array]]
     hessian: Callable[[jax.Array], Callable[[jax.Array], jax.Array]]
     cap: jax.Array
+    metric: Callable[[jax.Array], jax.Array] | None = None
 
 
 class State(NamedTuple):
@@ -55,12 +57,14 @@ class Method:
     Attributes:
         start: (problem, x, gradient) → memory.
         step: (problem, state) → state; counts itself.
+        takes_metric: whether it makes use of a metric.
     """
 
     name: str
     description: str
     start: Callable[[Problem, jax.Array, jax.Array], Memory]
     step: Callable[[Problem, State], State]
+    takes_metric: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ class _Memory(NamedTuple):
         count: pairs that count, the last ones written.
         slot: the next to be written.
         shrink: factor by which refused steps have shortened the next.
+        my: M y, shape=(m, d), and `mg` M g, shape=(d,), with a metric M for H⁻¹; `y` and g themselves where there is none.
     """
 
     s: jax.Array
@@ -39,13 +40,16 @@ class _Memory(NamedTuple):
     count: jax.Array
     slot: jax.Array
     shrink: jax.Array
+    my: jax.Array | None = None
+    mg: jax.Array | None = None
 
 
 def start(problem: Problem, x: jax.Array, gradient: jax.Array) -> _Memory:
     """An empty history."""
     zeros, square, row = jnp.zeros((_HISTORY, x.size)), jnp.zeros((_HISTORY, _HISTORY)), jnp.zeros(_HISTORY)
     none = jnp.zeros((), dtype=jnp.int32)
-    return _Memory(zeros, zeros, square, square, row, row, none, none, jnp.ones(()))
+    plain = _Memory(zeros, zeros, square, square, row, row, none, none, jnp.ones(()))
+    return plain if problem.metric is None else plain._replace(my=zeros, mg=problem.metric(gradient))
 
 
 def _direction(memory: _Memory, gradient: jax.Array, cap: jax.Array) -> jax.Array:
@@ -61,14 +65,15 @@ def _direction(memory: _Memory, gradient: jax.Array, cap: jax.Array) -> jax.Arra
     for k in range(_HISTORY):
         alpha = alpha.at[k].set(rho[k] * (sg[k] - jnp.dot(sy[k], alpha)))
     largest = jnp.max(jnp.abs(gradient))
-    first = _FIRST_MOVE * cap / jnp.where(largest > 0, largest, 1.0)
+    first = jnp.asarray(1.0) if memory.mg is not None else _FIRST_MOVE * cap / jnp.where(largest > 0, largest, 1.0)
     gamma = jnp.where(memory.count > 0, sy[0, 0] / jnp.where(yy[0, 0] > 0, yy[0, 0], 1.0), first)
     weight = jnp.zeros(_HISTORY)
     for k in reversed(range(_HISTORY)):
         beta = rho[k] * (gamma * (yg[k] - jnp.dot(yy[k], alpha)) + jnp.dot(sy[:, k], weight))
         weight = weight.at[k].set(jnp.where(valid[k], alpha[k] - beta, 0.0))
     back = jnp.argsort(order)
-    return -(gamma * gradient + weight[back] @ memory.s - (gamma * alpha[back]) @ memory.y)
+    y, g = (memory.y, gradient) if memory.my is None or memory.mg is None else (memory.my, memory.mg)
+    return -(gamma * g + weight[back] @ memory.s - (gamma * alpha[back]) @ y)
 
 
 def step(problem: Problem, state: State) -> State:
@@ -76,7 +81,7 @@ def step(problem: Problem, state: State) -> State:
     memory: _Memory = state.memory
     direction = _direction(memory, state.gradient, problem.cap)
     downhill = jnp.vdot(direction, state.gradient) < 0
-    direction = jnp.where(downhill, direction, -state.gradient)
+    direction = jnp.where(downhill, direction, -state.gradient if memory.mg is None else -memory.mg)
     move = memory.shrink * clipped(direction, problem.cap)
     x = state.x + move
     energy, gradient = problem.value_and_gradient(x)
@@ -91,7 +96,7 @@ def step(problem: Problem, state: State) -> State:
     shrink = jnp.where(accepted, 1.0, 0.3 * memory.shrink)
     forget = ~useful & (shrink < 0.01) & (memory.count > 0)
     found = jnp.where(accepted, gradient, state.gradient)
-    written = _written(memory, move, y, found, useful)
+    written = _written(problem, memory, move, y, found, useful)
     return State(
         x=jnp.where(accepted, x, state.x),
         energy=jnp.where(accepted, energy, state.energy),
@@ -107,14 +112,22 @@ def step(problem: Problem, state: State) -> State:
     )
 
 
-def _written(memory: _Memory, move: jax.Array, y: jax.Array, gradient: jax.Array, useful: jax.Array) -> _Memory:
+def _written(
+    problem: Problem, memory: _Memory, move: jax.Array, y: jax.Array, gradient: jax.Array, useful: jax.Array
+) -> _Memory:
     """The history with the newest pair in its slot, where it is useful, and the inner products of all with the gradient."""
     slot = memory.slot
     s_all = memory.s.at[slot].set(jnp.where(useful, move, memory.s[slot]))
     y_all = memory.y.at[slot].set(jnp.where(useful, y, memory.y[slot]))
     newest = jnp.stack([gradient, s_all[slot], y_all[slot]], axis=1)
-    with_s, with_y = s_all @ newest, y_all @ newest
-    sy = memory.sy.at[slot].set(with_y[:, 1]).at[:, slot].set(with_s[:, 2])
+    my = mg = None
+    weighed = y_all
+    if problem.metric is not None and memory.my is not None and memory.mg is not None:
+        mg = problem.metric(gradient)
+        change = mg - memory.mg     # a useful step is an accepted one
+        my = weighed = memory.my.at[slot].set(jnp.where(useful, change, memory.my[slot]))
+    with_s, with_y = s_all @ newest, weighed @ newest
+    sy = memory.sy.at[slot].set(y_all @ s_all[slot]).at[:, slot].set(with_s[:, 2])
     yy = memory.yy.at[slot].set(with_y[:, 2]).at[:, slot].set(with_y[:, 2])
     one = useful.astype(jnp.int32)
     return _Memory(
@@ -127,7 +140,11 @@ def _written(memory: _Memory, move: jax.Array, y: jax.Array, gradient: jax.Array
         count=jnp.minimum(memory.count + one, _HISTORY),
         slot=(slot + one) % _HISTORY,
         shrink=memory.shrink,
+        my=my,
+        mg=mg,
     )
 
 
-LBFGS = Method(name="lbfgs", description="limited-memory BFGS, γ-scaled, with clipped steps", start=start, step=step)
+LBFGS = Method(
+    name="lbfgs", description="limited-memory BFGS, γ-scaled, with clipped steps", start=start, step=step, takes_metric=True
+)

@@ -17,7 +17,7 @@ from md_sensitivity.curvature.operators import worth_storing
 from md_sensitivity.curvature.products import flat_hessian, flat_projector
 from md_sensitivity.curvature.spectrum import DENSE_LIMIT
 from md_sensitivity.curvature.zero_modes import ZeroModes
-from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.energy import Energy, Metric, PyTree
 from md_sensitivity.minimization.base import Method, Problem, State
 
 LARGEST_MOVE = 0.1
@@ -49,6 +49,8 @@ Watch = Callable[[State], None]
 _ROUND_SECONDS = 0.5
 """Rounds that somebody watches get longer until they take so long."""
 _NEVER = 2**31 - 1
+_METRIC_STEPS = 100
+"""Steps after which an approximation of H⁻¹ is made anew."""
 
 
 def limits_of(goal: float, handover: float, max_steps: int) -> Limits:
@@ -65,7 +67,9 @@ class Counts(NamedTuple):
     products: jax.Array
 
 
-def _problem(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, cap: jax.Array) -> Problem:
+def _problem(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, cap: jax.Array, metric: Metric | None
+) -> Problem:
     _, unravel = ravel_pytree(x)
 
     def value_and_gradient(flat: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -82,7 +86,7 @@ def _problem(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, 
             return flat_hessian(energy, point, theta, project)
         return lambda v: project(stored.unpack(stored.product(stored.pack(project(v)[None])))[0])
 
-    return Problem(value_and_gradient, hessian, cap)
+    return Problem(value_and_gradient, hessian, cap, None if metric is None else metric.solve)
 
 
 def largest_move(energy: Energy, x: PyTree, theta: PyTree) -> jax.Array:
@@ -132,6 +136,7 @@ def advance(
     counts: Counts,
     limits: Limits,
     method: Method,
+    metric: Metric | None = None,
 ) -> Round:
     """Steps from x, whose neighbor tables are fresh, until the stage is over or needs new ones.
 
@@ -141,9 +146,10 @@ def advance(
         modes: zero modes that Newton's method leaves out.
         state: of the round before; None, or one whose `moved` is NaN (see `blank`), to begin a stage.
         counts: what the stages before took.
+        metric: an approximation of H⁻¹, for methods that make use of one.
     """
     limits = limits._replace(cap=jnp.where(limits.cap > 0, limits.cap, largest_move(energy, x, theta)))
-    problem = _problem(energy, x, theta, modes, limits.cap)
+    problem = _problem(energy, x, theta, modes, limits.cap, metric)
     flat, unravel = ravel_pytree(x)
 
     def begun() -> State:
@@ -157,16 +163,20 @@ def advance(
     return Round(unravel(last.x), last, _stage_over(last, limits), limits.cap)
 
 
-def blank(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, method: Method) -> State:
+def blank(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, method: Method, metric: Metric | None = None
+) -> State:
     """A state of the right shapes that stands for none."""
-    shapes = _blank.eval_shape(energy, x, theta, modes, counts_of(None), method=method)
+    shapes = _blank.eval_shape(energy, x, theta, modes, counts_of(None), metric, method=method)
     empty: State = jax.tree.map(lambda shape: np.zeros(shape.shape, shape.dtype), shapes)
     return empty._replace(moved=np.full((), np.nan))  # type: ignore[arg-type]
 
 
 @partial(jax.jit, static_argnames="method")  # for its memory of what was traced before; it is never run
-def _blank(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, counts: Counts, method: Method) -> State:
-    problem = _problem(energy, x, theta, modes, jnp.ones(()))
+def _blank(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, counts: Counts, metric: Metric | None, method: Method
+) -> State:
+    problem = _problem(energy, x, theta, modes, jnp.ones(()), metric)
     return _begun(problem, ravel_pytree(x)[0], counts, method)
 
 
@@ -203,13 +213,19 @@ def run_stage(
     """
     energy = renewed(energy, x, theta)
     counts = counts_of(before)
-    state = blank(energy, x, theta, modes, method)
+    metric = energy.stiffness(x, theta) if method.takes_metric else None
+    state = blank(energy, x, theta, modes, method, metric)
     stride, pause, fresh = 1, _NEVER, limits
+    renewal = int(counts.steps) + _METRIC_STEPS
     while True:
         began = time.monotonic()
         if watch is not None:
             pause = int(counts.steps if np.isnan(state.moved) else state.steps) + stride
-        x, state, over, cap = advance(energy, x, theta, modes, state, counts, limits._replace(pause=np.int32(pause)), method)  # type: ignore[arg-type]
+        if metric is not None:
+            pause = min(pause, renewal)
+        x, state, over, cap = advance(
+            energy, x, theta, modes, state, counts, limits._replace(pause=np.int32(pause)), method, metric  # type: ignore[arg-type]
+        )
         if watch is not None:
             watch(state)
         if bool(over):
@@ -219,6 +235,9 @@ def run_stage(
             stride = 2 * stride if time.monotonic() - began < _ROUND_SECONDS else stride
         else:
             energy, limits = energy.updated(x, theta), fresh
+        if metric is not None and int(state.steps) >= renewal:
+            metric, counts = energy.stiffness(x, theta), counts_of(state)
+            state, renewal = blank(energy, x, theta, modes, method, metric), int(counts.steps) + _METRIC_STEPS
 
 
 def renewed(energy: Energy, x: PyTree, theta: PyTree) -> Energy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.structures.select import select
 from md_sensitivity.system import EnergyFunction, System
+from md_sensitivity.types import Structure
 
 Data = dict[str, Any]
 Evaluate = Callable[[Any, jax.Array, Any, Data], jax.Array]
@@ -25,9 +27,12 @@ class ObservableKind:
 
     Attributes:
         arguments: how many atom indices follow the name, as in `angle:i-j-k`.
-        unit: of the value, unless the force field is in reduced units.
+        selections: how many selections of atoms follow it, as in `interaction_energy:A|B`.
+        optional: whether the selections may be left out.
+        unit: of the value, unless the force field is in reduced units; "1" for a plain number.
+        components: how many numbers the value is.
         evaluate: O(x, θ).
-        bind: (equilibrium, atoms) → constants of `evaluate`; raises UsageError where the observable is not offered.
+        bind: (equilibrium, what is asked for) → constants of `evaluate`; raises UsageError where the observable is not offered.
         undefined: (value, constants) → reason why the derivative does not exist there, or "".
     """
 
@@ -35,22 +40,58 @@ class ObservableKind:
     description: str
     unit: str
     arguments: int = 0
+    selections: int = 0
+    optional: bool = False
+    components: int = 1
     evaluate: Evaluate
-    bind: Callable[[Equilibrium, tuple[int, ...]], Data] = lambda equilibrium, atoms: {}
+    bind: Callable[[Equilibrium, Observable], Data] = lambda equilibrium, asked: {}
     undefined: Callable[[np.ndarray], str] = lambda value: ""
+
+
+    @property
+    def form(self) -> str:
+        """How it is written, such as `angle:i-j-k` or `sasa[:SELECTION]`."""
+        words = "-".join("ijkl"[: self.arguments]) if self.arguments else "|".join(["SELECTION"] * self.selections)
+        return self.name + (f"[:{words}]" if self.optional else f":{words}" if words else "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observable:
-    """An observable as asked for: a kind and the atoms it speaks of, not yet bound to a structure."""
+    """An observable as asked for: a kind and the atoms it speaks of, not yet bound to an equilibrium.
+
+    Attributes:
+        selections: expressions as `structures.select` understands them.
+        structure: whose atoms these are, for kinds that need names, elements or bonds of atoms; None where nobody said.
+    """
 
     kind: ObservableKind
     atoms: tuple[int, ...] = ()
+    selections: tuple[str, ...] = ()
+    structure: Structure | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
         """As on the command line, `angle:0-1-2`."""
-        return self.kind.name + (f":{'-'.join(map(str, self.atoms))}" if self.atoms else "")
+        words = "-".join(map(str, self.atoms)) if self.atoms else "|".join(self.selections)
+        return self.kind.name + (f":{words}" if words else "")
+
+    def described(self) -> Structure:
+        """The structure.
+
+        Raises:
+            UsageError: it was not given.
+        """
+        if self.structure is None:
+            raise UsageError(f"observable {self.name} needs names and elements of atoms: observable({self.name!r}, structure)")
+        return self.structure
+
+    def masks(self, size: int) -> tuple[np.ndarray, ...]:
+        """Atoms of each selection, shape=(size,), bool; atoms that pad a system are in none."""
+        found = []
+        for expression in self.selections:
+            mask = select(self.described(), expression)
+            found.append(np.pad(mask, (0, size - len(mask))))
+        return tuple(found)
 
     def bind(self, equilibrium: Equilibrium) -> BoundObservable:
         """The observable with what it needs of this equilibrium looked up.
@@ -62,7 +103,9 @@ class Observable:
         for atom in self.atoms:
             if not 0 <= atom < count:
                 raise UsageError(f"observable {self.name}: there is no atom {atom}; indices run from 0 to {count - 1}")
-        data = self.kind.bind(equilibrium, self.atoms)
+        if self.structure is not None and self.structure.size != count:
+            raise UsageError(f"observable {self.name}: its structure has {self.structure.size} atoms, and the equilibrium has {count}")
+        data = self.kind.bind(equilibrium, self)
         return BoundObservable(data=data, name=self.name, unit=unit_of(self.kind, system_of(equilibrium, self.name)), kind=self.kind)
 
 
@@ -100,8 +143,8 @@ def system_of(equilibrium: Equilibrium, name: str) -> System:
 
 
 def unit_of(kind: ObservableKind, system: System) -> str:
-    """Unit of the value: "reduced" in reduced units, but for angles."""
-    if kind.unit == "degrees":
+    """Unit of the value: "reduced" in reduced units, but for angles and plain numbers."""
+    if kind.unit in ("degrees", "1"):
         return kind.unit
     if system.units.reduced:
         return "reduced"

@@ -12,15 +12,16 @@ import numpy as np
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
-from md_sensitivity.observables.base import Data, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
 
 _NEARLY = 1e-5
 """Closer than this [rad] to a straight or folded angle its derivative is taken not to exist."""
 
 
-def _bind(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
+def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
     from ase.geometry import find_mic
 
+    atoms = asked.atoms
     if any(a == b for a, b in pairwise(atoms)) or (len(atoms) == 3 and atoms[0] == atoms[2]):
         raise UsageError(f"an internal coordinate needs different atoms, not {'-'.join(map(str, atoms))}")
     system = system_of(equilibrium, "distance")

@@ -10,7 +10,7 @@ import numpy as np
 
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
-from md_sensitivity.observables.base import Data, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
 
 _SAME = 1e-9
 """A deviation smaller than this [Å] counts as zero, where its derivative does not exist."""
@@ -33,13 +33,15 @@ def rigid_motions(equilibrium: Equilibrium) -> tuple[bool, bool]:
     return True, bool(np.all((turning >= wanted) | (sizes <= 1)))
 
 
-def _bind_gyration(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
+def _bind_gyration(equilibrium: Equilibrium, asked: Observable) -> Data:
     system = system_of(equilibrium, "radius_of_gyration")
     modes = equilibrium.modes
     # A cluster that crosses the boundary of its cell is made whole; what is continued through it stays as the file has it.
     one = modes is not None and not np.any(np.asarray(modes.fragment)[: system.size])
     image = np.asarray(modes.image) if one and modes is not None and rigid_motions(equilibrium)[1] else np.zeros(system.positions.shape)
     masses = np.asarray(system.masses)
+    for mask in asked.masks(len(masses)):
+        masses = masses * mask
     return on_device({"weights": masses / masses.sum(), "image": image})
 
 
@@ -51,16 +53,20 @@ def _gyration(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
     return jnp.where(single, 0.0, jnp.sqrt(jnp.where(single, 1.0, square)))
 
 
-def _bind_rmsd(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
+def _bind_rmsd(equilibrium: Equilibrium, asked: Observable) -> Data:
     system = system_of(equilibrium, "rmsd")
     translates, turns = rigid_motions(equilibrium)
     count = system.size
-    weights = np.where(np.arange(len(system.positions)) < count, 1.0 / count, 0.0)
+    weights = np.where(np.arange(len(system.positions)) < count, 1.0, 0.0)
+    for mask in asked.masks(len(weights)):
+        weights = weights * mask
+    weights = weights / weights.sum()
     reference, x = np.asarray(system.positions), np.asarray(equilibrium.x)
     if translates:
         reference = reference - weights @ reference
     if turns:
-        rotation = best_rotation(reference[:count], x[:count] - weights @ x, system.dimensions)
+        chosen = weights > 0
+        rotation = best_rotation(reference[chosen], (x - weights @ x)[chosen], system.dimensions)
         # The best rotation is stationary, so that holding it fixed leaves the first derivative exact.
         reference = reference @ rotation.T
     return on_device({"reference": reference, "translates": np.float64(translates), "weights": weights})
@@ -92,6 +98,8 @@ RADIUS_OF_GYRATION = ObservableKind(
     name="radius_of_gyration",
     description="mass-weighted radius of gyration",
     unit="Å",
+    selections=1,
+    optional=True,
     evaluate=_gyration,
     bind=_bind_gyration,
     undefined=_at_zero("the radius of gyration"),
@@ -100,6 +108,8 @@ RMSD = ObservableKind(
     name="rmsd",
     description="root-mean-square deviation from the input, after superposition where rotation is a zero mode",
     unit="Å",
+    selections=1,
+    optional=True,
     evaluate=_rmsd,
     bind=_bind_rmsd,
     undefined=_at_zero("the deviation"),

@@ -14,14 +14,14 @@ from md_sensitivity.errors import UsageError
 from md_sensitivity.interactions import direction_of
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
-from md_sensitivity.observables.base import Data, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
 from md_sensitivity.units import NEWTON_PER_METER
 from md_sensitivity.voigt import VOIGT
 
 _COMPONENTS = np.array([0.5 * (np.outer(np.eye(3)[a], np.eye(3)[b]) + np.outer(np.eye(3)[b], np.eye(3)[a])) for a, b in VOIGT])
 
 
-def _bind(equilibrium: Equilibrium, atoms: tuple[int, ...]) -> Data:
+def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
     system = system_of(equilibrium, "stress")
     d = system.dimensions
     if not all(system.pbc[:d]):
@@ -76,6 +76,7 @@ STRESS = ObservableKind(
     name="stress",
     description="stress, Voigt order xx yy zz yz xz xy, positive in tension (in two dimensions per length)",
     unit="GPa",
+    components=6,
     evaluate=_stress,
     bind=_bind,
 )

@@ -12,6 +12,7 @@ from md_sensitivity.potentials.eam_zhou import EAM_ZHOU
 from md_sensitivity.potentials.edip import EDIP
 from md_sensitivity.potentials.ewald import COULOMB_EWALD
 from md_sensitivity.potentials.finnis_sinclair import FINNIS_SINCLAIR
+from md_sensitivity.potentials.fourier_torsion import FOURIER_TORSION
 from md_sensitivity.potentials.gupta import GUPTA
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
 from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
@@ -72,6 +73,7 @@ POTENTIALS: Registry[Form] = Registry(
         UREY_BRADLEY,
         PERIODIC_TORSION,
         RYCKAERT_BELLEMANS,
+        FOURIER_TORSION,
         HARMONIC_TORSION,
         CMAP,
     ),

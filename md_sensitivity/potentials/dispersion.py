@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -25,17 +25,20 @@ _POINTS = 64
 """Of the quadrature over the switch; it is exact to rounding."""
 
 
-def energy(site: Site, p: Coefficients, options: Options, setup: Mapping[str, jax.Array]) -> jax.Array:
+Powers = Callable[[Coefficients], tuple[jax.Array, jax.Array]]
+"""p → C12 and C6 of φ = C12/r¹² − C6/r⁶, shape=(s, s) each [eV·Å¹², eV·Å⁶]."""
+
+
+def energy(site: Site, powers: tuple[jax.Array, jax.Array], options: Options) -> jax.Array:
     """2π N²/V times the mean over pairs of ∫ φ(r) [1 − S(r)] r² dr [eV], pairs of an atom with itself counted once.
 
     Source: Shirts et al., doi:10.1021/jp0735987; the mean is that of OpenMM.
     """
     start, end = options["start"], options["end"]
-    sizes = jnp.sum(jnp.where(site.real[:, None], site.kinds[:, None] == jnp.arange(p["sigma"].shape[0])[None, :], 0.0), axis=0)
+    sizes = jnp.sum(jnp.where(site.real[:, None], site.kinds[:, None] == jnp.arange(len(powers[0]))[None, :], 0.0), axis=0)
     pairs = 0.5 * (sizes[:, None] * sizes[None, :] + jnp.diag(sizes))
     count = jnp.sum(sizes)
-    s6 = p["sigma"] ** 6
-    strong, weak = jnp.sum(pairs * p["epsilon"] * s6 * s6), jnp.sum(pairs * p["epsilon"] * s6)
+    strong, weak = jnp.sum(pairs * powers[0]), jnp.sum(pairs * powers[1])
     beyond = strong / (9.0 * end**9) - weak / (3.0 * end**3)
     if start < end:
         nodes, weights = np.polynomial.legendre.leggauss(_POINTS)
@@ -43,7 +46,7 @@ def energy(site: Site, p: Coefficients, options: Options, setup: Mapping[str, ja
         lost = jnp.asarray(0.5 * (end - start) * weights) * (1.0 - switch(r, start, end)) * r * r
         beyond = beyond + jnp.sum(lost * (strong / r**12 - weak / r**6))
     volume = jnp.abs(jnp.linalg.det(site.cell))
-    return 8.0 * math.pi * count * count / volume * beyond / (0.5 * count * (count + 1.0))
+    return 2.0 * math.pi * count * count / volume * beyond / (0.5 * count * (count + 1.0))
 
 
 def setup(cell: np.ndarray, periodic: tuple[bool, bool, bool], options: Options) -> Mapping[str, np.ndarray]:
@@ -55,13 +58,19 @@ def setup(cell: np.ndarray, periodic: tuple[bool, bool, bool], options: Options)
     return {}
 
 
-DISPERSION = FieldForm(
-    name="dispersion correction",
-    description="mean energy of the pairs that a cutoff leaves out",
-    reference="doi:10.1021/jp0735987",
-    options=(DISPERSION_CORRECTION,),
-    energy=energy,
-    setup=setup,
-    couples=False,
-    wanted=lambda options: bool(options[DISPERSION_CORRECTION.name]),
-)
+def dispersion(powers: Powers) -> FieldForm:
+    """The correction of a form whose parameters are C12 and C6 by `powers`."""
+
+    def of_site(site: Site, p: Coefficients, options: Options, setup: Mapping[str, jax.Array]) -> jax.Array:
+        return energy(site, powers(p), options)
+
+    return FieldForm(
+        name="dispersion correction",
+        description="mean energy of the pairs that a cutoff leaves out",
+        reference="doi:10.1021/jp0735987",
+        options=(DISPERSION_CORRECTION,),
+        energy=of_site,
+        setup=setup,
+        couples=False,
+        wanted=lambda options: bool(options[DISPERSION_CORRECTION.name]),
+    )

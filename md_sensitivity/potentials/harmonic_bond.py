@@ -39,7 +39,8 @@ UREY_BRADLEY = BondedForm(
     name="urey_bradley",
     description="Urey-Bradley: factor · k (r − r0)² of the distance between the ends of an angle",
     reference="doi:10.1021/jp973084f",
-    parameters=_PARAMETERS,
+    # CHARMM corrects some angles by ends that push apart.
+    parameters=(ParameterSpec(name="k", energy=1, length=-2, description="stiffness"), _PARAMETERS[1]),
     options=(FACTOR,),
     order=3,
     energy=ends_energy,

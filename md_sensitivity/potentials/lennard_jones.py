@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm, ParameterSpec
-from md_sensitivity.potentials.dispersion import DISPERSION, DISPERSION_CORRECTION
+from md_sensitivity.potentials.dispersion import DISPERSION_CORRECTION, dispersion
 
 
 def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
@@ -13,6 +13,12 @@ def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
     s2 = p["sigma"] * p["sigma"] * d.inverse_square
     s6 = s2 * s2 * s2
     return 4.0 * p["epsilon"] * (s6 * s6 - s6)
+
+
+def _powers(p: Coefficients) -> tuple[jax.Array, jax.Array]:
+    """C12 and C6."""
+    s6 = p["sigma"] ** 6
+    return 4.0 * p["epsilon"] * s6 * s6, 4.0 * p["epsilon"] * s6
 
 
 LENNARD_JONES = PairForm(
@@ -27,5 +33,5 @@ LENNARD_JONES = PairForm(
     energy=energy,
     strength=lambda p: p["epsilon"],
     mixable=True,
-    field=DISPERSION,
+    field=dispersion(_powers),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 
 from md_sensitivity.potentials.base import Coefficients, Distance, Options, PairForm, ParameterSpec
+from md_sensitivity.potentials.dispersion import DISPERSION_CORRECTION, dispersion
 
 POWERS = (
     ParameterSpec(name="C6", energy=1, length=6, lower=0, description="of r⁻⁶, attractive"),
@@ -23,8 +24,10 @@ LENNARD_JONES_C6_C12 = PairForm(
     description="Lennard-Jones 12-6: C12/r¹² − C6/r⁶",
     reference="doi:10.1098/rspa.1924.0082",
     parameters=POWERS,
+    options=(DISPERSION_CORRECTION,),
     energy=energy,
     strength=lambda p: p["C6"] + p["C12"],
     mixable=True,
+    field=dispersion(lambda p: (p["C12"], p["C6"])),
     bottomless=True,
 )

@@ -56,7 +56,7 @@ HARMONIC_TORSION = BondedForm(
     description="harmonic improper torsion: factor · k (φ − phi0)²",
     reference="doi:10.1021/jp973084f",
     parameters=(
-        ParameterSpec(name="k", energy=1, radian=-2, lower=0, description="stiffness"),
+        ParameterSpec(name="k", energy=1, radian=-2, description="stiffness, in CHARMM's files negative for some"),
         ParameterSpec(name="phi0", angle=1, description="torsion angle at rest"),
     ),
     options=(FACTOR,),

@@ -89,6 +89,8 @@ def _label(name: str, index: tuple[int, ...], value: Any) -> str:
         return ""
     if name == "stress" and len(value) == len(VOIGT):
         return VOIGT[index[0]]
+    if name == "dipole_vector" and len(value) == 3:
+        return "xyz"[index[0]]
     if name == "lattice" and len(value) == len(LATTICE):
         return LATTICE[index[0]]
     if name == "elastic_constants" and len(index) == 2:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from md_sensitivity.blocks import Block, Space, by_blocks, take, vectors
+from md_sensitivity.blocks import Block, Columns, Space, by_blocks, take, vectors
 from md_sensitivity.bound import BoundTerm
 from md_sensitivity.kernels import Shared, over_rows, pair_energies
 from md_sensitivity.reduction import sum_entries
@@ -74,15 +74,6 @@ def pair_blocks(term: BoundTerm, table: Any, rows: Block, space: Space) -> PairB
         rows, space: laid out at the positions; of an embedded form with weights.
     """
 
-    def curvatures(block: Block, shared: Shared) -> tuple[jax.Array, jax.Array]:
-        """2φ′ and 4φ″ of each edge."""
-        term, table, space = shared
-        d, _ = vectors(block, space)
-        energy, square, inside = pair_energies(term, table, block, space, d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
-        one = jnp.ones_like(square)
-        first, second = jax.jvp(lambda s: jax.jvp(energy, (s,), (one,))[1], (square,), (one,))
-        return jnp.where(inside, 2.0 * first, 0.0), jnp.where(inside, 4.0 * second, 0.0)
-
     def six(block: tuple[Block, jax.Array, jax.Array], space: Space) -> tuple[jax.Array, ...]:
         place, radial, axial = block
         d, _ = vectors(place, space)
@@ -90,6 +81,17 @@ def pair_blocks(term: BoundTerm, table: Any, rows: Block, space: Space) -> PairB
         return (*along, axial * d[1] * d[2], axial * d[0] * d[2], axial * d[0] * d[1])
 
     # In two passes, because each output array is a loop of its own, which repeats what it needs.
-    scalars = over_rows(curvatures, term, table, rows, space)
+    scalars = over_rows(lambda block, shared: curvatures(block, shared)[:2], term, table, rows, space)
     block = by_blocks(six, (rows, *scalars), space, term.neighbors.mesh)
     return PairBlocks(term.neighbors.index, term.neighbors.source, block)
+
+
+def curvatures(block: Block, shared: Shared) -> tuple[jax.Array, jax.Array, Columns, jax.Array]:
+    """2φ′ and 4φ″ of each edge, zero where nothing acts, its vector and r², shape=(b, e) each."""
+    term, table, space = shared
+    d, _ = vectors(block, space)
+    plain = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
+    energy, square, inside = pair_energies(term, table, block, space, plain)
+    one = jnp.ones_like(square)
+    first, second = jax.jvp(lambda s: jax.jvp(energy, (s,), (one,))[1], (square,), (one,))
+    return jnp.where(inside, 2.0 * first, 0.0), jnp.where(inside, 4.0 * second, 0.0), d, plain

@@ -76,8 +76,11 @@ def _numbers(source: Source, lines: list[str], first: int, count: int) -> np.nda
         text = line.rstrip()
         if len(text) > _WIDTH * _ON_A_LINE:
             raise InputError(f"{source.where}: line {index} is longer than six columns of twelve characters")
-        for start in range(0, len(text), _WIDTH):
-            field = text[start : start + _WIDTH]
+        fields = [text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
+        words = text.split()
+        if len(words) == len(fields) and words != [field.strip() for field in fields]:
+            raise InputError(f"{source.where}: line {index}: its columns are shifted; they are twelve characters wide")
+        for field in fields:
             try:
                 found.append(real(field))
             except ValueError:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import charmm_files
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from md_sensitivity.building import build_system
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import ForceField, read_force_field
 from md_sensitivity.forcefields.charmm import read_charmm
 from md_sensitivity.potentials.base import BondedForm, distance_of
+from md_sensitivity.system import energy_function
 from md_sensitivity.types import Structure
 from md_sensitivity.units import COULOMB, KILOJOULE_PER_MOLE
 
@@ -69,19 +73,25 @@ def _pair(term: Any, values: dict[str, np.ndarray], a: str, b: str, d2: float) -
     return float(term.form.energy(distance_of(jnp.asarray(d2)), {"rmin_half": rmin, "epsilon": epsilon}, {}))
 
 
-def openmm_energies(topology: Path, numbers: Path, positions: np.ndarray) -> dict[int, float]:
-    """Energy of each force group [eV]."""
+def openmm_results(topology: Path, numbers: Path, of: Structure) -> tuple[dict[int, float], np.ndarray]:
+    """Energy of each force group [eV], and forces [eV/Å]; periodic structures by particle-mesh Ewald."""
     openmm = pytest.importorskip("openmm")
     from openmm import app, unit
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        system = app.CharmmPsfFile(str(topology)).createSystem(app.CharmmParameterSet(str(numbers)))
+        molecule, settings = app.CharmmPsfFile(str(topology)), {}
+        if of.pbc.all():
+            molecule.setBox(*(np.diag(of.cell) / 10))
+            settings = {"nonbondedMethod": app.PME, "nonbondedCutoff": 1.2, "switchDistance": 1.0, "ewaldErrorTolerance": 1e-8}
+        system = molecule.createSystem(app.CharmmParameterSet(str(numbers)), **settings)
     context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
-    context.setPositions(positions / 10)
+    context.setPositions(of.positions / 10)
     states = {group: context.getState(getEnergy=True, groups={group}) for group in range(7)}
     per_mole = unit.kilojoule_per_mole
-    return {group: state.getPotentialEnergy().value_in_unit(per_mole) * KILOJOULE_PER_MOLE for group, state in states.items()}
+    energies = {group: state.getPotentialEnergy().value_in_unit(per_mole) * KILOJOULE_PER_MOLE for group, state in states.items()}
+    forces = context.getState(getForces=True).getForces(asNumpy=True).value_in_unit(per_mole / unit.angstrom)
+    return energies, np.asarray(forces) * KILOJOULE_PER_MOLE
 
 
 @pytest.mark.parametrize("flavor", ["xplor", "charmm", "ext"])
@@ -89,11 +99,27 @@ def openmm_energies(topology: Path, numbers: Path, positions: np.ndarray) -> dic
 def test_each_term_agrees_with_openmm(flavor: str, options: dict[str, Any], tmp_path: Path) -> None:
     topology, numbers = charmm_files.write(tmp_path, flavor, **options)
     of = charmm_files.structure()
-    ours, theirs = plain_energies(read_charmm(topology, [numbers]), of), openmm_energies(topology, numbers, of.positions)
+    ours, (theirs, _) = plain_energies(read_charmm(topology, [numbers]), of), openmm_results(topology, numbers, of)
     for label, group in GROUPS.items():
         assert ours[label] == pytest.approx(theirs[group], rel=1e-8, abs=1e-10)
     nonbonded = ours["LennardJones"] + ours["LennardJones14"] + ours["Coulomb"]
     assert nonbonded == pytest.approx(theirs[6], rel=1e-8)
+
+
+@pytest.mark.parametrize("options", [{}, {"e14fac": 0.8, "nbfix": NBFIX}], ids=["plain", "nbfix"])
+@pytest.mark.parametrize("periodic", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["molecule", "box"])
+def test_energy_and_forces_agree_with_openmm(periodic: bool, options: dict[str, Any], tmp_path: Path) -> None:
+    topology, numbers = charmm_files.write(tmp_path, **options)
+    of = charmm_files.structure()
+    if periodic:
+        of = replace(of, cell=np.diag([25.0, 26.0, 27.0]), pbc=np.ones(3, dtype=bool))
+    energies, forces = openmm_results(topology, numbers, of)
+    field = read_force_field(topology)
+    energy = energy_function(build_system(of, field))
+    x, accuracy = energy.system.positions, 1e-7 if periodic else 1e-9
+    assert float(energy(x, field.parameters)) == pytest.approx(sum(energies.values()), abs=accuracy)
+    ours = -np.asarray(jax.grad(energy)(x, field.parameters))
+    assert np.abs(ours - forces).max() < accuracy  # of single terms of some eV/Å, which cancel near the minimum
 
 
 def read(folder: Path, flavor: str = "xplor", **options: Any) -> ForceField:
@@ -210,6 +236,16 @@ def test_files_of_the_same_name_are_taken_and_contradictions_refused(tmp_path: P
     assert chosen.typing is not None and "overrule" in chosen.typing(charmm_files.structure()).notes[0]
 
 
+def test_cutoffs_are_those_of_the_files_unless_something_else_is_said(tmp_path: Path) -> None:
+    topology, _ = charmm_files.write(tmp_path)
+    own = {term.label: (term.cutoff, term.switch_from) for term in read_force_field(topology).terms}
+    assert own["LennardJones"] == own["Coulomb"] == (12.0, 10.0) and own["HarmonicBond"] == (None, None)
+    chosen = tmp_path / "chosen.toml"
+    chosen.write_text('[molecules]\nfiles = ["ala.psf", "ala.prm"]\ncutoff = 8.5\nswitch_from = 7.0\n')
+    said = {term.label: (term.cutoff, term.switch_from) for term in read_force_field(chosen).terms}
+    assert said["LennardJones"] == said["Coulomb"] == (8.5, 7.0)
+
+
 # What does not fit.
 
 PSF_SLIPS = {
@@ -267,6 +303,7 @@ PARAMETER_SLIPS = {
     "another exclusion": ("nbxmod  5", "nbxmod  3", "nbxmod 3 is not there"),
     "a dielectric constant": ("eps 1.0", "eps 4.0", "eps 4 is not there"),
     "an unknown option": ("wmin 1.5", "wmin 1.5 acecut 3", "unknown option 'ACECUT'"),
+    "a switch beyond the cutoff": ("ctonnb 10.0", "ctonnb 13.0", "ctonnb 13 and ctofnb 12"),
     "an option without number": ("wmin 1.5", "wmin", "WMIN has no number"),
     "explicit hydrogen bonds": ("END\n", "N* O* -3.5 2.9\nEND\n", "explicit hydrogen bonds (HBOND) are not there"),
     "a command": ("ATOMS\n", "goto here\nATOMS\n", "'goto here' is not understood"),
@@ -300,8 +337,6 @@ def test_a_psf_alone_says_which_files_it_wants(tmp_path: Path) -> None:
 
 
 def test_another_structure_is_refused(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     field, of = read(tmp_path), charmm_files.structure()
     assert field.typing is not None
     assert field.typing(of) is field.typing(of)

@@ -22,7 +22,7 @@ ORDER = (
     ("potentials",),
     ("forcefields",),
     ("system", "binding", "bound", "building", "collapse", "neighbors", "energy", "blocks", "kernels", "interactions", "listed", "fields",
-     "stored", "tables", "footprint", "whole", "feasibility"),
+     "stiffness", "stored", "tables", "footprint", "whole", "feasibility"),
     ("curvature",),
     ("minimization",),
     ("implicit",),

@@ -1,0 +1,133 @@
+"""Implicit solvent for molecular force fields: radii by element, as AMBER's set `mbondi2` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from md_sensitivity.errors import InputError
+from md_sensitivity.forcefields.bonding import neighbors_of
+from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.table import ParameterBlock, ParameterTable
+from md_sensitivity.forcefields.topology import Assignment, Typing
+from md_sensitivity.potentials.base import COULOMB
+from md_sensitivity.potentials.gb_obc2 import GB_OBC2
+from md_sensitivity.types import Structure
+from md_sensitivity.units import KILOJOULE_PER_MOLE
+
+LABEL = "GBSA"
+_RADII: Mapping[str, tuple[float, float]] = {
+    "H": (1.2, 0.85),
+    "H(N)": (1.3, 0.85),
+    "C": (1.7, 0.72),
+    "N": (1.55, 0.79),
+    "O": (1.5, 0.85),
+    "F": (1.5, 0.88),
+    "Si": (2.1, 0.8),
+    "P": (1.85, 0.86),
+    "S": (1.8, 0.96),
+    "Cl": (1.7, 0.8),
+    "other": (1.5, 0.8),
+}
+"""Radius [Å] and scale. Source: Onufriev, Bashford and Case, doi:10.1002/prot.20033, and AMBER's tleap."""
+_SURFACE_TENSION = 2.25936 * KILOJOULE_PER_MOLE / 100.0
+"""[eV/Å²]; OpenMM's, doi:10.1371/journal.pcbi.1005659."""
+_PROBE = 1.4
+"""[Å]"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SolvatedTyping:
+    """A typing that also tells the radii of atoms.
+
+    Attributes:
+        typing: of the molecules.
+    """
+
+    typing: Typing
+
+    def __call__(self, structure: Structure) -> Assignment:
+        """The assignment with radii; atoms that differ in them are of different kinds."""
+        return _solvated(self, structure)
+
+
+@lru_cache(maxsize=8)
+def _solvated(typing: SolvatedTyping, structure: Structure) -> Assignment:
+    found = typing.typing(structure)
+    pairs = list(zip(np.asarray(found.kinds).tolist(), radius_types(structure), strict=True))
+    kinds = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
+    return replace(
+        found,
+        kinds=np.array([kinds[pair] for pair in pairs], dtype=np.int64),
+        species=tuple(found.species[kind] for kind, _ in kinds),
+        names={label: tuple(names[kind] for kind, _ in kinds) for label, names in found.names.items()}
+        | {LABEL: tuple(of_radius for _, of_radius in kinds)},
+    )
+
+
+def radius_types(structure: Structure) -> list[str]:
+    """Which radius each atom has: its element, of hydrogen also whether nitrogen has it."""
+    near = neighbors_of(structure.size, structure.bonds)
+    found = []
+    for atom, symbol in enumerate(structure.symbols):
+        if symbol == "X":
+            raise InputError(
+                f"{structure.path or structure.name}: atom {atom} is no element, and an implicit solvent takes radii by element"
+            )
+        bound = [structure.symbols[other] for other in near[atom]]
+        found.append("H(N)" if symbol == "H" and bound[:1] == ["N"] else symbol if symbol in _RADII else "other")
+    return found
+
+
+def solvated(
+    force_field: ForceField, charges: str, constant: float, *, solute_dielectric: float, solvent_dielectric: float
+) -> ForceField:
+    """A molecular force field in an implicit solvent.
+
+    Args:
+        charges: label of the potential whose charges are screened.
+        constant: e²/(4πε₀) in the file's units.
+    """
+    units = force_field.units
+    assert force_field.typing is not None
+    blocks, rows = [], tuple((name,) for name in _RADII)
+    for spec, values in zip(GB_OBC2.parameters, zip(*_RADII.values(), strict=True), strict=True):
+        for row, (types, value) in enumerate(zip(rows, values, strict=True)):
+            blocks.append(
+                ParameterBlock(
+                    label=LABEL,
+                    types=types,
+                    leaf=spec.name,
+                    start=row,
+                    values=np.array([value / units.factor(0, spec.length)]),
+                    unit=units.symbol(spec.energy, spec.length),
+                    lower=np.array([spec.lower]),
+                    upper=np.array([spec.upper]),
+                    std=np.array([np.nan]),
+                    fixed=np.array([False]),
+                )
+            )
+    term = Term(
+        form=GB_OBC2,
+        label=LABEL,
+        rows={spec.name: rows for spec in GB_OBC2.parameters},
+        options={
+            "solute_dielectric": solute_dielectric,
+            "solvent_dielectric": solvent_dielectric,
+            "surface_tension": _SURFACE_TENSION / units.factor(1, -2),
+            "probe_radius": _PROBE / units.factor(0, 1),
+            COULOMB.name: constant,
+        },
+        borrowed={"q": (charges, "q")},
+    )
+    table = ParameterTable(blocks=(*force_field.table.blocks, *blocks), groups=force_field.table.groups)
+    return replace(
+        force_field,
+        terms=(*force_field.terms, term),
+        table=table,
+        parameters=table.tree,
+        typing=SolvatedTyping(typing=force_field.typing),
+    )
