@@ -138,6 +138,10 @@ class Energy(Protocol):
     def assembled(self, x: PyTree, theta: PyTree) -> Assembled | None:
         """H at x, stored in a form that multiplies faster than derivatives of E do; None where there is none."""
 
+    @property
+    def stiff(self) -> bool:
+        """Whether curvatures differ by orders of magnitude, as those of bonds and torsions do; then there is a `stiffness`."""
+
     def stiffness(self, x: PyTree, theta: PyTree) -> Metric | None:
         """An approximation of H⁻¹ at a concrete x that is positive everywhere; None where a minimizer does as well without it."""
 
@@ -198,6 +202,10 @@ class PlainEnergy:
 
     def assembled(self, x: PyTree, theta: PyTree) -> Assembled | None:
         return None
+
+    @property
+    def stiff(self) -> bool:
+        return False
 
     def stiffness(self, x: PyTree, theta: PyTree) -> Metric | None:
         return None

@@ -37,7 +37,7 @@ from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_
 from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
 from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
 from md_sensitivity.building import build_system
-from md_sensitivity.curvature.spectrum import DENSE_LIMIT
+from md_sensitivity.curvature.spectrum import dense_limit
 from md_sensitivity.errors import ComputationError
 from md_sensitivity.footprint import require_memory
 from md_sensitivity.forcefields import ForceField
@@ -213,7 +213,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
     pairs, memory, seconds = estimate(system, solves=solves, checks=checks, solver=options.solver)
     written = () if positions else ("dx*/dθ of every atom is not written",)
-    automatic = "dense" if 3 * len(system.positions) <= DENSE_LIMIT else "pcg"
+    automatic = "dense" if 3 * len(system.positions) <= dense_limit(energy_function(system)) else "pcg"
     return Plan(
         atoms=structure.size,
         pairs=pairs,

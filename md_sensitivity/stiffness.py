@@ -74,10 +74,8 @@ class Stiffness:
         return found[:-1].reshape(v.shape)
 
 
-def stiffness(system: System, x: jax.Array, theta: Theta) -> Stiffness | None:
-    """The approximation at concrete positions x, shape=(n, 3) [Å]; None for systems without bonds, which do not need it."""
-    if not any(listed.scales is None for listed in system.listed) or system.mesh is not None:
-        return None
+def stiffness(system: System, x: jax.Array, theta: Theta) -> Stiffness:
+    """The approximation at concrete positions x, shape=(n, 3) [Å], for a system with bonds on one device."""
     pairs, blocks = jax.tree.map(np.asarray, _blocks(system, x, theta))
     found = [*pairs, *(piece for each, block in zip(system.listed, blocks, strict=True) for piece in _tuple_pieces(each, block))]
     return on_device(Stiffness(tuple(_assembled(system, found, members) for members in _grouped(system))))  # type: ignore[arg-type]

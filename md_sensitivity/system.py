@@ -212,9 +212,14 @@ class EnergyFunction:
             return None
         return stored_hessian(self.system.parts, self.system.kinds, self.system.free, x, theta)
 
+    @property
+    def stiff(self) -> bool:
+        """Whether atoms are bonded; bonds are a thousand times stiffer than what else holds molecules."""
+        return self.system.mesh is None and any(listed.scales is None for listed in self.system.listed)
+
     def stiffness(self, x: jax.Array, theta: Theta) -> Stiffness | None:
         """An approximation of H⁻¹ for molecules; None where nothing is bonded."""
-        return stiffness(self.system, x, theta)
+        return stiffness(self.system, x, theta) if self.stiff else None
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""

@@ -17,6 +17,8 @@ from md_sensitivity.neighbors import on_device
 
 DENSE_LIMIT = 1056
 """Largest number of coordinates for which all eigenvalues are computed."""
+STIFF_LIMIT = 2400
+"""The same where curvatures differ by orders of magnitude, so that iterations take long."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +55,11 @@ class Spectrum:
         return self.lowest is None or self.lowest > 0
 
 
+def dense_limit(energy: Energy) -> int:
+    """Largest number of coordinates for which all eigenvalues of an energy's Hessian are computed."""
+    return STIFF_LIMIT if energy.stiff else DENSE_LIMIT
+
+
 def spectrum(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, rigid: int, *, seed: int = 0, report: Report | None = None
 ) -> Spectrum:
@@ -67,9 +74,14 @@ def spectrum(
     mobile = np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(energy.mobility(x))]) > 0.5
     if mobile.sum() - rigid <= 0:
         return Spectrum(lowest=None, largest=0.0, mode=None, floppy=0, method="dense")
-    if mobile.size <= DENSE_LIMIT:
+    if mobile.size <= dense_limit(energy):
         return _dense(energy, x, theta, modes, mobile, rigid)
     return _lanczos(energy, x, theta, modes, mobile.size, seed, report)
+
+
+def _narrow(energy: Energy, x: PyTree, theta: PyTree, size: int) -> Energy:
+    """The energy at x alone where it is large, so that its Hessian can be stored, from which rows are quicker to get."""
+    return energy if size <= DENSE_LIMIT else energy.narrowed(x, theta)
 
 
 @program
@@ -77,7 +89,11 @@ def _rows(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, coordinates: jax.Array, count: jax.Array
 ) -> jax.Array:
     """Rows of P H P for the first `count` of the given coordinates, shape=(d, d)."""
-    return matrix_rows(flat_hessian(energy, x, theta, flat_projector(modes, energy, x)), coordinates, count)
+    project = flat_projector(modes, energy, x)
+    stored = energy.assembled(x, theta) if coordinates.size > DENSE_LIMIT else None
+    if stored is None:
+        return matrix_rows(flat_hessian(energy, x, theta, project), coordinates, count)
+    return matrix_rows(lambda v: project(stored.unpack(stored.product(stored.pack(project(v)[None])))[0]), coordinates, count)
 
 
 def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mobile: np.ndarray, rigid: int) -> Spectrum:
@@ -85,7 +101,7 @@ def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mo
     free = np.flatnonzero(mobile)
     m, size = len(free), len(mobile)
     order = np.concatenate([free, np.flatnonzero(~mobile)])
-    matrix = np.asarray(_rows(energy, x, theta, modes, order, np.int32(m)))[:m][:, free]
+    matrix = np.asarray(_rows(_narrow(energy, x, theta, size), x, theta, modes, order, np.int32(m)))[:m][:, free]
     if not np.all(np.isfinite(matrix)):  # a curvature that does not exist, as where contacts close with an infinite one
         return Spectrum(lowest=None, largest=0.0, mode=None, floppy=0, method="dense", converged=False)
     values, modes_found = np.linalg.eigh(0.5 * (matrix + matrix.T))

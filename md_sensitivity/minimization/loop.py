@@ -215,12 +215,11 @@ def run_stage(
     counts = counts_of(before)
     metric = energy.stiffness(x, theta) if method.takes_metric else None
     state = blank(energy, x, theta, modes, method, metric)
-    stride, pause, fresh = 1, _NEVER, limits
+    stride, fresh = 1, limits
     renewal = int(counts.steps) + _METRIC_STEPS
     while True:
         began = time.monotonic()
-        if watch is not None:
-            pause = int(counts.steps if np.isnan(state.moved) else state.steps) + stride
+        pause = _NEVER if watch is None else int(counts.steps if np.isnan(state.moved) else state.steps) + stride
         if metric is not None:
             pause = min(pause, renewal)
         x, state, over, cap = advance(

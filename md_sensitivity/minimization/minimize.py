@@ -214,8 +214,10 @@ def _squeezed(task: _Task, point: _Point, stable: Energy) -> bool:
 def _stages(task: _Task, point: _Point, early: Sequence[Method], handover: float) -> _Point:
     """Methods that lead near the minimum, then a limited number of Newton steps."""
     for method in early:
-        point = _stage(task, point, method, goal=task.fmax * POLISH, handover=handover)
-        if not _finite(point):
+        # In its metric L-BFGS goes on to the end; Newton's linear solves would crawl.
+        alone = method.takes_metric and point.energy.stiff
+        point = _stage(task, point, method, goal=task.fmax * POLISH, handover=-1.0 if alone else handover)
+        if not _finite(point) or (alone and _largest(point.state) <= task.fmax * POLISH):
             return point
     return _stage(task, point, NEWTON, goal=task.fmax * POLISH, handover=-1.0, steps=_NEWTON_STEPS if early else None)
 
