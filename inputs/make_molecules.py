@@ -82,7 +82,7 @@ def sodium_chloride() -> str:
 
 
 def silica() -> str:
-    """2 x 2 x 2 cells of alpha-quartz (P3(2)21) as measured, doi:10.1107/S0567740876008029, 72 atoms, rattled."""
+    """2 x 2 x 2 cells of alpha-quartz (P3(2)21) as measured by Le Page and Donnay, Acta Cryst. B 32 (1976) 2456, 72 atoms, rattled."""
     a, c = 4.9134, 5.4052
     cell = np.array([[a, 0, 0], [-a / 2, a * 3**0.5 / 2, 0], [0, 0, c]])
     u, x, y, z = 0.4697, 0.4133, 0.2672, 0.1188 + 2 / 3
