@@ -102,7 +102,9 @@ def villin() -> str:
     text = (Path(found.origin).parent / "app" / "data" / "test.pdb").read_text()
     atoms = [line for line in text.splitlines() if line.startswith("ATOM")][:582]
     remark = "REMARK   Villin headpiece N68H, from test.pdb of OpenMM (MIT license) without water and ions"
-    return "\n".join([remark, *(line.rstrip() for line in atoms), "TER", "END", ""])
+    # Elements, which the file lacks: in proteins, the first letter of the name.
+    with_elements = [f"{line.rstrip():<76s}{next(sign for sign in line[12:16] if sign.isalpha()):>2s}" for line in atoms]
+    return "\n".join([remark, *with_elements, "TER", "END", ""])
 
 
 CASES = {water_box: "pdb", sodium_chloride: "extxyz", silica: "extxyz", villin: "pdb"}
