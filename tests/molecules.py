@@ -28,6 +28,7 @@ PARAMETERS: dict[str, tuple[int, dict[str, float], str]] = {
     "urey_bradley": (3, {"k": 1.9, "r0": 2.4}, ""),
     "periodic_torsion": (4, {"k": 0.31, "phase": 25.0, "n": 3}, ""),
     "rb_torsion": (4, {"c0": 0.3, "c1": -0.2, "c2": 0.5, "c3": 0.11, "c4": -0.4, "c5": 0.23}, ""),
+    "fourier_torsion": (4, {"F1": 0.21, "F2": -0.13, "F3": 0.4, "F4": 0.07}, ""),
     "harmonic_torsion": (4, {"k": 0.9, "phi0": 31.0}, "factor = 0.7"),
 }
 """Bonded potential → atoms, numbers and options."""
@@ -143,6 +144,9 @@ def by_hand(potential: str, x: np.ndarray, p: Mapping[str, float]) -> float:
         return float(p["k"] * (1 + np.cos(p["n"] * phi - np.radians(p["phase"]))))
     if potential == "rb_torsion":
         return float(sum(p[f"c{m}"] * np.cos(phi - np.pi) ** m for m in range(6)))
+    if potential == "fourier_torsion":
+        c = [np.cos(n * phi) for n in range(5)]
+        return float(0.5 * (p["F1"] * (1 + c[1]) + p["F2"] * (1 - c[2]) + p["F3"] * (1 + c[3]) + p["F4"] * (1 - c[4])))
     away = (phi - np.radians(p["phi0"]) + np.pi) % (2 * np.pi) - np.pi
     return 0.7 * p["k"] * away**2
 

@@ -200,7 +200,7 @@ def test_turning_and_renumbering_changes_nothing_and_reflecting_turns_torsions_a
 CELLS = {
     "box": np.diag([7.5, 8.0, 7.0]),
     "triclinic": np.array([[7.5, 0.0, 0.0], [2.0, 7.0, 0.0], [-2.5, 3.0, 7.2]]),
-    "skewed": np.array([[7.5, 0.0, 0.0], [17.0, 7.0, 0.0], [-12.5, 17.0, 7.2]]),
+    "skewed": np.array([[7.5, 0.0, 0.0], [47.0, 7.0, 0.0], [-33.5, 38.0, 7.2]]),
 }
 
 
@@ -257,7 +257,7 @@ def test_angles_of_atoms_in_line_have_finite_derivatives(angle: float, theta0: f
 
 
 @pytest.mark.parametrize("phi", [0.0, 180.0, 90.0])
-@pytest.mark.parametrize("potential", ["periodic_torsion", "rb_torsion", "harmonic_torsion"])
+@pytest.mark.parametrize("potential", ["periodic_torsion", "rb_torsion", "fourier_torsion", "harmonic_torsion"])
 def test_planar_torsions_have_right_derivatives(potential: str, phi: float) -> None:
     turn = np.radians(phi)
     x = np.array([[1.2, 0, -0.4], [0, 0, 0], [0, 0, 1.5], [np.cos(turn), np.sin(turn), 1.9]]) @ np.linalg.qr(np.ones((3, 3)) + np.eye(3))[0]
@@ -271,7 +271,7 @@ def test_planar_torsions_have_right_derivatives(potential: str, phi: float) -> N
     assert np.all(np.isfinite(third(energy, x, theta, v, d)))
 
 
-@pytest.mark.parametrize("potential", ["periodic_torsion", "rb_torsion", "harmonic_torsion"])
+@pytest.mark.parametrize("potential", ["periodic_torsion", "rb_torsion", "fourier_torsion", "harmonic_torsion"])
 def test_torsions_of_atoms_in_line_are_finite(potential: str) -> None:
     numbers = "\n".join(f"{name} = {number!r}" for name, number in PARAMETERS[potential][1].items())
     field = force_field(f'[[potential]]\nstyle = "{potential}"\n[potential.parameters.X-X-X-X]\n{numbers}\n')
