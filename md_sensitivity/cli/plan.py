@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from md_sensitivity.cli.tables import print_json
 if TYPE_CHECKING:
     from md_sensitivity.batch.study import Study
     from md_sensitivity.forcefields import ForceField
+
+_SHOWN = 30
+"""Names of parameters that are written out."""
 
 
 def show_plans(study: Study, *, as_json: bool) -> int:
@@ -59,10 +63,16 @@ def _plans(study: Study, force_field: ForceField, path: str, name: str) -> list[
     return plans
 
 
+def _shortened(names: Sequence[str]) -> str:
+    """How many parameters there are, and the names of the first of them."""
+    more = f", … and {len(names) - _SHOWN} more; --json has all" if len(names) > _SHOWN else ""
+    return f"{len(names)}: {', '.join(names[:_SHOWN])}{more}"
+
+
 def _print(plan: dict[str, Any]) -> None:
     lines = {
         "structure": f"{plan['path']}: {plan['atoms']} atoms, {plan['pairs']} pairs",
-        "parameters": f"{len(plan['parameters'])}: {', '.join(plan['parameters'])}",
+        "parameters": _shortened(plan["parameters"]),
         "observables": ", ".join(plan["observables"]),
         "derivatives": f"{plan['mode']} mode, solver {plan['solver']}",
         "memory": f"about {plan['memory_bytes'] / 2**20:.0f} MiB",
