@@ -34,8 +34,15 @@ class Choices:
     define: tuple[str, ...] = ()
 
     def over(self, defaults: Nonbonded) -> Nonbonded:
-        """Settings with those that are given in place of defaults."""
-        return replace(defaults, **self.settings)
+        """Settings with those that are given in place of defaults.
+
+        Raises:
+            InputError: where the switch would begin behind the cutoff.
+        """
+        both = replace(defaults, **self.settings)
+        if both.switch_from is not None and not both.switch_from < both.cutoff:
+            raise InputError(f"molecules: switch_from = {both.switch_from:g} Å must be less than cutoff = {both.cutoff:g} Å")
+        return both
 
 
 NOTHING = Choices(settings={})
@@ -179,9 +186,6 @@ def _choices(table: Mapping[str, Any], where: str) -> Choices:
     define = table.get("define", [])
     if not isinstance(define, list) or not all(isinstance(word, str) and word for word in define):
         raise InputError(f"{where}: define must be a list of macros such as [\"FLEXIBLE\"]")
-    both = Nonbonded(**settings)
-    if both.switch_from is not None and not both.switch_from < both.cutoff:
-        raise InputError(f"{where}: switch_from = {both.switch_from:g} must be less than cutoff = {both.cutoff:g}")
-    if not both.tolerance < 0.01 or not both.order <= 14:
+    if not settings.get("tolerance", 0.0) < 0.01 or not settings.get("order", 0) <= 14:
         raise InputError(f"{where}: tolerance must be less than 0.01, and order at most 14")
     return Choices(settings=settings, define=tuple(define))

@@ -7,6 +7,7 @@ import re
 from md_sensitivity.errors import UsageError
 from md_sensitivity.observables.base import BoundObservable, Observable, ObservableKind, custom_observable
 from md_sensitivity.observables.dipole import DIPOLE, DIPOLE_VECTOR
+from md_sensitivity.observables.ends import END_TO_END
 from md_sensitivity.observables.energies import ENERGY
 from md_sensitivity.observables.hydrogen_bonds import HYDROGEN_BONDS
 from md_sensitivity.observables.interaction import INTERACTION_ENERGY
@@ -30,6 +31,7 @@ OBSERVABLES: Registry[ObservableKind] = Registry(
         DIHEDRAL,
         RADIUS_OF_GYRATION,
         RMSD,
+        END_TO_END,
         DIPOLE,
         DIPOLE_VECTOR,
         HYDROGEN_BONDS,

@@ -111,7 +111,22 @@ def test_the_dimer_is_a_minimum_with_one_hydrogen_bond() -> None:
 
 def test_every_observable_of_molecules_is_tested_here() -> None:
     tested = {spec.partition(":")[0] for spec in SPECS}
-    assert {name for name, kind in OBSERVABLES.items() if kind.selections} | {"dipole", "dipole_vector"} == tested
+    assert {name for name, kind in OBSERVABLES.items() if kind.selections} | {"dipole", "dipole_vector"} == tested | {"end_to_end"}
+
+
+def test_a_chain_across_the_cell_is_as_long_as_the_whole_one() -> None:
+    whole = charmm_files.structure()
+    heavy = np.flatnonzero(whole.numbers != 1)
+    wanted = np.linalg.norm(whole.positions[heavy[-1]] - whole.positions[heavy[0]])
+    assert float(measured("end_to_end", at(whole, peptide()), whole)) == pytest.approx(wanted, rel=1e-14)
+    cell = 0.7 * wanted * np.eye(3)   # so short that the nearest image of the end is not the end of the chain
+    folded = replace(whole, cell=cell, pbc=np.ones(3, dtype=bool), positions=whole.positions % np.diag(cell))
+    state = at(whole, peptide())
+    system = replace(state.energy.system, positions=jnp.asarray(folded.positions), cell=jnp.asarray(cell), pbc=(True,) * 3)
+    state = replace(state, x=system.positions, energy=replace(state.energy, system=system))
+    assert float(measured("end_to_end", state, folded)) == pytest.approx(wanted, rel=1e-12)
+    with pytest.raises(UsageError, match="no bonds lead from atom 0 to atom 3"):
+        measured("end_to_end", at(dimer(), water(2)), dimer())
 
 
 @pytest.mark.parametrize("spec", SPECS)

@@ -88,7 +88,7 @@ def measured(spec: str, equilibrium: Equilibrium) -> np.ndarray:
 
 
 def test_every_observable_is_tested_here() -> None:
-    of_molecules = {"dipole", "dipole_vector", "hydrogen_bonds", "sasa", "interaction_energy"}  # test_molecules.py
+    of_molecules = {"dipole", "dipole_vector", "hydrogen_bonds", "sasa", "interaction_energy", "end_to_end"}  # test_molecules.py
     assert set(SPECS) | of_molecules == set(OBSERVABLES)
 
 
