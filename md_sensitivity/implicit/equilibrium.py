@@ -187,7 +187,7 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
     stored, way, because = choose_hessian(e, x, theta, hessian)
     preconditioner, helped = None, "no preconditioner"
     if name in _PRECONDITIONED:
-        preconditioner, helped = choose_preconditioner(stored, x, e.frame(x), len(wanted))
+        preconditioner, helped = choose_preconditioner(stored, e, x, theta, len(wanted))
     value, residual = np.zeros(b.shape), np.zeros(len(b))
     status, iterations = np.zeros(len(b), dtype=np.int64), 0
     single = mesh_within(jax.tree.leaves(e)) is None

@@ -49,7 +49,7 @@ def stored_of(equilibrium: Equilibrium) -> Stored | None:
 def stored_at(energy: Energy, x: PyTree, theta: PyTree) -> Stored | None:
     """What chord steps near a concrete x need; None where the Hessian is not stored."""
     stored, _, _ = choose_hessian(energy, x, theta)
-    return None if stored is None else Stored(stored, choose_preconditioner(stored, x, energy.frame(x), _SOLVES)[0])
+    return None if stored is None else Stored(stored, choose_preconditioner(stored, energy, x, theta, _SOLVES)[0])
 
 
 @program
