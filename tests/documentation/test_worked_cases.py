@@ -1,4 +1,4 @@
-"""Cases of inputs/ are described, and their commands can be given; those of molecules are what the script makes, with the energies they say."""
+"""Cases of inputs/ are described, and their commands can be given; those of molecules are what the script makes, and have their energies."""
 
 from __future__ import annotations
 
