@@ -1,4 +1,4 @@
-"""Cases of inputs/ are described, and their commands can be given; those of molecules are what the script makes, and have their energies."""
+"""Cases of inputs/ are described, and their commands can be given; those of molecules are what the script makes, with their energies."""
 
 from __future__ import annotations
 
