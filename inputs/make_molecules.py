@@ -1,5 +1,6 @@
-"""Make the structures of the worked cases of molecules and ionic crystals, deterministically: `python inputs/make_molecules.py [FOLDER]`. Needs numpy, and OpenMM's
-data for villin.
+"""Make the structures of the worked cases of molecules and ions, deterministically: `python inputs/make_molecules.py [FOLDER]`.
+
+Needs numpy, and OpenMM's data for villin.
 
 (alanine_dipeptide and ethanol were drawn by hand.)
 """
@@ -15,7 +16,8 @@ from make_structures import DIAMOND, FCC, Array, extxyz, lattice_sites, rattle
 
 OXYGEN_HYDROGEN = 0.9572
 HALF_ANGLE = 0.5 * np.deg2rad(104.52)
-WATER = OXYGEN_HYDROGEN * np.array([[0, 0, 0], [np.sin(HALF_ANGLE), 0, np.cos(HALF_ANGLE)], [-np.sin(HALF_ANGLE), 0, np.cos(HALF_ANGLE)]])
+ARM = OXYGEN_HYDROGEN * np.array([np.sin(HALF_ANGLE), 0, np.cos(HALF_ANGLE)])
+WATER = np.array([np.zeros(3), ARM, ARM * np.array([-1, 1, 1])])
 CHARGES = np.array([-0.834, 0.417, 0.417])
 SIDE = 12.42
 """Of a cube with 64 waters at 0.999 g/cm³."""
@@ -44,7 +46,7 @@ def energy_with_others(molecule: Array, others: Array) -> float:
 
 
 def liquid(sweeps: int, seed: int) -> Array:
-    """64 waters, (64, 3, 3): cubic ice without order of protons, melted at 600 K and cooled to 100 K by Metropolis's moves of rigid molecules."""
+    """64 waters, (64, 3, 3): cubic ice without order of protons, melted at 600 K and cooled to 100 K by Metropolis's moves."""
     random = np.random.default_rng(seed)
     molecules = turned(lattice_sites(DIAMOND, 2, SIDE / 2)[:, None] + WATER, random, 100.0)
     temperatures = np.concatenate([np.full(sweeps // 3, 600.0), np.geomspace(600.0, 100.0, sweeps - sweeps // 3)])
@@ -61,7 +63,8 @@ def liquid(sweeps: int, seed: int) -> Array:
 
 def water_box() -> str:
     """The liquid as a PDB file, in a cube."""
-    lines = ["REMARK   64 waters, made by make_molecules.py", f"CRYST1{SIDE:9.3f}{SIDE:9.3f}{SIDE:9.3f}{90:7.2f}{90:7.2f}{90:7.2f} P 1           1"]
+    cell = f"CRYST1{SIDE:9.3f}{SIDE:9.3f}{SIDE:9.3f}{90:7.2f}{90:7.2f}{90:7.2f} P 1           1"
+    lines = ["REMARK   64 waters, made by make_molecules.py", cell]
     serial = 0
     for number, molecule in enumerate(liquid(sweeps=600, seed=64)):
         for name, (x, y, z) in zip(("O", "H1", "H2"), molecule, strict=True):
@@ -73,7 +76,7 @@ def water_box() -> str:
 def sodium_chloride() -> str:
     """2 x 2 x 2 cubic cells of rock salt without one pair of neighbors, 62 ions, rattled."""
     constant = 5.64
-    sites = lattice_sites(np.concatenate([FCC, FCC + [0.5, 0, 0]]), 2, constant)
+    sites = lattice_sites(np.concatenate([FCC, FCC + np.array([0.5, 0, 0])]), 2, constant)
     names = (["Na"] * 4 + ["Cl"] * 4) * 8
     one = int(np.argmin(np.linalg.norm(sites - constant, axis=1)))
     other = int(np.argmin(np.linalg.norm(sites - sites[one] - [constant / 2, 0, 0], axis=1)))

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "molecules.md").read_text()
 
 
+@pytest.mark.slow
 def test_ethanol_is_analyzed_as_the_page_shows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
     names: dict[str, Any] = {}

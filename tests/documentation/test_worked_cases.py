@@ -1,4 +1,4 @@
-"""Each case of inputs/ is described, its commands can be given, and its files are what the scripts make; cases of molecules give the energies of their READMEs."""
+"""Cases of inputs/ are described, and their commands can be given; those of molecules are what the script makes, with their energies."""
 
 from __future__ import annotations
 
