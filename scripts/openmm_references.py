@@ -47,10 +47,11 @@ def make(case: Case) -> None:
     document: dict[str, Any] = {
         "made_by": f"OpenMM {openmm.version.short_version}, platform Reference",
         "about": case.about,
-        "units": "nm, kJ/mol, degrees; parameters in units of the file",
+        "units": "nm, kJ/mol, degrees, Da; parameters in units of the file",
         "structure": case.structure,
         "force_field": case.force_field,
         "start": np.round(start, 5).tolist(),
+        "masses": engine.masses.tolist(),
         "positions": minimum.positions.reshape(-1, 3).tolist(),
         "energy": minimum.energy,
         "energies": energies_by_force(case.model.system(), minimum.positions),

@@ -120,7 +120,7 @@ def _charmm() -> Case:
         "HarmonicBond.CT1-C.r0", "HarmonicBond.O-C.k", "HarmonicAngle.NH1-CT1-C.theta0", "HarmonicAngle.HA3-CT3-HA3.k",
         "UreyBradley.HA3-CT3-HA3.k", "UreyBradley.HA3-CT3-HA3.r0", "PeriodicTorsion.C-CT1-NH1-C.k1", "PeriodicTorsion.NH1-C-CT1-NH1.k1",
         "PeriodicTorsion.C-CT1-NH1-C.phase1", "HarmonicImproper.C-CT3-NH1-O.k", "CMAP.C-NH1-CT1-C-NH1.scale",
-        "LennardJones.O.sigma", "LennardJones.HA3.epsilon", "LennardJones14.CT3.sigma", "LennardJones14.O.epsilon", "Coulomb.scale14",
+        "LennardJones.O.sigma", "LennardJones.HA3.epsilon", "LennardJones14.CT3.sigma", "LennardJones14.O.epsilon", "LennardJones14.scale14", "LennardJones.C.sigma", "Coulomb.scale14",
         "Coulomb.ALAD:OL.q", "Coulomb.ALAD:CB.q",
     )  # fmt: skip
     return Case(name="charmm36", about="alanine dipeptide, CHARMM36 with CMAP", model=XmlModel(root, topology), start=_shaken(start, 0.005),

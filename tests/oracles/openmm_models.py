@@ -75,7 +75,7 @@ def lines_of(root: ET.Element) -> dict[str, Line]:
         if force.tag == "NonbondedForce":
             put("Coulomb", "", "scale14", (i,), "coulomb14scale")
         if force.tag == ("LennardJonesForce" if unequal else "NonbondedForce"):
-            put("LennardJones", "", "scale14", (i,), "lj14scale")
+            put("LennardJones14" if unequal else "LennardJones", "", "scale14", (i,), "lj14scale")
         seen: dict[tuple[str, str], int] = {}
         for j, element in enumerate(force):
             if force.tag == "CMAPTorsionForce" and element.tag == "Torsion":
