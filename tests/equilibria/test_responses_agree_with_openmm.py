@@ -75,11 +75,10 @@ class Case:
 
 def exact(force_field: ForceField) -> ForceField:
     """The force field with plain Ewald sums, which are OpenMM's reference; those of a mesh are as exact as their tolerance."""
-    options = {"tolerance": 1e-13}
-    terms = [
-        replace(term, form=COULOMB_EWALD, options={COULOMB.name: term.options[COULOMB.name], **options}) if term.form is COULOMB_PME else term
-        for term in force_field.terms
-    ]
+    terms = []
+    for term in force_field.terms:
+        options = {COULOMB.name: term.options.get(COULOMB.name), "tolerance": 1e-13}
+        terms.append(replace(term, form=COULOMB_EWALD, options=options) if term.form is COULOMB_PME else term)
     return replace(force_field, terms=tuple(terms))
 
 

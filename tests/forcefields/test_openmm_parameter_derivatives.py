@@ -36,8 +36,7 @@ def names_of(model: Any) -> set[str]:
     return names_of(model.inner) | {f"GBSA.{kind}.{parameter}" for kind in model.numbers for parameter in ("radius", "scale")}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["amber14_obc2", "charmm36", "three_waters"])
+@pytest.mark.parametrize("name", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("amber14_obc2", "charmm36")), "three_waters"])
 def test_every_line_acts_as_in_openmm(name: str) -> None:
     case = next(case for case in cases() if case.name == name)
     force_field = read_force_field(FOLDER / case.force_field)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Case:
         structure, force_field: files, relative to the folder `openmm`, that md_sensitivity reads.
         columns: rows of the force field that are moved.
         zero_modes: motions that cost no energy.
+        moved: how far coordinates of the minimum are moved at random to begin from there [nm]; 0 to begin from `start` itself.
     """
 
     name: str
@@ -45,13 +46,12 @@ class Case:
     observables: tuple[str, ...] = DIPEPTIDE
     zero_modes: int = 6
     moved: float = 0.0
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _read(name: str) -> tuple[Any, np.ndarray]:
     """Topology and positions [nm] of a PDB file."""
     file = app.PDBFile(str(FILES / name))
-    return file.topology, np.array([[component for component in row] for row in file.getPositions(asNumpy=True)._value], dtype=float)
+    return file.topology, np.array(file.getPositions(asNumpy=True)._value, dtype=float)
 
 
 def _shaken(x: np.ndarray, size: float, seed: int = 1) -> np.ndarray:
@@ -120,11 +120,19 @@ def _charmm() -> Case:
         "HarmonicBond.CT1-C.r0", "HarmonicBond.O-C.k", "HarmonicAngle.NH1-CT1-C.theta0", "HarmonicAngle.HA3-CT3-HA3.k",
         "UreyBradley.HA3-CT3-HA3.k", "UreyBradley.HA3-CT3-HA3.r0", "PeriodicTorsion.C-CT1-NH1-C.k1", "PeriodicTorsion.NH1-C-CT1-NH1.k1",
         "PeriodicTorsion.C-CT1-NH1-C.phase1", "HarmonicImproper.C-CT3-NH1-O.k", "CMAP.C-NH1-CT1-C-NH1.scale",
-        "LennardJones.O.sigma", "LennardJones.HA3.epsilon", "LennardJones14.CT3.sigma", "LennardJones14.O.epsilon", "LennardJones14.scale14", "LennardJones.C.sigma", "Coulomb.scale14",
-        "Coulomb.ALAD:OL.q", "Coulomb.ALAD:CB.q",
+        "LennardJones.O.sigma", "LennardJones.HA3.epsilon", "LennardJones14.CT3.sigma", "LennardJones14.O.epsilon",
+        "LennardJones14.scale14", "LennardJones.C.sigma", "Coulomb.scale14", "Coulomb.ALAD:OL.q", "Coulomb.ALAD:CB.q",
     )  # fmt: skip
-    return Case(name="charmm36", about="alanine dipeptide, CHARMM36 with CMAP", model=XmlModel(root, topology), start=_shaken(start, 0.005),
-                structure="alad.pdb", force_field="charmm36_dipeptide.xml", columns=columns, moved=0.002)  # fmt: skip
+    return Case(
+        name="charmm36",
+        about="alanine dipeptide, CHARMM36 with CMAP",
+        model=XmlModel(root, topology),
+        start=_shaken(start, 0.005),
+        structure="alad.pdb",
+        force_field="charmm36_dipeptide.xml",
+        columns=columns,
+        moved=0.002,
+    )
 
 
 def _ethanol() -> Case:
@@ -149,11 +157,19 @@ def _ethanol() -> Case:
     folder = ROOT / "inputs" / "ethanol"
     lines = (folder / "structure.gro").read_text().splitlines()[2:11]
     start = np.array([[float(word) for word in line[20:].split()] for line in lines])
-    specs = ("energy", "dihedral:0-4-7-8", "dihedral:1-0-4-7", "distance:0-8", "distance:0-4", "angle:0-4-7", "angle:4-7-8",
-             "radius_of_gyration")  # fmt: skip
-    return Case(name="ethanol", about="ethanol, OPLS-AA as a GROMACS topology", model=TopModel(folder / "force_field.top", rows), start=start,
-                structure="../../../inputs/ethanol/structure.gro", force_field="../../../inputs/ethanol/force_field.top",
-                columns=tuple(rows), observables=specs)  # fmt: skip
+    return Case(
+        name="ethanol",
+        about="ethanol, OPLS-AA as a GROMACS topology",
+        model=TopModel(folder / "force_field.top", rows),
+        start=start,
+        structure="../../../inputs/ethanol/structure.gro",
+        force_field="../../../inputs/ethanol/force_field.top",
+        columns=tuple(rows),
+        observables=(
+            "energy", "dihedral:0-4-7-8", "dihedral:1-0-4-7", "distance:0-8", "distance:0-4", "angle:0-4-7", "angle:4-7-8",
+            "radius_of_gyration",
+        ),
+    )  # fmt: skip
 
 
 WATER = (
@@ -168,14 +184,34 @@ def _waters() -> list[Case]:
     two, other = _read("two_waters.pdb")
     edges, cutoff, switch_from = (0.72, 0.76, 0.81), 0.35, 0.26
     return [
-        Case(name="three_waters", about="three flexible waters, TIP3P", model=XmlModel(root, three), start=start, columns=WATER,
-             structure="three_waters.pdb", force_field="tip3p.toml", moved=0.002,
-             observables=("energy", "distance:0-3", "distance:3-6", "distance:0-1", "distance:1-5", "angle:0-3-6", "angle:1-0-2", "angle:2-0-3",
-                          "radius_of_gyration")),
-        Case(name="two_waters_periodic", about="two flexible waters in a cell, TIP3P, Ewald sums, a switch across the hydrogen bond",
-             model=XmlModel(root, two, periodic_water(edges, cutoff, switch_from)), start=other, columns=WATER, zero_modes=3,
-             structure="two_waters.pdb", force_field="tip3p_periodic.toml", moved=0.001,
-             observables=("energy", "distance:0-3", "distance:0-1", "distance:1-3", "angle:1-0-2", "dihedral:1-0-3-4", "dihedral:2-0-3-5")),
+        Case(
+            name="three_waters",
+            about="three flexible waters, TIP3P",
+            model=XmlModel(root, three),
+            start=start,
+            columns=WATER,
+            structure="three_waters.pdb",
+            force_field="tip3p.toml",
+            moved=0.002,
+            observables=(
+                "energy", "distance:0-3", "distance:3-6", "distance:0-1", "distance:1-5", "angle:0-3-6", "angle:1-0-2", "angle:2-0-3",
+                "radius_of_gyration",
+            ),
+        ),
+        Case(
+            name="two_waters_periodic",
+            about="two flexible waters in a cell, TIP3P, Ewald sums, a switch across the hydrogen bond",
+            model=XmlModel(root, two, periodic_water(edges, cutoff, switch_from)),
+            start=other,
+            columns=WATER,
+            zero_modes=3,
+            structure="two_waters.pdb",
+            force_field="tip3p_periodic.toml",
+            moved=0.001,
+            observables=(
+                "energy", "distance:0-3", "distance:0-1", "distance:1-3", "angle:1-0-2", "dihedral:1-0-3-4", "dihedral:2-0-3-5",
+            ),
+        ),
     ]  # fmt: skip
 
 
