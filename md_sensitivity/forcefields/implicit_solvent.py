@@ -1,4 +1,4 @@
-"""Implicit solvent for molecular force fields: radii by element, as AMBER's set `mbondi2` has them."""
+"""Implicit solvent for molecular force fields: radii of the file where it has them, else by element as in AMBER's set `mbondi2`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.bonding import neighbors_of
 from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.fixed_topology import FixedTopology
 from md_sensitivity.forcefields.table import ParameterBlock, ParameterTable
 from md_sensitivity.forcefields.topology import Assignment, Typing
 from md_sensitivity.potentials.base import COULOMB
@@ -45,9 +47,11 @@ class SolvatedTyping:
 
     Attributes:
         typing: of the molecules.
+        types: which radius each atom has, where the file says so; None for that of its element.
     """
 
     typing: Typing
+    types: tuple[str, ...] | None = None
 
     def __call__(self, structure: Structure) -> Assignment:
         """The assignment with radii; atoms that differ in them are of different kinds."""
@@ -57,7 +61,8 @@ class SolvatedTyping:
 @lru_cache(maxsize=8)
 def _solvated(typing: SolvatedTyping, structure: Structure) -> Assignment:
     found = typing.typing(structure)
-    pairs = list(zip(np.asarray(found.kinds).tolist(), radius_types(structure), strict=True))
+    types = radius_types(structure) if typing.types is None else typing.types
+    pairs = list(zip(np.asarray(found.kinds).tolist(), types, strict=True))
     kinds = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
     return replace(
         found,
@@ -82,6 +87,25 @@ def radius_types(structure: Structure) -> list[str]:
     return found
 
 
+def radii_of(typing: Typing) -> tuple[Mapping[str, tuple[float, float]], tuple[str, ...] | None]:
+    """Radii [Å] and scales by type, and the type of each atom where the file has numbers of its own (RADII and SCREEN of a prmtop)."""
+    if not isinstance(typing, FixedTopology) or not {"radii", "screen"} <= typing.of_atoms.keys():
+        return _RADII, None
+    radii, scales = typing.of_atoms["radii"], typing.of_atoms["screen"]
+    if not np.all(radii > 0):
+        return _RADII, None
+    known: dict[tuple[int, float, float], str] = {}
+    count: dict[str, int] = {}
+    types = []
+    for key in zip(typing.numbers.tolist(), radii.tolist(), scales.tolist(), strict=True):
+        if key not in known:
+            symbol = chemical_symbols[key[0]]
+            count[symbol] = count.get(symbol, 0) + 1
+            known[key] = f"{symbol}{count[symbol]}"
+        types.append(known[key])
+    return {name: key[1:] for key, name in known.items()}, tuple(types)
+
+
 def solvated(
     force_field: ForceField, charges: str, constant: float, *, solute_dielectric: float, solvent_dielectric: float
 ) -> ForceField:
@@ -93,8 +117,9 @@ def solvated(
     """
     units = force_field.units
     assert force_field.typing is not None
-    blocks, rows = [], tuple((name,) for name in _RADII)
-    for spec, values in zip(GB_OBC2.parameters, zip(*_RADII.values(), strict=True), strict=True):
+    radii, of_atoms = radii_of(force_field.typing)
+    blocks, rows = [], tuple((name,) for name in radii)
+    for spec, values in zip(GB_OBC2.parameters, zip(*radii.values(), strict=True), strict=True):
         for row, (types, value) in enumerate(zip(rows, values, strict=True)):
             blocks.append(
                 ParameterBlock(
@@ -102,7 +127,7 @@ def solvated(
                     types=types,
                     leaf=spec.name,
                     start=row,
-                    values=np.array([value / units.factor(0, spec.length)]),
+                    values=np.array([round(value / units.factor(0, spec.length), 12)]),
                     unit=units.symbol(spec.energy, spec.length),
                     lower=np.array([spec.lower]),
                     upper=np.array([spec.upper]),
@@ -129,5 +154,5 @@ def solvated(
         terms=(*force_field.terms, term),
         table=table,
         parameters=table.tree,
-        typing=SolvatedTyping(typing=force_field.typing),
+        typing=SolvatedTyping(typing=force_field.typing, types=of_atoms),
     )

@@ -36,6 +36,8 @@ _FALLBACKS = (LBFGS, FIRE)
 """Methods that go on, to the end, where Newton's method stalled."""
 _COLLAPSE = 1e3
 """A force that has grown by this factor, and beyond it [eV/Å], belongs to atoms that fall into each other."""
+_SOFT = 1e-6
+"""A curvature smaller than this, relative to the largest, is no zero, but nearly."""
 _ESCAPES = 3
 _ESCAPE_MOVE = 0.05
 """Length of the push off a saddle along its negative mode, largest coordinate [Å]."""
@@ -304,6 +306,12 @@ def _judged(
     floppy = 0 if found is None else found.floppy
     if floppy:
         notes = (*notes, f"{floppy} motions besides the rigid ones cost no energy; the response along them is set to zero")
+    if found is not None and found.lowest is not None and 0 < found.lowest < _SOFT * found.largest:
+        notes = (
+            *notes,
+            f"the softest motion has a curvature of {found.lowest:.3g}, {found.largest / found.lowest:.1g} times less than the stiffest: "
+            "the Hessian is nearly singular, and the response along it is as uncertain as the error estimate says",
+        )
     return Equilibrium(
         x=point.x,
         theta=task.theta,

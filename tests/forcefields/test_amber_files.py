@@ -12,7 +12,9 @@ from listed_energies import term_energies
 
 import md_sensitivity as mds
 from md_sensitivity.errors import InputError
-from md_sensitivity.forcefields import ForceField, acting_rows, read_force_field
+from md_sensitivity.forcefields import ForceField, acting_rows, assignment_of, read_force_field
+from md_sensitivity.forcefields.bonding import neighbors_of
+from md_sensitivity.forcefields.molecules import molecular_force_field
 from md_sensitivity.structures import read_structure
 from md_sensitivity.types import Structure
 
@@ -131,6 +133,28 @@ def test_numbers_of_pairs_replace_mixed_ones(tmp_path: Path) -> None:
     theirs = openmm_energies(system, structure.positions)
     own = term_energies(structure, force_field)["LennardJones"]
     assert own == pytest.approx(theirs["CustomNonbondedForce"] + theirs["LennardJones"], rel=2e-9)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_an_implicit_solvent_takes_the_radii_of_the_file_where_it_has_some(given: bool, tmp_path: Path) -> None:
+    _, structure = files()
+    head, _ = (FOLDER / "dipeptide.prmtop").read_text().split("%FLAG RADII\n%FORMAT(5E16.8)\n")
+    values = np.where(structure.numbers == 1, 1.1, 1.6) if given else np.zeros(structure.size)
+    values[0] *= 1.05
+    blocks = (values, 0.5 * values)
+    lines = ["\n".join("".join(f"{v:16.8E}" for v in block[i : i + 5]) for i in range(0, len(block), 5)) for block in blocks]
+    tail = f"%FLAG RADII\n%FORMAT(5E16.8)\n{lines[0]}\n%FLAG SCREEN\n%FORMAT(5E16.8)\n{lines[1]}\n"
+    (tmp_path / "own.prmtop").write_text(head + tail)
+    field = molecular_force_field({"files": "own.prmtop", "implicit_solvent": "obc2"}, "test.toml", tmp_path)
+    found = assignment_of(field, structure)
+    of_type = {block.types[0]: float(block.values[0]) for block in field.table.blocks if block.label == "GBSA" and block.leaf == "radius"}
+    ours = np.array([of_type[found.names["GBSA"][kind]] for kind in found.kinds])
+    standard = {1: 1.2, 6: 1.7, 7: 1.55, 8: 1.5}
+    expected = values if given else np.array([standard[number] for number in structure.numbers.tolist()])
+    amide = np.array([any(structure.numbers[j] == 7 for j in near) for near in neighbors_of(structure.size, structure.bonds)])
+    expected = expected if given else np.where((structure.numbers == 1) & amide, 1.3, expected)
+    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+    assert ("GBSA.H2.radius" in field.table.names) == given
 
 
 def test_another_structure_is_refused() -> None:
