@@ -185,8 +185,8 @@ def energies_by_force(system: Any, x: Array) -> dict[str, float]:
             found["Coulomb"] = value - rest
             value, name = rest, "LennardJones"
         else:
-            name = type(force).__name__ + (force.getName() if type(force).__name__.startswith("Custom") else "")
-            if type(force).__name__ in ("CustomNonbondedForce", "CustomBondForce"):
-                name = "LennardJones"
+            name = type(force).__name__
+            if name in ("CustomNonbondedForce", "CustomBondForce"):
+                name = "LennardJones"  # of readers that write its mixing rules out
         found[name] = found.get(name, 0.0) + value
     return found
