@@ -262,6 +262,10 @@ def cluster() -> ase.Atoms:
     return atoms
 
 
+RST7 = "water\n    3\n" + "".join(f"{value:12.7f}" for value in (0.0, 0.0, 0.12, 0.0, 0.76, -0.47)) + "\n"
+RST7 += "".join(f"{value:12.7f}" for value in (0.0, -0.76, -0.47)) + "\n"
+
+
 def structures() -> dict[str, bytes]:
     """Structure files by name, at least one of each format."""
     files = {name: _written(crystal(), form, options) for name, (form, options) in WRITTEN_BY_ASE.items()}
@@ -272,7 +276,7 @@ def structures() -> dict[str, bytes]:
     typed = cluster()
     typed.new_array("atom_types", np.array(["A", "B"] * 3 + ["A"]))
     files["typed.extxyz"] = _written(typed, "extxyz", {})
-    texts = {"water.mol2": MOL2, "gas.dump": DUMP, "water.cif": MMCIF, "peptide.pdb": _pdb(), "peptide.gro": _gro()}
+    texts = {"water.mol2": MOL2, "gas.dump": DUMP, "water.cif": MMCIF, "peptide.pdb": _pdb(), "peptide.gro": _gro(), "water.rst7": RST7}
     files |= {name: text.encode() for name, text in texts.items()}
     for suffix, compress in ((".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)):
         files[f"crystal.extxyz{suffix}"] = compress(files["crystal.extxyz"])

@@ -8,11 +8,18 @@ import jax
 import numpy as np
 
 from md_sensitivity.analysis.differences import Difference, kink_distance
+from md_sensitivity.compilation import program
+from md_sensitivity.curvature.products import gradient
+from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.implicit.equilibrium import Response
 from md_sensitivity.minimization import Equilibrium
 
 _ANHARMONIC = 0.1
 """Length over which a bond's curvature changes by its own size, as a fraction of the bond."""
+_SOFT = 1e-4
+"""A smallest eigenvalue below this, relative to the largest, is looked at closely."""
+_SMALL_MOVE = 1e-3
+"""Length of moves along the softest mode whose forces tell how its curvature changes [Å]."""
 _ROWS = 4096
 """Rows of a neighbor table that are looked at together."""
 _RESPONSE_FLOOR = 1e-8
@@ -105,7 +112,37 @@ def error_estimate(equilibrium: Equilibrium, response: Response, scales: np.ndar
     coordinates = max(1, int(sum(np.sum(np.asarray(leaf)) for leaf in jax.tree.leaves(equilibrium.energy.mobility(equilibrium.x)))))
     offset = equilibrium.max_force * np.sqrt(coordinates) / softest
     rounding = 4e-16 * spectrum.largest / softest
-    return float(linear + offset / (_ANHARMONIC * shortest_bond(equilibrium)) + rounding)
+    return float(linear + offset / (_ANHARMONIC * shortest_bond(equilibrium)) + rounding + _softest_drift(equilibrium, coordinates))
+
+
+@program
+def _gradient(energy: Energy, x: PyTree, theta: PyTree) -> PyTree:
+    return gradient(energy, x, theta)
+
+
+def _softest_drift(equilibrium: Equilibrium, coordinates: int) -> float:
+    """By how much the smallest eigenvalue may differ between the point that was found and the minimum, relative to itself.
+
+    Along the softest mode u the minimum is u·F/λ away, and λ changes by the third derivative of E along u times that. The component of
+    F along u is taken to be no smaller than a typical one.
+    """
+    spectrum, energy, theta = equilibrium.spectrum, equilibrium.energy, equilibrium.theta
+    if spectrum is None or spectrum.mode is None or spectrum.lowest is None or spectrum.lowest > _SOFT * spectrum.largest:
+        return 0.0      # the force residual of stiff systems is far too small
+
+    def along(amount: float) -> tuple[float, float]:
+        moved = jax.tree.map(lambda leaf, u: np.asarray(leaf) + amount * u, equilibrium.x, spectrum.mode)
+        slope = _gradient(energy, moved, theta)
+        pairs = list(zip(jax.tree.leaves(slope), jax.tree.leaves(spectrum.mode), strict=True))
+        return (
+            float(sum(np.vdot(np.asarray(g), np.asarray(u)) for g, u in pairs)),
+            float(np.sqrt(sum(np.sum(np.asarray(g) ** 2) for g, _ in pairs))),
+        )
+
+    (here, size), there, back = along(0.0), along(_SMALL_MOVE)[0], along(-_SMALL_MOVE)[0]
+    third = abs(there - 2.0 * here + back) / _SMALL_MOVE**2
+    drift = third * max(abs(here), size / np.sqrt(coordinates)) / spectrum.lowest**2
+    return drift if np.isfinite(drift) else 0.0     # beyond what the neighbor tables reach nothing is known
 
 
 def shortest_bond(equilibrium: Equilibrium) -> float:

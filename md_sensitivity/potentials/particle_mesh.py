@@ -124,7 +124,10 @@ def mesh_energy(site: Site, p: Coefficients, options: Options, setup: Mapping[st
     sizes, order = [int(options[f"mesh{axis}"]) for axis in range(3)], int(options["order"])
     q = charges(site, p)
     inverse = jnp.linalg.inv(site.cell)
-    mesh = _spread(q, site.positions @ inverse, sizes, order)
+    # Seen from their center, charges that move together do not move on the mesh: they keep their energy, and their forces add up to zero.
+    weight = site.real[:, None] / jnp.sum(site.real)
+    center = jnp.sum(weight * site.positions, axis=0)
+    mesh = _spread(q, (site.positions - center) @ inverse, sizes, order)
     structure = jnp.fft.rfftn(mesh)
     axes = [jnp.fft.fftfreq(size, 1.0 / size) for size in sizes[:2]] + [jnp.arange(sizes[2] // 2 + 1, dtype=jnp.float64)]
     m = [

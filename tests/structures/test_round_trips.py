@@ -81,7 +81,7 @@ def test_ase_round_trip(tmp_path, form):
 
 
 def test_every_format_of_the_table_is_tested():
-    assert set(FORMATS) == {*WRITTEN_BY_ASE, "mol2", "mmcif", "lammps-dump"}
+    assert set(FORMATS) == {*WRITTEN_BY_ASE, "mol2", "mmcif", "lammps-dump", "inpcrd"}
     assert all(form.description and form.readers for form in FORMATS.values())
 
 
