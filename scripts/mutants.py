@@ -102,7 +102,7 @@ MUTANTS = (
     ),
     Mutant(
         name="mixing frozen at build time",
-        file="md_sensitivity/interactions.py",
+        file="md_sensitivity/bound.py",
         old="mixed = means[name](own[:, None], own[None, :])",
         new="mixed = jax.lax.stop_gradient(means[name](own[:, None], own[None, :]))",
         tests=(DERIVATIVES, f"{RELAXED}::test_derivatives_with_the_length_scale_are_closed_forms_to_second_order"),
@@ -235,9 +235,9 @@ MUTANTS = (
     ),
     Mutant(
         name="unit factor forgotten",
-        file="md_sensitivity/system.py",
-        old="np.float64(units.factor(spec.energy, spec.length))",
-        new="np.float64(1.0)",
+        file="md_sensitivity/building.py",
+        old="name: np.float64(units.factor(spec.energy, spec.length, spec.angle)) for name",
+        new="name: np.float64(1.0) for name",
         tests=(SCALING,),
     ),
     Mutant(

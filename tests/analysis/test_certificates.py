@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small_systems import FORCE_FIELDS, cluster, crystal, force_field, mixed, structure
 
-from md_sensitivity import interactions, kernels, pipeline
+from md_sensitivity import bound, kernels, pipeline
 from md_sensitivity.analysis.result import ResultDocument
 from md_sensitivity.analysis.spotcheck import RANDOM
 from md_sensitivity.pipeline import Options, analyze
@@ -78,12 +78,12 @@ def test_nothing_is_frozen_at_build_time() -> None:
 @pytest.mark.parametrize("fault", ["shift", "mixing"])
 def test_a_spot_check_catches_what_was_frozen_at_build_time(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stop = jax.lax.stop_gradient
-    taylor, rules = kernels.taylor_at, interactions.MIXING_RULES
+    taylor, rules = kernels.taylor_at, bound.MIXING_RULES
     if fault == "shift":
         monkeypatch.setattr(kernels, "taylor_at", lambda phi, r: stop(taylor(phi, r)))
     else:
         frozen = {rule: {name: (lambda a, b, m=mean: stop(m(a, b))) for name, mean in means.items()} for rule, means in rules.items()}
-        monkeypatch.setattr(interactions, "MIXING_RULES", frozen)
+        monkeypatch.setattr(bound, "MIXING_RULES", frozen)
     forget_compiled()
     try:
         found = document(MIXED, crystal(), check=1)

@@ -143,7 +143,7 @@ def test_first_derivatives_are_differences_of_energies(potential: str) -> None:
     assert close(strained(energy, x, theta, 0.003 * direction), value(other, y, theta), 1e-12)
 
 
-@every_form
+@pytest.mark.parametrize("potential", [pytest.param(name, marks=pytest.mark.slow) if name == "cmap" else name for name in sorted(BONDED)])
 def test_second_and_third_derivatives_are_differences_of_gradients(potential: str) -> None:
     energy, x, theta = case(potential)
     v, w, d = random_like(x, 4), random_like(x, 5), random_like(theta, 7, relative=True)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_systems import (
+    AT_ONCE,
     BONDED,
     CELL,
     FORCE_FIELDS,
@@ -33,10 +34,22 @@ from small_systems import (
 from md_sensitivity.energy import Bonds
 from md_sensitivity.interactions import _raw_energy
 from md_sensitivity.potentials import POTENTIALS
+from md_sensitivity.potentials.base import EmbeddedForm, PairForm
 from md_sensitivity.system import EnergyFunction
 
+
+def cheap(potential: str) -> bool:
+    """Whether a potential is one of pairs, or stands for its kind."""
+    return potential in AT_ONCE or isinstance(POTENTIALS[potential], PairForm | EmbeddedForm)
+
+
 every_case = pytest.mark.parametrize(("potential", "shape"), shaped())
-every_crystal = pytest.mark.parametrize(("potential", "shape"), [(potential, "crystal") for potential in FORCE_FIELDS])
+every_crystal = pytest.mark.parametrize("shape", ["crystal"])
+every_cheap = pytest.mark.parametrize(
+    "potential",
+    [name if cheap(name) else pytest.param(name, marks=pytest.mark.slow) for name in FORCE_FIELDS],
+)
+"""Potentials whose second derivatives compile quickly, and one of each other kind; the rest with `-m slow`."""
 
 STEP = 3e-4
 
@@ -94,6 +107,7 @@ def test_forces_are_those_of_plain_autodiff_and_of_differences(potential: str, s
 
 
 @every_crystal
+@every_cheap
 def test_hessian_products_are_differences_of_forces(potential: str, shape: str) -> None:
     energy, x, theta = case(potential, shape)
     v, w = random_like(x, 4), random_like(x, 5)
@@ -105,6 +119,7 @@ def test_hessian_products_are_differences_of_forces(potential: str, shape: str) 
 
 
 @every_crystal
+@pytest.mark.parametrize("potential", FORCE_FIELDS)
 def test_parameter_derivatives_are_differences_of_energies(potential: str, shape: str) -> None:
     energy, x, theta = case(potential, shape)
     found = theta_gradient(energy, x, theta)
@@ -121,6 +136,7 @@ def test_parameter_derivatives_are_differences_of_energies(potential: str, shape
 
 
 @every_crystal
+@every_cheap
 def test_mixed_derivatives_are_differences_of_forces_in_every_mode(potential: str, shape: str) -> None:
     energy, x, theta = case(potential, shape)
     v, d = random_like(x, 6), random_like(theta, 7, relative=True)

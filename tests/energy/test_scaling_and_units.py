@@ -25,7 +25,9 @@ def label_of(potential: str) -> str:
     return default_label(POTENTIALS[potential])
 
 
-RELATIVE = [name for name, form in POTENTIALS.items() if not (isinstance(form, PairForm) and form.absolute) and name != "vashishta"]
+RELATIVE = [
+    name for name in FORCE_FIELDS if not (isinstance(form := POTENTIALS[name], PairForm) and form.absolute) and name != "vashishta"
+]
 """Forms without lengths or energies of nature. (Those of Vashishta's H depend on its exponent, and e²/4πε₀ is an option.)"""
 
 

@@ -154,6 +154,7 @@ def test_a_triple_that_a_file_lacks_is_named(tmp_path: Path) -> None:
         build_system(cluster(), read_force_field(path))
 
 
+@pytest.mark.slow
 def test_narrow_work_for_many_atoms_is_the_work_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
     from md_sensitivity.potentials import narrowing
 

@@ -101,7 +101,8 @@ def moved(step: float) -> Equilibrium:
     """The minimum at θ + step × direction, found again from x*."""
     start = relaxed()
     theta = jax.tree.map(lambda value, slope: jnp.asarray(value) + step * slope, start.theta, direction())
-    return minimize(start.energy, start.x, theta, fmax=1e-10, curvature=False)
+    # Newton's steps turn nothing: points on the spheres of `sasa` stand still in space.
+    return minimize(start.energy, start.x, theta, fmax=1e-10, curvature=False, minimizer="newton")
 
 
 def test_the_dimer_is_a_minimum_with_one_hydrogen_bond() -> None:
