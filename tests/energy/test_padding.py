@@ -77,7 +77,7 @@ def test_energies_and_forces_are_those_without_padding(style: str, shape: str):
 def specs_for(pbc: bool) -> list[str]:
     """A specification of each observable that the structure offers."""
     atoms = {0: "", 2: ":0-1", 3: ":0-1-2", 4: ":0-1-2-3"}
-    of_molecules = ("dipole", "dipole_vector", "hydrogen_bonds", "sasa", "interaction_energy")  # tests/observables/test_molecules.py
+    of_molecules = ("dipole", "dipole_vector", "hydrogen_bonds", "sasa", "interaction_energy", "end_to_end")    # tests/observables
     offered = [kind for kind in OBSERVABLES.values() if kind.name not in of_molecules and (pbc or kind.name not in ("pressure", "stress"))]
     return [kind.name + atoms[kind.arguments] for kind in offered]
 
