@@ -124,7 +124,8 @@ def _softest_drift(equilibrium: Equilibrium, coordinates: int) -> float:
     """By how much the smallest eigenvalue may differ between the point that was found and the minimum, relative to itself.
 
     Along the softest mode u the minimum is u·F/λ away, and λ changes by the third derivative of E along u times that. The component of
-    F along u is taken to be no smaller than a typical one.
+    F along u is taken to be no smaller than a typical one. Of systems too large for all eigenvalues the mode is not known, and nothing is
+    added.
     """
     spectrum, energy, theta = equilibrium.spectrum, equilibrium.energy, equilibrium.theta
     if spectrum is None or spectrum.mode is None or spectrum.lowest is None or spectrum.lowest > _SOFT * spectrum.largest:
@@ -142,7 +143,7 @@ def _softest_drift(equilibrium: Equilibrium, coordinates: int) -> float:
     (here, size), there, back = along(0.0), along(_SMALL_MOVE)[0], along(-_SMALL_MOVE)[0]
     third = abs(there - 2.0 * here + back) / _SMALL_MOVE**2
     drift = third * max(abs(here), size / np.sqrt(coordinates)) / spectrum.lowest**2
-    return drift if np.isfinite(drift) else 0.0     # beyond what the neighbor tables reach nothing is known
+    return drift if np.isfinite(drift) else 1.0     # beyond what the neighbor tables reach nothing is known
 
 
 def shortest_bond(equilibrium: Equilibrium) -> float:
