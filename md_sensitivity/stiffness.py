@@ -130,7 +130,7 @@ HostPiece = tuple[np.ndarray, np.ndarray, np.ndarray]
 def _blocks(system: System, x: jax.Array, theta: Theta) -> tuple[list[Piece], list[jax.Array]]:
     """Blocks of pairs without negative curvatures, and those of tuples as they are, in the order of `system.listed`."""
     pairs = [piece for term in system.terms if isinstance(term.form, PairForm) for piece in _pair_pieces(term, system.kinds, x, theta)]
-    return pairs, [tuple_blocks(listed, system.kinds, x, theta, x.shape[0]).block for listed in system.listed]
+    return pairs, [tuple_blocks(listed, system.kinds, x, theta).block for listed in system.listed]
 
 
 def _pair_pieces(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Theta) -> list[Piece]:

@@ -20,7 +20,7 @@ from md_sensitivity.sharding import gathered
 from md_sensitivity.stored.densities import DensityBlocks, embedded_blocks
 from md_sensitivity.stored.environments import WIDEST, EnvironmentBlocks, environment_blocks
 from md_sensitivity.stored.pairs import PairBlocks, pair_blocks
-from md_sensitivity.stored.tuples import FieldProducts, TupleBlocks, field_products, tuple_blocks
+from md_sensitivity.stored.tuples import FieldProducts, TupleBlocks, tuple_blocks
 from md_sensitivity.voigt import PLACES
 
 
@@ -133,8 +133,8 @@ def stored_hessian(parts: tuple[Part, ...], kinds: jax.Array, free: jax.Array, x
         pairs=tuple(pairs),
         densities=tuple(densities),
         environments=tuple(environments),
-        tuples=tuple(tuple_blocks(part, kinds, x, theta, rows) for part in parts if isinstance(part, Listed)),
-        fields=tuple(field_products(part, kinds, x, theta, rows) for part in parts if isinstance(part, Field)),
+        tuples=tuple(tuple_blocks(part, kinds, x, theta) for part in parts if isinstance(part, Listed)),
+        fields=tuple(FieldProducts(part, x, theta, kinds) for part in parts if isinstance(part, Field)),
         diagonal=gathered(mesh, tuple(sum(parts) for parts in zip(*diagonals, strict=True))) if pairs else (),
         free=jnp.pad(free.T, ((0, 0), (0, rows - len(x)))),
         size=len(x),

@@ -67,8 +67,8 @@ class FieldProducts(NamedTuple):
         return jax.vmap(one)(v)
 
 
-def tuple_blocks(listed: Listed, kinds: jax.Array, x: jax.Array, theta: Any, rows: int) -> TupleBlocks:
-    """Blocks at positions x, shape=(n, 3) [Å]; `rows` is the length of vectors that they multiply."""
+def tuple_blocks(listed: Listed, kinds: jax.Array, x: jax.Array, theta: Any) -> TupleBlocks:
+    """Blocks at positions x, shape=(n, 3) [Å]."""
     local, mask = local_energy(listed, theta, kinds), listed.tuples.mask
     vectors = edges(listed.tuples, x)
     flat = jnp.stack([part for vector in vectors for part in vector])
@@ -84,8 +84,3 @@ def tuple_blocks(listed: Listed, kinds: jax.Array, x: jax.Array, theta: Any, row
         return jax.jvp(slopes, (flat,), (jnp.broadcast_to(component[:, None], flat.shape),))[1]
 
     return TupleBlocks(listed.tuples, jax.vmap(column)(jnp.eye(len(flat))))
-
-
-def field_products(field: Field, kinds: jax.Array, x: jax.Array, theta: Any, rows: int) -> FieldProducts:
-    """How to multiply at positions x, shape=(n, 3) [Å]."""
-    return FieldProducts(field, x, theta, kinds)
