@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from md_sensitivity.forcefields.bonding import bonded_tuples, excluded_pairs
@@ -15,7 +13,6 @@ from md_sensitivity.potentials.base import SCALE, BondedForm
 from md_sensitivity.types import Structure
 
 
-@lru_cache(maxsize=8)
 def assignment_of(force_field: ForceField, structure: Structure) -> Assignment:
     """What a force field assigns to the atoms of a structure.
 
