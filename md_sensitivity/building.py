@@ -128,6 +128,8 @@ def _ends(term: Term, species: tuple[str, ...], length: float) -> tuple[np.ndarr
     """Cutoff and start of the switch [Å], one number where all pairs of types have the same, else shape=(s, s)."""
     cutoff = math.inf if term.cutoff is None else term.cutoff
     start = cutoff if term.switch_from is None else term.switch_from
+    if not term.cutoffs and not term.switches and cutoff > 0:     # sparing a question for each of many pairs of kinds
+        return np.float64(cutoff * length), np.float64(start * length)
     tables = [
         np.array([[term.of_pair(given, default, a, b) * length for b in species] for a in species])
         for given, default in ((term.cutoffs, cutoff), (term.switches, start))
@@ -173,9 +175,8 @@ class _Binder:
             # A smooth end must not take away what the splitting counts on.
             reach = starts if term.truncation == "switch" else ends
             system, cutoff = self.system, float(np.max(reach))
-            count = self.structure.size
             try:
-                options = dict(term.form.settled(options, cutoff, np.asarray(system.cell), system.pbc, count))
+                options = dict(term.form.settled(options, cutoff, np.asarray(system.cell), system.pbc))
             except ValueError as error:
                 raise InputError(f"{where_of(self.force_field)}: potential {term.label!r}: {error}") from None
         scale = {

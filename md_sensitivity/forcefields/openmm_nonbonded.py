@@ -35,7 +35,7 @@ _SOLVENT_ATTRIBUTES = (
 )
 _PROBE_RADIUS = 0.14
 """OpenMM's [nm]."""
-GB_OBC2_WITH_CHARGES = replace(GB_OBC2, parameters=(CHARGE, *GB_OBC2.parameters), borrowed=())
+GB_OBC2_WITH_CHARGES = replace(GB_OBC2, parameters=(CHARGE, *GB_OBC2.parameters))
 """With charges of its own, as a GBSAOBCForce has them."""
 _DIGITS = 9
 """To which shares of products of charges agree that are one number: the file has the product, which is rounded itself."""

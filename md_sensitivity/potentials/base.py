@@ -118,8 +118,8 @@ class PairForm:
         contact: whether it is purely repulsive and of finite range, so that an atom with few contacts is a rattler.
         absolute: whether it holds a length or an energy of nature, which reduced units have not.
         bottomless: whether φ may fall to −∞ at small distances, behind a maximum.
-        settled: (options, cutoff [Å], cell, periodic, number of atoms) → options with what follows from the structure, such as the
-            splitting of an Ewald sum; raises ValueError with what is wrong; None where nothing does.
+        settled: (options, cutoff [Å], cell, periodic) → options with what follows from the structure, such as the splitting of an Ewald
+            sum; raises ValueError with what is wrong; None where nothing does.
         listed: (distance, scale, p, options) → energy of a pair that a topology takes out of the neighbors and gives a scale of its own,
             0 for none; None for scale · φ.
         field: the part of the interaction that no cutoff ends; it reads the same parameters.
@@ -140,7 +140,7 @@ class PairForm:
     contact: bool = False
     absolute: bool = False
     bottomless: bool = False
-    settled: Callable[[Options, float, np.ndarray, tuple[bool, bool, bool], int], Options] | None = None
+    settled: Callable[[Options, float, np.ndarray, tuple[bool, bool, bool]], Options] | None = None
     listed: Callable[[Distance, jax.Array, Coefficients, Options], jax.Array] | None = None
     field: FieldForm | None = None
 
@@ -196,7 +196,6 @@ class FieldForm:
     Attributes:
         energy: (site, p, options, setup) → energy, a scalar [eV]; p have shape=(s,) * types. The site is strained already.
         setup: (cell, periodic, options) → arrays that are fixed when a system is built, such as wave vectors; host arrays.
-        borrowed: parameters of other potentials that it reads for each type, shape=(s,).
         couples: whether it joins all atoms, so that they move together or not at all.
         wanted: (options) → whether it is there at all.
     """
@@ -208,7 +207,6 @@ class FieldForm:
     options: tuple[OptionSpec, ...] = ()
     energy: Callable[[Site, Coefficients, Options, Mapping[str, jax.Array]], jax.Array]
     setup: Callable[[np.ndarray, tuple[bool, bool, bool], Options], Mapping[str, np.ndarray]] = lambda cell, periodic, options: {}
-    borrowed: tuple[str, ...] = ()
     couples: bool = True
     wanted: Callable[[Options], bool] = lambda options: True
 

@@ -7,7 +7,7 @@ background of the opposite sign; the boundary at infinity is a conductor.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
 import jax
@@ -26,6 +26,9 @@ TOLERANCE = OptionSpec(
     upper=1e-2,
     description="what is left out of both sums, relative to the interaction of neighbors",
 )
+Settled = Callable[[Options, float, np.ndarray, tuple[bool, bool, bool]], Options]
+EnergyOfWaves = Callable[[Site, Coefficients, Options, Mapping[str, jax.Array]], jax.Array]
+Setup = Callable[[np.ndarray, tuple[bool, bool, bool], Options], Mapping[str, np.ndarray]]
 _CHUNK = 64
 """Waves that are summed together; more would not fit into the cache."""
 
@@ -55,7 +58,7 @@ def require_crystal(cutoff: float, periodic: tuple[bool, bool, bool]) -> None:
         raise ValueError("needs a cutoff for its part between neighbors; add cutoff = ... to it")
 
 
-def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[bool, bool, bool], atoms: int) -> Options:
+def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[bool, bool, bool]) -> Options:
     """Options with the splitting α [1/Å]; 0 for plain Coulomb of a structure that is not periodic, without cutoff."""
     if is_open(cutoff, periodic):
         return {**options, "alpha": 0.0}
@@ -123,23 +126,50 @@ def wave_energy(site: Site, p: Coefficients, options: Options, setup: Mapping[st
     return options[COULOMB.name] * 4.0 * math.pi / volume * total + self_and_background(site, q, options)
 
 
-COULOMB_EWALD = PairForm(
-    name="coulomb_ewald",
-    description="Coulomb in a crystal by an Ewald sum, to a stated tolerance",
-    reference="doi:10.1002/andp.19213690304",
-    parameters=(CHARGE,),
-    options=(TOLERANCE, COULOMB),
-    energy=energy,
-    tables=products,
-    strength=lambda p: p["qq"],
+def split_sum(
+    name: str,
+    description: str,
+    reference: str,
+    options: tuple[OptionSpec, ...],
+    *,
+    settled: Settled,
+    energy_of_waves: EnergyOfWaves,
+    setup: Setup,
+) -> PairForm:
+    """A form that splits Coulomb's law by α into a screened part between neighbors and a sum over waves.
+
+    Args:
+        options: all but Coulomb's constant.
+        settled, energy_of_waves, setup: as of `PairForm.settled`, `FieldForm.energy` and `FieldForm.setup`.
+    """
+    return PairForm(
+        name=name,
+        description=description,
+        reference=reference,
+        parameters=(CHARGE,),
+        options=(*options, COULOMB),
+        energy=energy,
+        tables=products,
+        strength=lambda p: p["qq"],
+        settled=settled,
+        listed=listed,
+        field=FieldForm(
+            name=f"{name} waves",
+            description="the part of an Ewald sum that waves carry",
+            reference=reference,
+            energy=energy_of_waves,
+            setup=setup,
+            wanted=is_split,
+        ),
+    )
+
+
+COULOMB_EWALD = split_sum(
+    "coulomb_ewald",
+    "Coulomb in a crystal by an Ewald sum, to a stated tolerance",
+    "doi:10.1002/andp.19213690304",
+    (TOLERANCE,),
     settled=settled,
-    listed=listed,
-    field=FieldForm(
-        name="coulomb_ewald waves",
-        description="the part of an Ewald sum that waves carry",
-        reference="doi:10.1002/andp.19213690304",
-        energy=wave_energy,
-        setup=waves,
-        wanted=is_split,
-    ),
+    energy_of_waves=wave_energy,
+    setup=waves,
 )

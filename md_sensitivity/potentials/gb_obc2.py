@@ -15,8 +15,6 @@ from md_sensitivity.potentials.specs import COULOMB, OptionSpec
 _ALPHA, _BETA, _GAMMA = 1.0, 0.8, 4.85
 _OFFSET = 0.09
 """By which dielectric radii are smaller than those of atoms [Å]."""
-LARGEST = 5000
-"""Atoms, because each meets each."""
 
 
 def energy(site: Site, p: Coefficients, options: Options, setup: Mapping[str, jax.Array]) -> jax.Array:
@@ -83,5 +81,4 @@ GB_OBC2 = FieldForm(
     ),
     energy=energy,
     setup=setup,
-    borrowed=("q",),
 )

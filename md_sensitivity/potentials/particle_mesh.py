@@ -14,19 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from md_sensitivity.potentials.base import Coefficients, FieldForm, Options, PairForm, Site
-from md_sensitivity.potentials.charges import CHARGE, products
-from md_sensitivity.potentials.ewald import (
-    TOLERANCE,
-    charges,
-    energy,
-    is_open,
-    is_split,
-    listed,
-    require_crystal,
-    self_and_background,
-    splitting,
-)
+from md_sensitivity.potentials.base import Coefficients, Options, Site
+from md_sensitivity.potentials.ewald import TOLERANCE, charges, is_open, require_crystal, self_and_background, split_sum, splitting
 from md_sensitivity.potentials.specs import COULOMB, OptionSpec
 
 _SMOOTH = (2, 3, 5)
@@ -36,15 +25,15 @@ _SMOOTH = (2, 3, 5)
 def mesh_size(length: float, alpha: float, tolerance: float, order: int) -> int:
     """Points along an edge [Å] for which splines of an order carry waves to the tolerance.
 
-    The error of B-splines of order p at a wave k is about 2 (k h / 2π)^p / (1 − k h / 2π)^p for mesh spacing h; it counts with the weight
-    exp(−k²/4α²) that the wave has.
+    The error of B-splines of order p at a wave k is about 2 (k h / 2π)^p / (1 − k h / 2π)^p for mesh spacing h, along each of three axes;
+    it counts with the weight exp(−k²/4α²) that the wave has.
     """
     longest = 2.0 * alpha * math.sqrt(-math.log(tolerance))
     size = max(order + 1, math.ceil(length * longest / math.pi))
     while True:
         k = np.linspace(0.05, 1.0, 40) * longest
         share = k * length / size / (2.0 * math.pi)
-        error = 2.0 * (share / (1.0 - share)) ** order * np.exp(-((k / (2.0 * alpha)) ** 2))
+        error = 3.0 * 2.0 * (share / (1.0 - share)) ** order * np.exp(-((k / (2.0 * alpha)) ** 2))
         if np.max(error) <= tolerance or size > 2000:
             return _fast(size)
         size += max(1, size // 32)
@@ -61,7 +50,7 @@ def _fast(size: int) -> int:
         size += 1
 
 
-def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[bool, bool, bool], atoms: int) -> Options:
+def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[bool, bool, bool]) -> Options:
     """Options with the splitting α [1/Å] and the mesh; α is 0 for plain Coulomb of a structure that is not periodic, without cutoff."""
     if is_open(cutoff, periodic):
         return {**options, "alpha": 0.0}
@@ -156,27 +145,15 @@ def _spread(q: jax.Array, fractional: jax.Array, sizes: list[int], order: int) -
     return flat.at[places.reshape(-1)].add(values.reshape(-1), mode="promise_in_bounds").reshape(sizes)
 
 
-COULOMB_PME = PairForm(
-    name="coulomb_pme",
-    description="Coulomb in a crystal by smooth particle-mesh Ewald, to a stated tolerance; for many atoms",
-    reference="doi:10.1063/1.470117",
-    parameters=(CHARGE,),
-    options=(
+COULOMB_PME = split_sum(
+    "coulomb_pme",
+    "Coulomb in a crystal by smooth particle-mesh Ewald, to a stated tolerance; for many atoms",
+    "doi:10.1063/1.470117",
+    (
         replace(TOLERANCE, default=1e-8),
         OptionSpec(name="order", default=8, lower=4, upper=14, whole=True, description="order of the splines"),
-        COULOMB,
     ),
-    energy=energy,
-    tables=products,
-    strength=lambda p: p["qq"],
     settled=settled,
-    listed=listed,
-    field=FieldForm(
-        name="coulomb_pme waves",
-        description="the part of an Ewald sum that waves carry, on a mesh",
-        reference="doi:10.1063/1.470117",
-        energy=mesh_energy,
-        setup=mesh_setup,
-        wanted=is_split,
-    ),
+    energy_of_waves=mesh_energy,
+    setup=mesh_setup,
 )
