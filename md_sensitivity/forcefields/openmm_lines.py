@@ -13,7 +13,7 @@ from typing import Any
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
-from md_sensitivity.forcefields.line_terms import Line
+from md_sensitivity.forcefields.line_rows import Line
 from md_sensitivity.forcefields.table import TypeTuple
 from md_sensitivity.forcefields.xml_tree import Element
 
@@ -206,7 +206,7 @@ def _nonbonded(force: Element, lines: Lines) -> None:
     for atom in force.all("Atom"):
         selectors, types = _selectors(atom, 1, names)
         values: dict[str, Any] = {name: atom.number(name) for name in names}
-        lines.nonbonded.append(_selected(selectors, Line(types=types, values=values, where=atom.where, fixed=values["epsilon"] == 0.0)))
+        lines.nonbonded.append(_selected(selectors, Line(types=types, values=values, where=atom.where, idle=values["epsilon"] == 0.0)))
 
 
 def _lennard_jones(force: Element, lines: Lines) -> None:
@@ -218,7 +218,7 @@ def _lennard_jones(force: Element, lines: Lines) -> None:
         count = 1 if child.tag == "Atom" else 2
         selectors, types = _selectors(child, count, ("sigma", "epsilon", *own))
         values = {name: child.number(name) for name in ("sigma", "epsilon", *own)}
-        line = Line(types=types, values=values, where=child.where, fixed=values["epsilon"] == 0.0)
+        line = Line(types=types, values=values, where=child.where, idle=values["epsilon"] == 0.0)
         (lines.lennard_jones if count == 1 else lines.nbfix).append(_selected(selectors, line))
 
 
