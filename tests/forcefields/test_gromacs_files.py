@@ -11,6 +11,7 @@ import gromacs_files
 import numpy as np
 import pytest
 from listed_energies import term_energies
+from wrong_files import assert_refused, slip_in
 
 import md_sensitivity as mds
 from md_sensitivity.errors import InputError
@@ -292,9 +293,5 @@ SLIPS = {
 def test_a_wrong_topology_is_refused_with_place_and_reason(slip: str, tmp_path: Path) -> None:
     before, after, message = SLIPS[slip]
     path = gromacs_files.written(tmp_path)
-    places = [one for one in (path, *(tmp_path / "ff").iterdir()) if before in one.read_text()]
-    assert places, before
-    places[0].write_text(places[0].read_text().replace(before, after, 1))
-    with pytest.raises(InputError, match=r"\.(top|itp)") as caught:
-        read_force_field(path)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
+    slip_in(next(one for one in (path, *(tmp_path / "ff").iterdir()) if before in one.read_text()), before, after)
+    assert_refused(path, r"\.(top|itp)", message)
