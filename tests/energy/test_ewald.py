@@ -24,7 +24,9 @@ from small_systems import (
 )
 
 from md_sensitivity.building import build_system
+from md_sensitivity.curvature.operators import choose_hessian
 from md_sensitivity.errors import InputError
+from md_sensitivity.potentials.mesh_products import MeshProducts
 from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
@@ -214,6 +216,18 @@ def test_the_mesh_agrees_with_the_sum_over_waves_to_its_tolerance(order: int, to
     )  # fmt: skip
     for name, a, b in zip(("energy", "gradient", "strain", "charges", "product"), wanted, found, strict=True):
         assert close(a, b, (1000 if name == "product" else 100) * tolerance), name
+
+
+@pytest.mark.parametrize("order", [4, 5, 8])
+def test_stored_splines_multiply_like_derivatives_of_the_gradient(order: int) -> None:
+    energy, x, theta = case("coulomb_pme", order, 1e-6)
+    stored, _, _ = choose_hessian(energy, x, theta)
+    assert stored is not None and isinstance(stored.fields[0], MeshProducts)
+    v = jnp.stack([random_like(x, seed) for seed in (3, 4)])
+    found = stored.unpack(stored.product(stored.pack(v.reshape(2, -1))))
+    for moved, direction in zip(found, v, strict=True):
+        assert close(moved.reshape(x.shape), product(energy, x, theta, direction), 1e-12)
+    assert float(jnp.abs(jnp.sum(found.reshape(2, -1, 3), axis=1)).max()) < 1e-11 * float(jnp.abs(found).max())
 
 
 @pytest.mark.parametrize("style", ["coulomb_ewald", "coulomb_pme"])
