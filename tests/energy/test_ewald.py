@@ -226,7 +226,7 @@ def test_stored_splines_multiply_like_derivatives_of_the_gradient(order: int) ->
     v = jnp.stack([random_like(x, seed) for seed in (3, 4)])
     found = stored.unpack(stored.product(stored.pack(v.reshape(2, -1))))
     for moved, direction in zip(found, v, strict=True):
-        assert close(moved.reshape(x.shape), product(energy, x, theta, direction), 1e-12)
+        assert close(moved.reshape(x.shape), hessian_product(energy, x, theta, direction), 1e-12)
     assert float(jnp.abs(jnp.sum(found.reshape(2, -1, 3), axis=1)).max()) < 1e-11 * float(jnp.abs(found).max())
 
 
