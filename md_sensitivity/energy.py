@@ -145,6 +145,9 @@ class Energy(Protocol):
     def stiffness(self, x: PyTree, theta: PyTree) -> Metric | None:
         """An approximation of H⁻¹ at a concrete x that is positive everywhere; None where a minimizer does as well without it."""
 
+    def local_response(self, x: PyTree, theta: PyTree) -> Metric | None:
+        """One that is better near a minimum, for solvers; of a `narrowed` energy that is `stiff`, else None."""
+
     def frame(self, x: PyTree) -> Frame | None:
         """The space of rigid motions; None where there are none."""
 
@@ -208,6 +211,9 @@ class PlainEnergy:
         return False
 
     def stiffness(self, x: PyTree, theta: PyTree) -> Metric | None:
+        return None
+
+    def local_response(self, x: PyTree, theta: PyTree) -> Metric | None:
         return None
 
     def frame(self, x: PyTree) -> Frame | None:

@@ -22,7 +22,6 @@ from md_sensitivity.blocks import laid_out, take
 from md_sensitivity.bound import BoundTerm, tables
 from md_sensitivity.compilation import program
 from md_sensitivity.kernels import Shared, over_rows
-from md_sensitivity.listed import Listed
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.potentials.base import PairForm
 from md_sensitivity.stored.pairs import curvatures
@@ -70,14 +69,16 @@ class Stiffness:
             count, size = group.members.shape
             part = take(columns, group.members).reshape(count, 3 * size)
             moved = jnp.einsum("gab,gb->ga", group.inverse, part).reshape(count, size, 3)
-            found = found.at[group.members].set(moved, mode="promise_in_bounds")
+            found = found.at[group.members].add(moved, mode="promise_in_bounds")
         return found[:-1].reshape(v.shape)
 
 
 def stiffness(system: System, x: jax.Array, theta: Theta) -> Stiffness:
     """The approximation at concrete positions x, shape=(n, 3) [Å], for a system with bonds on one device."""
     pairs, blocks = jax.tree.map(np.asarray, _blocks(system, x, theta))
-    found = [*pairs, *(piece for each, block in zip(system.listed, blocks, strict=True) for piece in _tuple_pieces(each, block))]
+    found = list(pairs)
+    for each, block in zip(system.listed, blocks, strict=True):
+        found += tuple_pieces(np.asarray(each.tuples.atoms), block, convex=True)
     return on_device(Stiffness(tuple(_assembled(system, found, members) for members in _grouped(system))))  # type: ignore[arg-type]
 
 
@@ -150,19 +151,23 @@ def _pair_pieces(term: BoundTerm, kinds: jax.Array, x: jax.Array, theta: Theta) 
     return [(jnp.arange(n), jnp.arange(n), jnp.sum(block, axis=1)), (own, index, -block.reshape(-1, 3, 3))]
 
 
-def _tuple_pieces(listed: Listed, blocks: np.ndarray) -> list[HostPiece]:
-    """Blocks of tuples between atoms, without negative curvatures.
+def tuple_pieces(atoms: np.ndarray, blocks: np.ndarray, *, convex: bool) -> list[HostPiece]:
+    """Blocks of tuples between atoms, with or without negative curvatures.
+
+    Args:
+        atoms: shape=(m, k).
+        blocks: as of `TupleBlocks`.
 
     On the host: decompositions of many small matrices side by side bring compiled code to a standstill (seen with jaxlib 0.10.1).
     """
     block = np.moveaxis(blocks, 2, 0)
-    values, vectors = np.linalg.eigh(0.5 * (block + np.swapaxes(block, 1, 2)))
-    convex = np.einsum("mab,mb,mcb->mac", vectors, np.maximum(values, 0.0), vectors)
-    atoms = np.asarray(listed.tuples.atoms)
+    if convex:
+        values, vectors = np.linalg.eigh(0.5 * (block + np.swapaxes(block, 1, 2)))
+        block = np.einsum("mab,mb,mcb->mac", vectors, np.maximum(values, 0.0), vectors)
     order = atoms.shape[1]
     # From vectors between atoms to atoms: atom j ends vector j − 1 and begins vector j.
     ends = np.zeros((order, order - 1))
     ends[np.arange(1, order), np.arange(order - 1)] = 1.0
     ends[np.arange(order - 1), np.arange(order - 1)] = -1.0
-    parts = np.einsum("iv,mvawb,jw->mijab", ends, convex.reshape(-1, order - 1, 3, order - 1, 3), ends, optimize=True)
+    parts = np.einsum("iv,mvawb,jw->mijab", ends, block.reshape(-1, order - 1, 3, order - 1, 3), ends, optimize=True)
     return [(atoms[:, i], atoms[:, j], parts[:, i, j]) for i in range(order) for j in range(order)]

@@ -18,6 +18,7 @@ from md_sensitivity.energy import Bonds, Frame, require_double_precision
 from md_sensitivity.fields import Field
 from md_sensitivity.interactions import Part, room, total_energy
 from md_sensitivity.listed import Listed
+from md_sensitivity.local_response import local_response
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.potentials.base import is_contact
 from md_sensitivity.sharding import mesh_of
@@ -220,6 +221,10 @@ class EnergyFunction:
     def stiffness(self, x: jax.Array, theta: Theta) -> Stiffness | None:
         """An approximation of H⁻¹ for molecules; None where nothing is bonded."""
         return stiffness(self.system, x, theta) if self.stiff else None
+
+    def local_response(self, x: jax.Array, theta: Theta) -> Stiffness | None:
+        """An approximation of H⁻¹ for molecules near a minimum; None where nothing is bonded."""
+        return local_response(self.system, x, theta) if self.stiff else None
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""

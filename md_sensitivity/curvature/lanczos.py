@@ -128,6 +128,20 @@ def lowest_eigenvalue(
     )
 
 
+def largest_eigenvalue(
+    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Assembled, start: np.ndarray
+) -> tuple[float, int]:
+    """Largest absolute eigenvalue of P H P, nearly, and the number of products that it took.
+
+    Args:
+        start: random vector, flat, shape=(d,).
+    """
+    first, _ = _begun(energy, x, theta, modes, stored, start)
+    carry = (jnp.zeros_like(first), first, jnp.zeros(()), jnp.zeros_like(first))
+    _, (alpha, beta) = _steps(energy, x, theta, modes, stored, carry, np.zeros(_CHUNK))
+    return _ritz(np.asarray(alpha), np.asarray(beta), start.size).largest, _CHUNK
+
+
 @program
 def _begun(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, stored: Assembled | None, start: jax.Array

@@ -20,7 +20,7 @@ _WORTH_WAVES = 6
 @partial(jax.tree_util.register_dataclass, data_fields=["metric", "stored"], meta_fields=[])
 @dataclass(frozen=True)
 class Metrical:
-    """The metric in which molecules are minimized, for vectors packed as a stored Hessian packs them."""
+    """The response of groups of near atoms, for vectors packed as a stored Hessian packs them."""
 
     metric: Metric
     stored: Assembled
@@ -46,9 +46,9 @@ def choose_preconditioner(
     if stored is None or frame is None or count == 0:
         return None, "no preconditioner"
     if energy.stiff:
-        metric = energy.stiffness(x, theta)
+        metric = energy.narrowed(x, theta).local_response(x, theta)
         assert metric is not None
-        return Metrical(metric, stored), "preconditioned by the stiffness of molecules"
+        return Metrical(metric, stored), "preconditioned by groups of near atoms"
     positions = np.asarray(x)
     lattice = lattice_response(stored, positions, frame)
     if lattice is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from md_sensitivity.compilation import program
 from md_sensitivity.curvature.lanczos import Report, lowest_eigenvalue
+from md_sensitivity.curvature.lobpcg import preconditioned_lowest_eigenvalue
 from md_sensitivity.curvature.products import flat_hessian, flat_projector, unflattened
 from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO, matrix_rows
 from md_sensitivity.curvature.zero_modes import ZeroModes
@@ -29,10 +30,11 @@ class Spectrum:
         lowest: smallest nonzero eigenvalue, the most negative if any [eV/Å²]; None where all modes are zero modes.
         largest: largest eigenvalue, or an estimate of it [eV/Å²].
         mode: unit eigenvector of the lowest one, a tree like x; None where there is none, and where a large system is stable.
-        floppy: zero modes beyond the rigid ones: motions that cost no energy to second order; at least so many for "lanczos".
+        floppy: zero modes beyond the rigid ones: motions that cost no energy to second order; at least so many where not all
+            eigenvalues are computed.
         eigenvalues, eigenvectors: all of them, shape=(d,) and (d, d), for small systems; rigid motions have eigenvalue 0. Those of mobile
             coordinates come first, rising; what is left are zeros.
-        method: "dense" or "lanczos".
+        method: "dense", "lanczos" or, where curvatures differ by orders of magnitude, "lobpcg".
         converged: whether the eigenvalue was found to its tolerance.
         bound: an eigenvalue lies within this distance of `lowest` [eV/Å²].
         products: Hessian products that it took.
@@ -68,7 +70,7 @@ def spectrum(
     Args:
         modes: rigid zero modes at x.
         rigid: their number.
-        seed: of the start vector of the Lanczos iteration.
+        seed: of the vectors with which iterations start.
         report: told how much of it is done, roughly.
     """
     mobile = np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(energy.mobility(x))]) > 0.5
@@ -76,7 +78,7 @@ def spectrum(
         return Spectrum(lowest=None, largest=0.0, mode=None, floppy=0, method="dense")
     if mobile.size <= dense_limit(energy):
         return _dense(energy, x, theta, modes, mobile, rigid)
-    return _lanczos(energy, x, theta, modes, mobile.size, seed, report)
+    return _iterated(energy, x, theta, modes, mobile.size, seed, report)
 
 
 def _narrow(energy: Energy, x: PyTree, theta: PyTree, size: int) -> Energy:
@@ -121,17 +123,21 @@ def _dense(energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, mo
     )
 
 
-def _lanczos(
+def _iterated(
     energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, size: int, seed: int, report: Report | None = None
 ) -> Spectrum:
     # Filled row by row, so that what pads a structure leaves the numbers of its atoms as they are.
-    found = lowest_eigenvalue(energy, x, theta, modes, np.random.default_rng(seed).normal(size=size), report)
+    start = np.random.default_rng(seed).normal(size=(2, size))
+    found = preconditioned_lowest_eigenvalue(energy, x, theta, modes, start, report) if energy.stiff else None
+    method = "lobpcg"
+    if found is None:
+        found, method = lowest_eigenvalue(energy, x, theta, modes, start[0], report), "lanczos"
     return Spectrum(
         lowest=found.value,
         largest=found.largest,
         mode=None if found.vector is None else unflattened(x, found.vector),
         floppy=int(found.zeros),
-        method="lanczos",
+        method=method,
         converged=found.converged,
         bound=found.bound,
         products=found.products,

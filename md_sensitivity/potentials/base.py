@@ -123,6 +123,7 @@ class PairForm:
         listed: (distance, scale, p, options) → energy of a pair that a topology takes out of the neighbors and gives a scale of its own,
             0 for none; None for scale · φ.
         field: the part of the interaction that no cutoff ends; it reads the same parameters.
+        localized: options → options with which next to nothing is left to the field; None where there are none.
     """
 
     name: str
@@ -143,6 +144,7 @@ class PairForm:
     settled: Callable[[Options, float, np.ndarray, tuple[bool, bool, bool]], Options] | None = None
     listed: Callable[[Distance, jax.Array, Coefficients, Options], jax.Array] | None = None
     field: FieldForm | None = None
+    localized: Callable[[Options], Options] | None = None
 
     @property
     def order(self) -> int:

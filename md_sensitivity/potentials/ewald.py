@@ -30,6 +30,8 @@ Settled = Callable[[Options, float, np.ndarray, tuple[bool, bool, bool]], Option
 EnergyOfWaves = Callable[[Site, Coefficients, Options, Mapping[str, jax.Array]], jax.Array]
 ProductsOfWaves = Callable[[Site, Coefficients, Options, Mapping[str, jax.Array]], Products]
 Setup = Callable[[np.ndarray, tuple[bool, bool, bool], Options], Mapping[str, np.ndarray]]
+_WIDE = 2.7
+"""Where the complementary error function is 1e-4."""
 _CHUNK = 64
 """Waves that are summed together; more would not fit into the cache."""
 
@@ -46,6 +48,11 @@ def is_open(cutoff: float, periodic: tuple[bool, bool, bool]) -> bool:
     return not any(periodic) and math.isinf(cutoff)
 
 
+def localized(options: Options) -> Options:
+    """Options with a splitting by which the screened part has nearly everything, and still ends at the cutoff."""
+    return {**options, "alpha": min(options["alpha"], _WIDE / options["reach"])} if is_split(options) else options
+
+
 def is_split(options: Options) -> bool:
     """Whether there are waves."""
     return options["alpha"] > 0
@@ -60,11 +67,14 @@ def require_crystal(cutoff: float, periodic: tuple[bool, bool, bool]) -> None:
 
 
 def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[bool, bool, bool]) -> Options:
-    """Options with the splitting α [1/Å]; 0 for plain Coulomb of a structure that is not periodic, without cutoff."""
+    """Options with the splitting α [1/Å] and the `reach` of its screened part [Å].
+
+    α is 0 for plain Coulomb of a structure that is not periodic, without cutoff.
+    """
     if is_open(cutoff, periodic):
         return {**options, "alpha": 0.0}
     require_crystal(cutoff, periodic)
-    return {**options, "alpha": splitting(options, cutoff)}
+    return {**options, "alpha": splitting(options, cutoff), "reach": cutoff}
 
 
 def energy(d: Distance, p: Coefficients, options: Options) -> jax.Array:
@@ -155,6 +165,7 @@ def split_sum(
         strength=lambda p: p["qq"],
         settled=settled,
         listed=listed,
+        localized=localized,
         field=FieldForm(
             name=f"{name} waves",
             description="the part of an Ewald sum that waves carry",

@@ -53,14 +53,14 @@ def _fast(size: int) -> int:
 
 
 def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[bool, bool, bool]) -> Options:
-    """Options with the splitting α [1/Å] and the mesh; α is 0 for plain Coulomb of a structure that is not periodic, without cutoff."""
+    """Options with the splitting α [1/Å], its `reach` [Å], and the mesh; see `ewald.settled`."""
     if is_open(cutoff, periodic):
         return {**options, "alpha": 0.0}
     require_crystal(cutoff, periodic)
     alpha, order = splitting(options, cutoff), int(options["order"])
     lengths = np.linalg.norm(cell, axis=1)
     sizes = {f"mesh{axis}": float(mesh_size(lengths[axis], alpha, options["tolerance"], order)) for axis in range(3)}
-    return {**options, "alpha": alpha, **sizes}
+    return {**options, "alpha": alpha, "reach": cutoff, **sizes}
 
 
 def mesh_energy(site: Site, p: Coefficients, options: Options, setup: Mapping[str, jax.Array]) -> jax.Array:
