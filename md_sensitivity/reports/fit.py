@@ -58,7 +58,7 @@ def _force_fields(force_field: ForceField, start: ForceField, folder: Path) -> d
             beside = companions(folder / name, start)
             found |= {name: force_field_text(force_field, folder / name, start), **beside}
         except (InputError, UsageError):    # the file has changed meanwhile, or has no place for a value
-            found |= {name: native_toml(force_field)} if name.endswith(".toml") else {}
+            found |= {name: native_toml(force_field, folder)} if name.endswith(".toml") else {}
     return found
 
 
