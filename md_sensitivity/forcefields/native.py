@@ -11,7 +11,7 @@ from typing import Any
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import parse_toml, quotation, shortened
 from md_sensitivity.forcefields.assemble import assembled_term, completed, options_of
-from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.data import ForceField, Origin, Term
 from md_sensitivity.forcefields.groups import groups_of, named_groups
 from md_sensitivity.forcefields.molecules import molecular_force_field
 from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
@@ -35,13 +35,13 @@ _FARTHEST = 3
 """Bonds that atoms may be apart and yet be no neighbors."""
 
 
-def parse_native(text: str, source: str, folder: Path | None = None, *, plain: ForceField | None = None) -> ForceField:
+def parse_native(text: str, source: str, folder: Path | None = None, *, origin: Origin | None = None) -> ForceField:
     """Force field from TOML text.
 
     Args:
         source: the file, for messages.
         folder: where relative names of files begin.
-        plain: of a document with `[molecules]`: what its files hold, where they have been read already.
+        origin: of a document with `[molecules]`: its files, where they have been read already.
 
     Raises:
         InputError: with file, place and reason.
@@ -54,7 +54,7 @@ def parse_native(text: str, source: str, folder: Path | None = None, *, plain: F
         raise InputError(f"{source}: units = {quotation(units_name)}{guess}; one of {', '.join(UNIT_SYSTEMS)}")
     units = UNIT_SYSTEMS[units_name]
     if "molecules" in document:
-        return _molecules(document, source, folder, plain)
+        return _molecules(document, source, folder, origin)
     if "parameters" in document:
         raise InputError(f"{source}: [parameters] belongs to [molecules]; values of potentials stand in [potential.parameters.TYPES]")
     potentials = document.get("potential", [])
@@ -81,14 +81,14 @@ def parse_native(text: str, source: str, folder: Path | None = None, *, plain: F
     )
 
 
-def _molecules(document: dict[str, Any], source: str, folder: Path | None, plain: ForceField | None) -> ForceField:
+def _molecules(document: dict[str, Any], source: str, folder: Path | None, origin: Origin | None) -> ForceField:
     """A force field that other files hold, with what the document says of its parameters."""
     beside = [key for key in document if key not in _MOLECULES_KEYS]
     if beside:
         raise InputError(f"{source}: {beside[0]} cannot stand beside [molecules], whose files say it")
     if not isinstance(document["molecules"], dict):
         raise InputError(f"{source}: molecules must be a table with files = [...]")
-    found = plain or molecular_force_field(document["molecules"], source, folder)
+    found = replace(origin.plain, origin=origin) if origin else molecular_force_field(document["molecules"], source, folder)
     return replace(
         overlaid(found, document, source),
         name=_text(document.get("name", found.name), f"{source}: name"),

@@ -37,9 +37,8 @@ def rewritten_toml(force_field: ForceField, original: ForceField, text: str, tar
     if edits is None:
         return native_toml(force_field, target)
     changed = _edited(text, edits) if edits else text
-    plain = None if original.origin is None else original.origin.plain
     try:
-        again = parse_native(changed, original.path or original.name, target, plain=plain)
+        again = parse_native(changed, original.path or original.name, target, origin=original.origin)
     except InputError:
         return native_toml(force_field, target)
     return changed if np.array_equal(again.table.values, force_field.table.values) else native_toml(force_field, target)

@@ -63,7 +63,7 @@ def force_field_text(force_field: ForceField, path: Path, like: ForceField) -> s
         if like.origin is not None and like.path:
             text = require_unchanged(like)
             if source.name.lower().endswith(".toml"):
-                original = replace(parse_native(text, shown(source), source.parent, plain=like.origin.plain), path=like.path)
+                original = replace(parse_native(text, shown(source), source.parent, origin=like.origin), path=like.path)
                 return rewritten_toml(force_field, original, text, path.parent)
         if like.typing is not None or not like.path.lower().endswith(".toml"):
             return native_toml(force_field, path.parent)
