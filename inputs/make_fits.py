@@ -109,11 +109,10 @@ def silicon_fit(folder: Path) -> None:
 ETHANOL = HERE / "ethanol"
 START = {
     "Coulomb.opls_155.q": 0.38,
-    "Coulomb.opls_157.q": 0.10,
     "FourierTorsion.CT-CT-OH-HO.F1": -0.5,
     "FourierTorsion.CT-CT-OH-HO.F3": 1.5,
 }
-"""Where the fit starts; the targets are OpenMM's with the numbers of `ethanol/force_field.top`: 0.418, 0.145, -1.489504, 2.058528."""
+"""Where the fit starts; the targets are OpenMM's with the numbers of `ethanol/force_field.top`: 0.418, -1.489504, 2.058528."""
 NEUTRAL = "-(opls_135.q + 3 * opls_140.q + opls_157.q + 2 * opls_156.q + opls_155.q)"
 """Charge of the oxygen."""
 
@@ -121,12 +120,12 @@ NEUTRAL = "-(opls_135.q + 3 * opls_140.q + opls_157.q + 2 * opls_156.q + opls_15
 def placed(lines: list[str], positions: np.ndarray) -> str:
     """A .gro file with other positions [nm]."""
     atoms = [f"{line[:20]}{x:9.4f}{y:9.4f}{z:9.4f}" for line, (x, y, z) in zip(lines[2:-1], positions, strict=True)]
-    return "\n".join([lines[0].replace("gauche", "trans"), lines[1], *atoms, lines[-1]]) + "\n"
+    return "\n".join(["Ethanol, trans; all atoms but the last as in ../ethanol", lines[1], *atoms, lines[-1]]) + "\n"
 
 
 def turned_about(positions: np.ndarray, chain: tuple[int, int, int, int], angle: float) -> np.ndarray:
     """The last atom of a chain of four at another dihedral angle [rad]."""
-    a, b, c, d = positions[list(chain)]
+    _, b, c, d = positions[list(chain)]
     axis = (c - b) / np.linalg.norm(c - b)
     turn = angle - dihedral(positions, chain)
     arm = d - c
@@ -191,18 +190,18 @@ def ethanol_fit(folder: Path) -> None:
     start = {"../ethanol/structure.gro": gauche, "trans.gro": turned_about(gauche, chain, np.pi)}
     minima = {name: relaxed(energy_and_forces, positions) for name, positions in start.items()}
     electronvolt = 96.48533212331
-    study = "# Charges and a torsion of ethanol, kept neutral; see README.md.\n\n"
+    study = "# Charges and a torsion of ethanol, which stays neutral; see README.md.\n\n"
     study += f'force_field = "force_field.toml"\nparameters = {json.dumps(list(START))}\n'
     for name, positions in minima.items():
         dipole = 10.0 * float(np.linalg.norm(charges @ positions))
-        study += target(structure=name, observable="dipole", value=dipole, std=0.005)
+        study += target(structure=name, observable="dipole", value=dipole, std=0.002)
     names = list(minima)
     first, last = (10.0 * float(np.linalg.norm(x[0] - x[8])) for x in minima.values())
-    study += target(structure=names[0], observable="dihedral:0-4-7-8", value=float(np.degrees(dihedral(minima[names[0]], chain))), std=0.5)
+    study += target(structure=names[0], observable="dihedral:0-4-7-8", value=float(np.degrees(dihedral(minima[names[0]], chain))), std=0.1)
     study += target(structure=names[0], observable="distance:0-8", value=first, std=0.005)
     study += target(structure=names[1], observable="distance:0-8", value=last, std=0.005)
     energies = [energy_and_forces(positions)[0] / electronvolt for positions in minima.values()]
-    study += target(structure=names[1], observable="energy", value=energies[1] - energies[0], std=0.001, relative_to=names[0])
+    study += target(structure=names[1], observable="energy", value=energies[1] - energies[0], std=0.0005, relative_to=names[0])
     (folder / "study.toml").write_text(study)
     field = "# OPLS-AA of ../ethanol with other numbers to start from. The oxygen takes what keeps the molecule neutral.\n\n"
     field += '[molecules]\nfiles = ["../ethanol/force_field.top"]\n\n[parameters]\n'

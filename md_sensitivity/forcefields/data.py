@@ -79,7 +79,7 @@ class Origin:
     """
 
     settings: Mapping[str, Any]
-    plain: ForceField
+    plain: ForceField = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -171,6 +171,11 @@ def read_files(
     return replace(found, origin=Origin(settings={**(table or {}), "files": [os.path.abspath(path) for path in paths]}, plain=found))
 
 
+def read_again(origin: Origin) -> ForceField:
+    """What the files of a molecular force field hold now."""
+    return molecular_force_field(origin.settings, origin.plain.name, None)
+
+
 def name_from(folder: Path, path: str) -> str:
     """What a file is called by a document in a folder: the end of its path where it is one of OpenMM's own."""
     own, kind = name_in_openmm(Path(path)), format_of(path)

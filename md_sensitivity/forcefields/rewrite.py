@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.files import parse_toml, shown
-from md_sensitivity.forcefields.data import ForceField
+from md_sensitivity.forcefields.data import ForceField, Origin
 from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.molecules import read_again
 from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.potential_files import FileValues, PotentialFormat, SourceText
 from md_sensitivity.forcefields.table import VARIABLE, ParameterRow, ParameterTable, join_types, split_types
@@ -172,4 +174,22 @@ def require_unchanged(force_field: ForceField) -> str:
     content = read_text(Path(force_field.path))
     if content.sha256 != force_field.sha256:
         raise InputError(f"{shown(force_field.path)}: has changed since it was read; read it again")
+    if force_field.origin is not None and not _says(read_again(force_field.origin), force_field.origin):
+        raise InputError(f"{shown(force_field.path)}: the files that it names have changed since they were read; read it again")
     return content.text
+
+
+def up_to_date(force_field: ForceField) -> ForceField:
+    """A force field that is compared with the files of its molecules as they are now, where these still have the same parameters."""
+    if force_field.origin is None:
+        return force_field
+    try:
+        again = read_again(force_field.origin)
+    except InputError:
+        return force_field
+    return replace(force_field, origin=again.origin) if again.table.names == force_field.origin.plain.table.names else force_field
+
+
+def _says(again: ForceField, origin: Origin) -> bool:
+    before = origin.plain.table
+    return again.table.names == before.names and np.array_equal(again.table.values, before.values)
