@@ -331,6 +331,29 @@ def test_a_tie_that_is_written_anew_is_the_same(read: Read, place: Path) -> None
     assert 'tie = "opls_156.q", scale = 0.5' in native_toml(field, place)
 
 
+def test_all_that_differs_is_written_anew_and_nothing_else(read: Read, place: Path, tmp_path: Path) -> None:
+    entries = (
+        '"HarmonicBond.CT-HC.k" = { value = 284512.0, bounds = [0.5, inf] }',
+        '"LennardJones.opls_135.epsilon" = { value = 0.276144, bounds = [0.0, 0.5] }',
+        '"LennardJones.opls_155.epsilon" = { value = 0.0, fixed = false }',
+        '"Coulomb.scale14" = { value = 0.5, fixed = true }',
+        '"Coulomb.opls_135.q" = { value = -0.18, std = 0.0 }',
+    )
+    text = HEAD + "\n[parameters]\n" + "\n".join(entries) + "\n"
+    field = read(text.removeprefix(HEAD))
+    assert native_toml(field, place) == text
+    topology, _ = charmm_files.write(tmp_path)
+    plain = read_force_field(topology)
+    relation = plain.relations.items[0]
+    (master,) = relation.sources
+    values = np.where([name == master for name in plain.table.names], 1.5 * plain.table.values, plain.table.values)
+    moved = plain.with_parameters(plain.table.unravel(values))
+    assert row(moved, relation.name).value != row(plain, relation.name).value
+    anew = native_toml(moved, tmp_path)
+    assert f'"{master}" = ' in anew and f'"{relation.name}"' not in anew
+    assert parse_native(anew, "y.toml", tmp_path).table == moved.table
+
+
 def test_other_kinds_of_files_and_changed_ones_are_refused(place: Path, read: Read) -> None:
     plain = read_force_field(place / "ethanol.top")
     for name in ("y.top", "y.xml", "y"):
