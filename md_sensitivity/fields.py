@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from md_sensitivity.bound import BoundTerm, coefficients
-from md_sensitivity.potentials.base import FieldForm, Site
+from md_sensitivity.potentials.base import FieldForm, Products, Site
 
 Theta = Any
 
@@ -54,7 +54,19 @@ def _deformed(vectors: jax.Array, strain: jax.Array | None) -> jax.Array:
     return vectors if strain is None else vectors + vectors @ strain.T
 
 
+def field_products(field: Field, x: jax.Array, theta: Theta, kinds: jax.Array) -> Products | None:
+    """How to multiply with the second derivatives at x, shape=(n, 3) [Å]; None where the form does not say."""
+    return None if field.form.products is None else field.form.products(*_arguments(field, x, None, theta, kinds))
+
+
 def _at(field: Field, y: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array) -> jax.Array:
+    return field.form.energy(*_arguments(field, y, strain, theta, kinds))
+
+
+def _arguments(
+    field: Field, y: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array
+) -> tuple[Site, dict[str, jax.Array], dict[str, Any], dict[str, Any]]:
+    """What the functions of a form take, at strained positions."""
     real = jnp.arange(len(y)) < field.term.atoms
     site = Site(positions=y, cell=_deformed(field.cell, strain), kinds=kinds, real=real)
-    return field.form.energy(site, coefficients(field.term, theta), dict(field.term.options), field.setup)
+    return site, coefficients(field.term, theta), dict(field.term.options), field.setup

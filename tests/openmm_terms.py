@@ -17,6 +17,7 @@ def openmm_energies(system: Any, positions: np.ndarray) -> dict[str, float]:
         positions: shape=(n, 3) [Å].
     """
     import openmm
+    from openmm_derivatives import without_charges
 
     for group, force in enumerate(system.getForces()):
         force.setForceGroup(group)
@@ -25,14 +26,7 @@ def openmm_energies(system: Any, positions: np.ndarray) -> dict[str, float]:
         value = _energy(system, positions, group)
         found[force.getName()] = found.get(force.getName(), 0.0) + value
         if isinstance(force, openmm.NonbondedForce):
-            neutral = openmm.XmlSerializer.clone(system)
-            other = neutral.getForce(group)
-            for k in range(other.getNumParticles()):
-                other.setParticleParameters(k, 0.0, *other.getParticleParameters(k)[1:])
-            for k in range(other.getNumExceptions()):
-                first, second, _, sigma, epsilon = other.getExceptionParameters(k)
-                other.setExceptionParameters(k, first, second, 0.0, sigma, epsilon)
-            found["LennardJones"] = _energy(neutral, positions, group)
+            found["LennardJones"] = _energy(without_charges(system, group), positions, group)
             found["Coulomb"] = value - found["LennardJones"]
     return found
 

@@ -16,10 +16,9 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shortened, shown
 from md_sensitivity.forcefields.amber_pairs import charge_rows, listed_pairs, type_rows
 from md_sensitivity.forcefields.amber_prmtop import Prmtop, parse_prmtop
-from md_sensitivity.forcefields.assemble import completed
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.fixed_topology import FixedTopology, elements_of_masses, kinds_of
-from md_sensitivity.forcefields.line_rows import LineRows
+from md_sensitivity.forcefields.line_rows import LineRows, force_field_of_rows
 from md_sensitivity.forcefields.molecular_terms import COULOMB, LENNARD_JONES, LENNARD_JONES_14, bonded_rows, tuples_of
 from md_sensitivity.forcefields.topology import Assignment, Tuples
 from md_sensitivity.potentials.base import types_of
@@ -74,14 +73,7 @@ def read_prmtop(text: str, path: Path) -> ForceField:
         terms.append(close)
     kinds, kind_names, species = kinds_of(types)
     pairs = listed_pairs(topology, atoms.quadruples, sizes["NPTRA"], of_types, charges, close)
-    finished = [rows.finished() for rows in (*terms, of_types, charges)]
-    force_field = completed(
-        [block for _, blocks in finished for block in blocks],
-        tuple(term for term, _ in finished),
-        AMBER,
-        name=printable(path.stem),
-        source=topology.where,
-    )
+    force_field = force_field_of_rows([*terms, of_types, charges], AMBER, name=printable(path.stem), source=topology.where)
     assignment = Assignment(kinds=kinds, species=species, names=kind_names, tuples=tuples, pairs=pairs)
     typing = atoms.typing(assignment)
     return replace(force_field, typing=typing, complete=typing.complete)

@@ -12,6 +12,7 @@ from md_sensitivity.files import shortened
 from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.expressions import Dimension
 from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
+from md_sensitivity.forcefields.parameter_blocks import block_of
 from md_sensitivity.forcefields.relations import relations_of
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, ParameterRow, ParameterTable, TypeTuple, join_types, split_types
 from md_sensitivity.potentials.base import (
@@ -163,14 +164,8 @@ def assembled_term(
                 constants[spec.name].append(_choice(number_of(given, place), spec, place))
             else:
                 size = None if spec.count is None else spec.count(options)
-                start = len(tuples[spec.name]) * (size or 1)
                 numbers = numbers_of(given, spec.within(types), size, singles.get(spec.name, {}), where=place)
-                unit = units.symbol(spec.energy, spec.length, spec.charge, spec.angle, spec.radian)
-                blocks.append(
-                    ParameterBlock(
-                        label=label, types=types, leaf=spec.name, start=start, unit=unit, series=size is not None, **numbers._asdict()
-                    )
-                )
+                blocks.append(block_of(spec, numbers, len(tuples[spec.name]), units, label=label, types=types))
                 own[spec.name] = float(numbers.values[-1])
             tuples[spec.name].append(types)
         _require_unlike(form, own, where)

@@ -10,13 +10,14 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, quotation, shown
-from md_sensitivity.forcefields.assemble import completed
 from md_sensitivity.forcefields.charmm_bonded import bonded_terms
-from md_sensitivity.forcefields.charmm_nonbonded import COULOMB, charge_types, coulomb, lennard_jones, species_names
+from md_sensitivity.forcefields.charmm_nonbonded import charge_types, coulomb, lennard_jones, species_names
 from md_sensitivity.forcefields.charmm_parameters import CharmmParameters, parse_parameters
 from md_sensitivity.forcefields.charmm_psf import Psf, parse_psf
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.line_rows import force_field_of_rows
+from md_sensitivity.forcefields.molecular_terms import COULOMB
 from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
 from md_sensitivity.forcefields.topology import Assignment
 from md_sensitivity.types import Structure
@@ -98,9 +99,8 @@ def _force_field(text: str, path: Path, parameter_paths: list[Path], choose: Cho
     types = _types(psf, parameters)
     bonded = bonded_terms(psf, types, parameters)
     pairs, charges = lennard_jones(psf, types, parameters), coulomb(psf, parameters)
-    blocks = [*(block for each in bonded for block in each.blocks()), *pairs.blocks, *charges.blocks]
-    terms = (*(each.term() for each in bonded), *pairs.terms, *charges.terms)
-    field = completed(blocks, terms, CHARMM, name=printable(path.stem), source=shown(path))
+    rows = [*bonded.rows.values(), *pairs.rows, *charges.rows]
+    field = force_field_of_rows(rows, CHARMM, name=printable(path.stem), source=shown(path))
     names, _ = charge_types(psf)
     labels = species_names(names, types)
     species = tuple(dict.fromkeys(labels))
@@ -109,8 +109,8 @@ def _force_field(text: str, path: Path, parameter_paths: list[Path], choose: Cho
     assignment = Assignment(
         kinds=np.array([lookup[label] for label in labels], dtype=np.int32),
         species=species,
-        names={**{term.label: tuple(types[i] for i in first) for term in pairs.terms}, COULOMB: tuple(names[i] for i in first)},
-        tuples={each.label: each.tuples() for each in bonded},
+        names={**{each.label: tuple(types[i] for i in first) for each in pairs.rows}, COULOMB: tuple(names[i] for i in first)},
+        tuples=bonded.interactions.tuples,
         pairs={**pairs.pairs, **charges.pairs},
         notes=_notes(psf, parameters),
     )

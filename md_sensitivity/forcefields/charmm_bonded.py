@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.charmm_parameters import WILDCARD, CharmmParameters, key_of
 from md_sensitivity.forcefields.charmm_psf import Psf
-from md_sensitivity.forcefields.charmm_rows import Gathered
 from md_sensitivity.forcefields.data import TypeTuple
+from md_sensitivity.forcefields.line_rows import LineRows
+from md_sensitivity.forcefields.molecular_terms import Interactions, bonded_rows
 from md_sensitivity.potentials.cmap import CMAP
-from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
-from md_sensitivity.potentials.harmonic_bond import HARMONIC_BOND, UREY_BRADLEY
-from md_sensitivity.potentials.torsions import HARMONIC_TORSION, PERIODIC_TORSION
+from md_sensitivity.units import CHARMM
 
 Found = TypeVar("Found")
-_WHOLE = {"factor": 1.0}
-"""CHARMM writes K(x − x₀)², without a half."""
 _TORSION_WILDCARDS = ((0, 3),)
 _IMPROPER_WILDCARDS = ((1, 2), (0,), (3,), (0, 3), (0, 1), (2, 3))
 """Places of X, in CHARMM's order of search: A X X D, X B C D, X B C X, X X C D; each from both ends."""
 
 
-def bonded_terms(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters) -> list[Gathered]:
+@dataclass
+class Bonded:
+    """Rows in the making, and the interactions of them.
+
+    Attributes:
+        rows: label → rows.
+    """
+
+    source: str
+    rows: dict[str, LineRows] = field(default_factory=dict)
+    interactions: Interactions = field(default_factory=Interactions)
+
+    def add(
+        self, label: str, atoms: np.ndarray, types: TypeTuple, values: Mapping[str, Any], place: str, *, map_size: int | None = None
+    ) -> None:
+        """An interaction of some atoms, with the numbers of one line."""
+        if label not in self.rows:
+            form = None if map_size is None else CMAP
+            # CHARMM writes K(x − x₀)², without a half.
+            self.rows[label] = bonded_rows(label, CHARMM, self.source, factor=1.0, map_size=map_size, form=form, mirrored=False)
+        self.interactions.add(label, atoms.tolist(), self.rows[label].row(place, types, values, place))
+
+
+def bonded_terms(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters) -> Bonded:
     """All bonded interactions.
 
     Args:
@@ -34,38 +55,35 @@ def bonded_terms(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters)
     Raises:
         InputError: where parameters are missing, for the first atoms that miss them, or a value is not admitted.
     """
-    bonds = Gathered(HARMONIC_BOND, "HarmonicBond", _WHOLE)
-    angles = Gathered(HARMONIC_ANGLE, "HarmonicAngle", _WHOLE)
-    ends = Gathered(UREY_BRADLEY, "UreyBradley", _WHOLE)
-    torsions = Gathered(PERIODIC_TORSION, "PeriodicTorsion", {}, numbered=True)
-    harmonic = Gathered(HARMONIC_TORSION, "HarmonicImproper", _WHOLE)
-    periodic = Gathered(PERIODIC_TORSION, "PeriodicImproper", {}, numbered=True)
+    bonded = Bonded(psf.where)
     for atoms, entry in _found(psf, types, "NBOND", "BONDS", parameters.bonds):
-        bonds.use(atoms, entry.types, entry.values, entry.place)
-    for atoms, entry in _found(psf, types, "NTHETA", "ANGLES", parameters.angles):
-        angles.use(atoms, entry.types, entry.values, entry.place)
+        bonded.add("HarmonicBond", atoms, entry.types, entry.values, entry.place)
+    angles = _found(psf, types, "NTHETA", "ANGLES", parameters.angles)
+    for atoms, entry in angles:
+        bonded.add("HarmonicAngle", atoms, entry.types, entry.values, entry.place)
+    for atoms, entry in angles:
         if "ub_k" in entry.values:
-            ends.use(atoms, entry.types, {"k": entry.values["ub_k"], "r0": entry.values["ub_r0"]}, entry.place)
+            bonded.add("UreyBradley", atoms, entry.types, {"k": entry.values["ub_k"], "r0": entry.values["ub_r0"]}, entry.place)
     for atoms, terms in _found(psf, types, "NPHI", "DIHEDRALS", parameters.dihedrals, _TORSION_WILDCARDS):
         for entry in terms.values():
-            torsions.use(atoms, entry.types, entry.values, entry.place)
-    for atoms, terms in _found(psf, types, "NIMPHI", "IMPROPER", parameters.impropers, _IMPROPER_WILDCARDS):
-        for entry in terms.values():
-            if entry.values["n"]:
-                periodic.use(atoms, entry.types, entry.values, entry.place)
-            else:
-                harmonic.use(atoms, entry.types, {"k": entry.values["k"], "phi0": entry.values["phase"]}, entry.place)
-    return [each for each in (bonds, angles, ends, torsions, harmonic, periodic, *_maps(psf, types, parameters)) if each.entries]
-
-
-def _maps(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters) -> list[Gathered]:
-    """Maps, those of each size by themselves."""
-    found: dict[int, Gathered] = {}
-    for atoms, entry in _found(psf, types, "NCRTERM", "CMAP", parameters.maps):
-        if entry.size not in found:
-            found[entry.size] = Gathered(CMAP, "CMAP" if not found else f"CMAP{entry.size}", {"size": float(entry.size)})
-        found[entry.size].use(atoms, entry.types, {"scale": 1.0, "energy": entry.values}, entry.place)
-    return list(found.values())
+            bonded.add("PeriodicTorsion", atoms, entry.types, entry.values, entry.place)
+    impropers = [
+        (atoms, entry)
+        for atoms, terms in _found(psf, types, "NIMPHI", "IMPROPER", parameters.impropers, _IMPROPER_WILDCARDS)
+        for entry in terms.values()
+    ]
+    for atoms, entry in impropers:
+        if not entry.values["n"]:
+            values = {"k": entry.values["k"], "phi0": entry.values["phase"]}
+            bonded.add("HarmonicImproper", atoms, entry.types, values, entry.place)
+    for atoms, entry in impropers:
+        if entry.values["n"]:
+            bonded.add("PeriodicImproper", atoms, entry.types, entry.values, entry.place)
+    sizes: dict[int, str] = {}
+    for atoms, each in _found(psf, types, "NCRTERM", "CMAP", parameters.maps):
+        label = sizes.setdefault(each.size, f"CMAP{each.size}" if sizes else "CMAP")
+        bonded.add(label, atoms, each.types, {"scale": 1.0, "energy": each.values}, each.place, map_size=each.size)
+    return bonded
 
 
 def _found(
@@ -101,5 +119,3 @@ def _lookup(types: TypeTuple, get: Callable[[TypeTuple], Found | None], wildcard
             if (found := get(key_of(key))) is not None:
                 return found
     return None
-
-

@@ -11,26 +11,21 @@ from scipy.sparse import coo_array, csr_array
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.charmm_parameters import CharmmParameters, key_of
 from md_sensitivity.forcefields.charmm_psf import Psf
-from md_sensitivity.forcefields.charmm_rows import block_of, scale_block
-from md_sensitivity.forcefields.data import Term, TypeTuple, join_types
+from md_sensitivity.forcefields.data import TypeTuple, join_types
 from md_sensitivity.forcefields.expressions import plain
-from md_sensitivity.forcefields.table import ParameterBlock
+from md_sensitivity.forcefields.line_rows import Line, LineRows
+from md_sensitivity.forcefields.molecular_terms import COULOMB, LENNARD_JONES, LENNARD_JONES_14, coulomb_rows, lennard_jones_rows
 from md_sensitivity.forcefields.topology import Pairs
 from md_sensitivity.potentials.charges import CHARGE
-from md_sensitivity.potentials.coulomb import COULOMB_DIRECT
 from md_sensitivity.potentials.lennard_jones_rmin import LENNARD_JONES_RMIN
-from md_sensitivity.potentials.specs import SCALE
-
-LENNARD_JONES, LENNARD_JONES_14, COULOMB = "LennardJones", "LennardJones14", "Coulomb"
-_RMIN_HALF, _EPSILON = LENNARD_JONES_RMIN.parameters
+from md_sensitivity.units import CHARMM
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NonbondedPart:
-    """Terms, their blocks of the table, and the pairs that each does not treat as neighbors."""
+    """Rows of terms, and the pairs that each does not treat as neighbors."""
 
-    terms: list[Term]
-    blocks: list[ParameterBlock]
+    rows: list[LineRows]
     pairs: dict[str, Pairs]
 
 
@@ -50,35 +45,31 @@ def lennard_jones(psf: Psf, types: tuple[str, ...], parameters: CharmmParameters
     own = {name: "epsilon14" in parameters.nonbonded[name,].values for name in present}
     fixes = {key: entry for key, entry in parameters.nbfix.items() if set(key) <= set(present)}
     special = np.array([_special(types[i], types[j], own, parameters) for i, j in far.tolist()], dtype=bool)
-    main = _Rows(LENNARD_JONES)
+    main = _rows(psf.where)
     for name in present:
         entry = parameters.nonbonded[name,]
-        main.add((name,), entry.values["rmin_half"], entry.values["epsilon"], entry.place)
+        main.add(_line((name,), entry.values["rmin_half"], entry.values["epsilon"], entry.place))
     for entry in fixes.values():
-        main.add(entry.types, 0.5 * entry.values["rmin"], entry.values["epsilon"], entry.place)
+        main.add(_line(entry.types, 0.5 * entry.values["rmin"], entry.values["epsilon"], entry.place))
+    _scale(main)
     atoms, rows = np.concatenate([near, far]), np.concatenate([np.full(len(near), -1), np.where(special, -1, 0)])
-    found = NonbondedPart(
-        terms=[main.term()],
-        # No number of the file stands for this share: it is one, unless somebody asks what a change of it would do.
-        blocks=[*main.blocks, scale_block(LENNARD_JONES, 1.0, fixed=True)],
-        pairs={LENNARD_JONES: Pairs(atoms=atoms, rows=rows)},
-    )
+    pairs = {LENNARD_JONES: Pairs(atoms=atoms, rows=rows)}
     if not special.any():
-        return found
-    close = _Rows(LENNARD_JONES_14)
+        return NonbondedPart(rows=[main], pairs=pairs)
+    close = _rows(psf.where, listed_only=True)
     for name in present:
         entry = parameters.nonbonded[name,]
         if own[name]:
-            close.add((name,), entry.values["rmin_half14"], entry.values["epsilon14"], entry.place)
+            close.add(_line((name,), entry.values["rmin_half14"], entry.values["epsilon14"], entry.place))
         else:
-            close.add((name,), entry.values["rmin_half"], entry.values["epsilon"], entry.place, tied=True)
+            close.add(_line((name,), entry.values["rmin_half"], entry.values["epsilon"], entry.place, tied=True))
     for entry in fixes.values():
         if "epsilon14" in entry.values:
-            close.add(entry.types, 0.5 * entry.values["rmin14"], entry.values["epsilon14"], entry.place)
+            close.add(_line(entry.types, 0.5 * entry.values["rmin14"], entry.values["epsilon14"], entry.place))
+    _scale(close)
     return NonbondedPart(
-        terms=[*found.terms, close.term(listed_only=True)],
-        blocks=[*found.blocks, *close.blocks, scale_block(LENNARD_JONES_14, 1.0, fixed=True)],
-        pairs={**found.pairs, LENNARD_JONES_14: Pairs(atoms=far[special], rows=np.zeros(int(special.sum()), dtype=np.int64))},
+        rows=[main, close],
+        pairs={**pairs, LENNARD_JONES_14: Pairs(atoms=far[special], rows=np.zeros(int(special.sum()), dtype=np.int64))},
     )
 
 
@@ -88,37 +79,32 @@ def _special(first: str, second: str, own: dict[str, bool], parameters: CharmmPa
     return own[first] or own[second] if fix is None else "epsilon14" in fix.values
 
 
-class _Rows:
-    """Rows of a Lennard-Jones term."""
+def _rows(source: str, *, listed_only: bool = False) -> LineRows:
+    return lennard_jones_rows(LENNARD_JONES_RMIN, "lorentz-berthelot", CHARMM, source, listed_only=listed_only)
 
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.types: list[TypeTuple] = []
-        self.blocks: list[ParameterBlock] = []
 
-    def add(self, types: TypeTuple, rmin_half: float, epsilon: float, place: str, *, tied: bool = False) -> None:
-        """Numbers of one type, or of a pair; `tied` to those that the type has farther apart."""
-        for spec, value in ((_RMIN_HALF, rmin_half), (_EPSILON, epsilon)):
-            follows = plain(f"{LENNARD_JONES}.{join_types(types)}.{spec.name}") if tied else ""
-            self.blocks.append(block_of(self.label, types, spec, len(self.types), value, place, follows=follows))
-        self.types.append(types)
+def _line(types: TypeTuple, rmin_half: float, epsilon: float, place: str, *, tied: bool = False) -> Line:
+    """Numbers of one type, or of a pair; `tied` to those that the type has farther apart."""
+    values = {"rmin_half": rmin_half, "epsilon": epsilon}
+    follows = {name: plain(f"{LENNARD_JONES}.{join_types(types)}.{name}") for name in values} if tied else {}
+    return Line(types=types, values=values, where=place, follows=follows)
 
-    def term(self, *, listed_only: bool = False) -> Term:
-        """The term of these rows."""
-        types = tuple(self.types)
-        rows = {_RMIN_HALF.name: types, _EPSILON.name: types, SCALE.name: ((),)}
-        return Term(form=LENNARD_JONES_RMIN, label=self.label, rows=rows, mixing="lorentz-berthelot", listed_only=listed_only)
+
+def _scale(rows: LineRows) -> None:
+    """No number of the file stands for this share: it is one, unless somebody asks what a change of it would do."""
+    rows.scale(rows.label, 1.0, rows.source, fixed=True)
 
 
 def coulomb(psf: Psf, parameters: CharmmParameters) -> NonbondedPart:
     """Charges."""
     _, values = charge_types(psf)
     near, far = bonded_pairs(psf)
-    blocks = [block_of(COULOMB, (name,), CHARGE, row, value, psf.where) for row, (name, value) in enumerate(values.items())]
-    rows = {CHARGE.name: tuple((name,) for name in values), SCALE.name: ((),)}
+    rows = coulomb_rows(CHARMM, psf.where)
+    for name, value in values.items():
+        rows.row(name, (name,), {CHARGE.name: value}, psf.where)
+    rows.scale("e14fac", parameters.settings.get("e14fac", 1.0), f"{psf.where}: e14fac")
     return NonbondedPart(
-        terms=[Term(form=COULOMB_DIRECT, label=COULOMB, rows=rows)],
-        blocks=[*blocks, scale_block(COULOMB, parameters.settings.get("e14fac", 1.0), fixed=False)],
+        rows=[rows],
         pairs={COULOMB: Pairs(atoms=np.concatenate([near, far]), rows=np.repeat([-1, 0], [len(near), len(far)]))},
     )
 

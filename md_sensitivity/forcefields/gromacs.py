@@ -10,14 +10,13 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
-from md_sensitivity.forcefields.assemble import completed
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.fixed_topology import FixedTopology, elements_of_masses, kinds_of
 from md_sensitivity.forcefields.gromacs_bonded import Bonded, values_of
 from md_sensitivity.forcefields.gromacs_molecule import Content, PairRows, content_of
 from md_sensitivity.forcefields.gromacs_preprocessor import Line, preprocessed
 from md_sensitivity.forcefields.gromacs_sections import AtomType, Defaults, Sections, parse_sections
-from md_sensitivity.forcefields.line_rows import LineRows, unique_names
+from md_sensitivity.forcefields.line_rows import LineRows, force_field_of_rows, unique_names
 from md_sensitivity.forcefields.molecular_terms import (
     COULOMB,
     LENNARD_JONES,
@@ -60,14 +59,7 @@ def read_gromacs(text: str, path: Path, define: Iterable[str] = ()) -> ForceFiel
     _pair_potential(sections, defaults, types, pairs.lennard_jones)
     charges = _charge_rows(contents.values(), pairs.coulomb, sections.where)
     terms = [*bonded.rows.values(), *([pairs.own] if len(pairs.own) else []), pairs.lennard_jones, pairs.coulomb]
-    finished = [rows.finished() for rows in terms]
-    force_field = completed(
-        [block for _, blocks in finished for block in blocks],
-        tuple(term for term, _ in finished),
-        GROMACS,
-        name=printable(path.stem),
-        source=sections.where,
-    )
+    force_field = force_field_of_rows(terms, GROMACS, name=printable(path.stem), source=sections.where)
     typing = system.typing(charges, {rows.label: rows.form.order for rows in terms})
     return replace(force_field, typing=typing, complete=typing.complete)
 
@@ -199,13 +191,13 @@ class _System:
         return np.concatenate([np.zeros((0, order), dtype=np.int64), *(part.astype(np.int64) for part in found)])
 
     def _tuples(self, orders: dict[str, int]) -> dict[str, Tuples]:
-        labels = dict.fromkeys(label for content, _ in self.molecules for label in content.tuples)
+        labels = dict.fromkeys(label for content, _ in self.molecules for label in content.interactions.lists)
         found = {}
         for label in labels:
             parts, rows = [], []
             for content, first in self._blocks():
-                if label in content.tuples:
-                    atoms, own = content.tuples[label]
+                if label in content.interactions.lists:
+                    atoms, own = content.interactions.lists[label]
                     parts.append((np.array(atoms), first))
                     rows.append(np.tile(np.array(own), len(first)))
             found[label] = tuples_of(self._joined(parts, orders[label]), np.concatenate(rows), orders[label])

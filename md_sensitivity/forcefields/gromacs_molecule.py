@@ -10,6 +10,7 @@ from md_sensitivity.forcefields.gromacs_bonded import Bonded, atoms_of, joined, 
 from md_sensitivity.forcefields.gromacs_preprocessor import Line
 from md_sensitivity.forcefields.gromacs_sections import AtomType, Molecule, Sections, number, whole
 from md_sensitivity.forcefields.line_rows import LineRows
+from md_sensitivity.forcefields.molecular_terms import Interactions
 
 _UNABLE = {
     "pairs_nb": "pairs without cutoff",
@@ -45,25 +46,18 @@ class Content:
     """What acts within a molecule.
 
     Attributes:
-        tuples: label → atoms and rows.
         bonds: pairs of atoms that count as joined.
         excluded: pairs of atoms that are no neighbors.
-        scaled: pair of atoms → rows of `scale14` of Lennard-Jones and of Coulomb; −1 where the numbers are in `tuples`.
+        scaled: pair of atoms → rows of `scale14` of Lennard-Jones and of Coulomb; −1 where the numbers are those of an interaction.
         released: whether constraints are released.
     """
 
     atoms: list[Atom]
-    tuples: dict[str, tuple[list[list[int]], list[int]]] = field(default_factory=dict)
+    interactions: Interactions = field(default_factory=Interactions)
     bonds: list[tuple[int, int]] = field(default_factory=list)
     excluded: set[tuple[int, int]] = field(default_factory=set)
     scaled: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     released: bool = False
-
-    def add(self, label: str, atoms: list[int], row: int) -> None:
-        """One more interaction."""
-        found = self.tuples.setdefault(label, ([], []))
-        found[0].append(atoms)
-        found[1].append(row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +88,9 @@ def content_of(molecule: Molecule, sections: Sections, bonded: Bonded, pairs: Pa
     size, types = len(found.atoms), [atom.type.bonded for atom in found.atoms]
     for section in ("bonds", "angles", "dihedrals"):
         for label, atoms, row in bonded.interactions(section, lines.get(section, ()), types):
-            found.add(label, atoms, row)
+            found.interactions.add(label, atoms, row)
     for atoms, row in maps(bonded, lines.get("cmap", ()), types):
-        found.add("CMAP", atoms, row)
+        found.interactions.add("CMAP", atoms, row)
     chemical, held = joined(lines.get("bonds", ()), size)
     held += [(min(a[0], a[-1]), max(a[0], a[-1])) for a in (atoms_of(line, 3, size) for line in lines.get("angles", ()))]
     chemical += _released(molecule, size, set(held), found)
@@ -220,7 +214,8 @@ def _pair(line: Line, found: Content, sections: Sections, pairs: PairRows) -> No
         values = dict(zip(names, values_of(source.words[3:], 2, 0, source), strict=True))
         idle = not any(values.values()) or values.get("epsilon") == 0
         key: tuple[object, ...] = ("macro", macro) if macro else (source.file, source.number)
-        found.add(pairs.own.label, [first, second], pairs.own.row(key, named, values, source.place, idle=idle))
+        row = pairs.own.row(key, named, values, source.place, idle=idle)
+        found.interactions.add(pairs.own.label, [first, second], row)
         scale = -1
     elif defaults.generate_pairs:
         scale = pairs.lennard_jones.scale("fudgeLJ", defaults.fudge_lj, defaults.place)

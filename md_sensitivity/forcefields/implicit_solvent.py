@@ -11,9 +11,10 @@ from ase.data import chemical_symbols
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields.bonding import neighbors_of
-from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.fixed_topology import FixedTopology
-from md_sensitivity.forcefields.table import ParameterBlock, ParameterTable
+from md_sensitivity.forcefields.line_rows import LineRows
+from md_sensitivity.forcefields.table import ParameterTable
 from md_sensitivity.forcefields.topology import Assignment, Typing
 from md_sensitivity.potentials.base import COULOMB
 from md_sensitivity.potentials.gb_obc2 import GB_OBC2
@@ -118,27 +119,11 @@ def solvated(
     units = force_field.units
     assert force_field.typing is not None
     radii, of_atoms = radii_of(force_field.typing)
-    blocks, rows = [], tuple((name,) for name in radii)
-    for spec, values in zip(GB_OBC2.parameters, zip(*radii.values(), strict=True), strict=True):
-        for row, (types, value) in enumerate(zip(rows, values, strict=True)):
-            blocks.append(
-                ParameterBlock(
-                    label=LABEL,
-                    types=types,
-                    leaf=spec.name,
-                    start=row,
-                    values=np.array([round(value / units.factor(0, spec.length), 12)]),
-                    unit=units.symbol(spec.energy, spec.length),
-                    lower=np.array([spec.lower]),
-                    upper=np.array([spec.upper]),
-                    std=np.array([np.nan]),
-                    fixed=np.array([False]),
-                )
-            )
-    term = Term(
+    rows = LineRows(
         form=GB_OBC2,
         label=LABEL,
-        rows={spec.name: rows for spec in GB_OBC2.parameters},
+        units=units,
+        source=force_field.name,
         options={
             "solute_dielectric": solute_dielectric,
             "solvent_dielectric": solvent_dielectric,
@@ -146,8 +131,12 @@ def solvated(
             "probe_radius": _PROBE / units.factor(0, 1),
             COULOMB.name: constant,
         },
-        borrowed={"q": (charges, "q")},
+        by_parameter=True,
+        settings={"borrowed": {"q": (charges, "q")}},
     )
+    for name, (radius, scale) in radii.items():
+        rows.row(name, (name,), {"radius": round(radius / units.factor(0, 1), 12), "scale": round(scale, 12)}, f"{LABEL} of {name}")
+    term, blocks = rows.finished()
     table = ParameterTable(blocks=(*force_field.table.blocks, *blocks), groups=force_field.table.groups)
     return replace(
         force_field,

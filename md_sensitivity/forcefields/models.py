@@ -13,8 +13,9 @@ import numpy as np
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.files import quotation
 from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.parameter_blocks import block_of, plain_numbers
 from md_sensitivity.forcefields.table import ParameterBlock, ParameterTable
-from md_sensitivity.potentials.base import ManyBodyForm, WholeForm
+from md_sensitivity.potentials.base import ManyBodyForm, ParameterSpec, WholeForm
 from md_sensitivity.potentials.foreign import SPECIES, Atomic, Model, Whole, foreign_form
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UNIT_SYSTEMS, UnitSystem
@@ -138,18 +139,8 @@ def _component(key: Any) -> str:
 
 
 def _block(label: str, leaf: str, values: np.ndarray, units: UnitSystem) -> ParameterBlock:
-    size = values.size
-    return ParameterBlock(
-        label=label,
-        types=(),
-        leaf=leaf,
-        start=0,
-        values=values.reshape(-1),
-        unit=units.symbol(0, 0),
-        lower=np.full(size, -np.inf),
-        upper=np.full(size, np.inf),
-        std=np.full(size, np.nan),
-        fixed=np.zeros(size, dtype=bool),
-        series=values.ndim > 0,
-        separator="." if values.ndim > 0 else "",
-    )
+    if values.ndim == 0:
+        spec, separator = ParameterSpec(name=leaf), ""
+    else:
+        spec, separator = ParameterSpec(name=leaf, count=lambda options: values.size), "."
+    return block_of(spec, plain_numbers(spec, values.reshape(-1)), 0, units, label=label, separator=separator)

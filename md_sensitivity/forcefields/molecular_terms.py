@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,8 +35,33 @@ BONDED: dict[str, Form] = {
 LENNARD_JONES, LENNARD_JONES_14, COULOMB = "LennardJones", "LennardJones14", "Coulomb"
 
 
+@dataclass
+class Interactions:
+    """Bonded interactions as they are read: label → atoms, and row, of each."""
+
+    lists: dict[str, tuple[list[Sequence[int]], list[int]]] = field(default_factory=dict)
+
+    def add(self, label: str, atoms: Sequence[int], row: int) -> None:
+        """One more interaction."""
+        found = self.lists.setdefault(label, ([], []))
+        found[0].append(atoms)
+        found[1].append(row)
+
+    @property
+    def tuples(self) -> dict[str, Tuples]:
+        """All of them as arrays."""
+        return {label: tuples_of(atoms, rows, len(atoms[0])) for label, (atoms, rows) in self.lists.items()}
+
+
 def bonded_rows(
-    label: str, units: UnitSystem, source: str, *, factor: float, map_size: int | None = None, form: Form | None = None
+    label: str,
+    units: UnitSystem,
+    source: str,
+    *,
+    factor: float,
+    map_size: int | None = None,
+    form: Form | None = None,
+    mirrored: bool = True,
 ) -> LineRows:
     """Rows in the making of a bonded term.
 
@@ -43,6 +69,7 @@ def bonded_rows(
         factor: of k in harmonic terms.
         map_size: points of maps along each angle.
         form: where it is not that of `BONDED`.
+        mirrored: as of `LineRows`.
     """
     form = form or BONDED[label]
     known = {"factor": factor} | ({} if map_size is None else {"size": float(map_size)})
@@ -53,6 +80,7 @@ def bonded_rows(
         source=source,
         options={option.name: known[option.name] for option in form.options if option.name in known},
         numbered=form is PERIODIC_TORSION,
+        mirrored=mirrored,
     )
 
 

@@ -16,6 +16,7 @@ from md_sensitivity.forcefields.groups import groups_of, named_groups
 from md_sensitivity.forcefields.molecules import molecular_force_field
 from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
 from md_sensitivity.forcefields.overlay import overlaid
+from md_sensitivity.forcefields.parameter_blocks import block_of
 from md_sensitivity.forcefields.potential_files import PotentialFile, read_potential_files
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types, split_types
 from md_sensitivity.forcefields.variables import variables_of
@@ -185,8 +186,7 @@ def _scaled(
     if term.exclude != _FARTHEST:
         raise InputError(f"{where}: {SCALE.name} is a share of what exclude = {_FARTHEST} takes away; add it")
     numbers = numbers_of(item[SCALE.name], SCALE, None, {}, where=f"{where}: {SCALE.name}")
-    block = ParameterBlock(label=term.label, types=(), leaf=SCALE.name, start=0, unit=units.symbol(0, 0), **numbers._asdict())
-    return replace(term, rows={**term.rows, SCALE.name: ((),)}), [*blocks, block]
+    return replace(term, rows={**term.rows, SCALE.name: ((),)}), [*blocks, block_of(SCALE, numbers, 0, units, label=term.label)]
 
 
 def _aliases(given: Any, source: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.forcefields.line_terms import Line
+from md_sensitivity.forcefields.line_rows import Line
 from md_sensitivity.forcefields.openmm_lines import Selected
 from md_sensitivity.forcefields.openmm_rules import Rules
 from md_sensitivity.forcefields.table import TypeTuple

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
-from md_sensitivity.forcefields.line_terms import Line
+from md_sensitivity.forcefields.line_rows import Line
 from md_sensitivity.forcefields.table import TypeTuple
 from md_sensitivity.forcefields.xml_tree import Element
 
@@ -77,36 +78,25 @@ def read_force(force: Element, lines: Lines) -> None:
     FORCES[force.tag](force, lines)
 
 
-def _bonds(force: Element, lines: Lines) -> None:
-    force.require((), ("Bond",))
+def _harmonic(
+    force: Element, lines: Lines, *, label: str, tag: str, order: int, rest: str, attribute: str, mark: int = 1, mixed: bool = True
+) -> None:
+    """A force whose lines have a stiffness k and the value `rest`, which is `attribute` in the file; `mark` stands for the stiffness."""
+    force.require((), (tag,))
     found = []
-    for bond in force.children:
-        selectors, types = _selectors(bond, 2, ("length", "k"))
-        values = {"k": bond.number("k"), "r0": bond.number("length")}
-        row = lines.row("HarmonicBond", Line(types=types, values=values, where=bond.where))
-        found.append(Element("Bond", {**selectors, "length": str(row), "k": str(BOND_STIFFNESS)}))
+    for line in force.children:
+        selectors, types = _selectors(line, order, (attribute, "k"), mixed=mixed)
+        values = {"k": line.number("k"), rest: line.number(attribute)}
+        row = lines.row(label, Line(types=types, values=values, where=line.where))
+        found.append(Element(tag, {**selectors, attribute: str(row), "k": str(mark)}))
     lines.document.append(Element(force.tag, {}, found))
 
 
-def _angles(force: Element, lines: Lines) -> None:
-    force.require((), ("Angle",))
-    found = []
-    for angle in force.children:
-        selectors, types = _selectors(angle, 3, ("angle", "k"))
-        values = {"k": angle.number("k"), "theta0": angle.number("angle")}
-        row = lines.row("HarmonicAngle", Line(types=types, values=values, where=angle.where))
-        found.append(Element("Angle", {**selectors, "angle": str(row), "k": "1"}))
-    lines.document.append(Element(force.tag, {}, found))
-
-
-def _urey_bradleys(force: Element, lines: Lines) -> None:
-    force.require((), ("UreyBradley",))
-    found = []
-    for angle in force.children:
-        selectors, types = _selectors(angle, 3, ("d", "k"), mixed=False)
-        row = lines.row("UreyBradley", Line(types=types, values={"k": angle.number("k"), "r0": angle.number("d")}, where=angle.where))
-        found.append(Element("UreyBradley", {**selectors, "d": str(row), "k": str(UREY_BRADLEY_STIFFNESS)}))
-    lines.document.append(Element(force.tag, {}, found))
+_bonds = partial(_harmonic, label="HarmonicBond", tag="Bond", order=2, rest="r0", attribute="length", mark=BOND_STIFFNESS)
+_angles = partial(_harmonic, label="HarmonicAngle", tag="Angle", order=3, rest="theta0", attribute="angle")
+_urey_bradleys = partial(
+    _harmonic, label="UreyBradley", tag="UreyBradley", order=3, rest="r0", attribute="d", mark=UREY_BRADLEY_STIFFNESS, mixed=False
+)
 
 
 def _periodic_torsions(force: Element, lines: Lines) -> None:
@@ -206,7 +196,7 @@ def _nonbonded(force: Element, lines: Lines) -> None:
     for atom in force.all("Atom"):
         selectors, types = _selectors(atom, 1, names)
         values: dict[str, Any] = {name: atom.number(name) for name in names}
-        lines.nonbonded.append(_selected(selectors, Line(types=types, values=values, where=atom.where, fixed=values["epsilon"] == 0.0)))
+        lines.nonbonded.append(_selected(selectors, Line(types=types, values=values, where=atom.where, idle=values["epsilon"] == 0.0)))
 
 
 def _lennard_jones(force: Element, lines: Lines) -> None:
@@ -218,7 +208,7 @@ def _lennard_jones(force: Element, lines: Lines) -> None:
         count = 1 if child.tag == "Atom" else 2
         selectors, types = _selectors(child, count, ("sigma", "epsilon", *own))
         values = {name: child.number(name) for name in ("sigma", "epsilon", *own)}
-        line = Line(types=types, values=values, where=child.where, fixed=values["epsilon"] == 0.0)
+        line = Line(types=types, values=values, where=child.where, idle=values["epsilon"] == 0.0)
         (lines.lennard_jones if count == 1 else lines.nbfix).append(_selected(selectors, line))
 
 

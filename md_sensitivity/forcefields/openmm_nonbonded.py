@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from md_sensitivity.errors import InputError
-from md_sensitivity.forcefields.data import Term
 from md_sensitivity.forcefields.line_rows import LineRows
 from md_sensitivity.forcefields.molecular_terms import pairs_of, tuples_of
 from md_sensitivity.forcefields.nonbonded import Nonbonded
-from md_sensitivity.forcefields.table import ParameterBlock
 from md_sensitivity.forcefields.topology import Pairs, Tuples
 from md_sensitivity.forcefields.xml_tree import Element
 from md_sensitivity.potentials.base import COULOMB
@@ -46,13 +44,13 @@ class BetweenAtoms:
     """What a NonbondedForce is to us.
 
     Attributes:
+        rows: of each term.
         names: label → type of each atom.
         settings: cutoff, switch and dispersion correction as the file has them.
         periodic: whether it repeats.
     """
 
-    terms: tuple[Term, ...]
-    blocks: tuple[ParameterBlock, ...]
+    rows: tuple[LineRows, ...]
     names: Mapping[str, tuple[str, ...]]
     pairs: Mapping[str, Pairs]
     tuples: Mapping[str, Tuples]
@@ -104,17 +102,11 @@ def read_nonbonded(force: Element, symbols: Sequence[str], source: str) -> Betwe
             types = tuple(sorted(symbols[i] for i in pair))
             own_pairs.append(pair)
             own_rows.append(listed.row((types, sigma, epsilon), types, {"sigma": sigma, "epsilon": epsilon}, item.where))
-    terms, blocks = [], []
-    for rows in (lennard_jones, coulomb, *((listed,) if len(listed) else ())):
-        term, own_blocks = rows.finished()
-        terms.append(term)
-        blocks += own_blocks
     pairs = np.array(atoms, dtype=np.int64).reshape(-1, 2)
     if len(np.unique(np.sort(pairs, axis=1), axis=0)) < len(pairs):
         raise InputError(f"{force.where}: two exceptions speak of the same pair")
     return BetweenAtoms(
-        terms=tuple(terms),
-        blocks=tuple(blocks),
+        rows=(lennard_jones, coulomb, *((listed,) if len(listed) else ())),
         names=names,
         pairs={"LennardJones": pairs_of(pairs, np.full(len(pairs), -1)), "Coulomb": pairs_of(pairs, np.array(scales))},
         tuples={"LennardJones14": tuples_of(own_pairs, own_rows, 2)} if len(listed) else {},
@@ -134,8 +126,8 @@ def solvent_options(solute_dielectric: float, solvent_dielectric: float, surface
     }
 
 
-def read_solvent(force: Element, symbols: Sequence[str], source: str) -> tuple[Term, list[ParameterBlock], tuple[str, ...]]:
-    """The term of a GBSAOBCForce, its blocks, and the type of each atom in it.
+def read_solvent(force: Element, symbols: Sequence[str], source: str) -> tuple[LineRows, tuple[str, ...]]:
+    """The rows of a GBSAOBCForce, and the type of each atom in it.
 
     Raises:
         InputError: with line and reason.
@@ -151,7 +143,7 @@ def read_solvent(force: Element, symbols: Sequence[str], source: str) -> tuple[T
     rows = LineRows(form=GB_OBC2_WITH_CHARGES, label="GBSA", units=OPENMM, source=source, options=solvent_options(*known))
     for name, own in zip(names, numbers.tolist(), strict=True):
         rows.row(name, (name,), {"q": own[0], "radius": own[1], "scale": own[2]}, force.where)
-    return (*rows.finished(), names)
+    return rows, names
 
 
 def _settings(force: Element) -> tuple[Nonbonded, bool]:

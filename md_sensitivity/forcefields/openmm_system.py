@@ -13,13 +13,12 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
-from md_sensitivity.forcefields.assemble import completed
-from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.fixed_topology import FixedTopology, elements_of_masses, kinds_of
+from md_sensitivity.forcefields.line_rows import LineRows, force_field_of_rows
 from md_sensitivity.forcefields.nonbonded import Nonbonded
 from md_sensitivity.forcefields.openmm_nonbonded import BetweenAtoms, read_nonbonded, read_solvent
 from md_sensitivity.forcefields.openmm_system_forces import BondedForces
-from md_sensitivity.forcefields.table import ParameterBlock
 from md_sensitivity.forcefields.topology import Assignment
 from md_sensitivity.forcefields.xml_tree import Element
 from md_sensitivity.units import OPENMM
@@ -95,30 +94,23 @@ def _elements(masses: np.ndarray) -> np.ndarray:
 def _assembled(
     reader: BondedForces,
     nonbonded: BetweenAtoms | None,
-    solvent: tuple[Term, list[ParameterBlock], tuple[str, ...]] | None,
+    solvent: tuple[LineRows, tuple[str, ...]] | None,
     root: Element,
     *,
     name: str,
     source: str,
 ) -> ForceField:
-    terms: list[Term] = []
-    blocks: list[ParameterBlock] = []
-    for rows in reader.rows.values():
-        term, own = rows.finished()
-        terms.append(term)
-        blocks += own
+    rows = list(reader.rows.values())
     names: dict[str, tuple[str, ...]] = {}
-    tuples = reader.tuples
+    tuples = reader.interactions.tuples
     if nonbonded is not None:
-        terms += nonbonded.terms
-        blocks += nonbonded.blocks
+        rows += nonbonded.rows
         names = dict(nonbonded.names)
         tuples = {**tuples, **nonbonded.tuples}
     if solvent is not None:
-        terms.append(solvent[0])
-        blocks += solvent[1]
-        names[solvent[0].label] = solvent[2]
-    if not terms:
+        rows.append(solvent[0])
+        names[solvent[0].label] = solvent[1]
+    if not rows:
         raise InputError(f"{source}: the system has no forces")
     kinds, of_kinds, species = kinds_of(names) if names else (np.zeros(len(reader.symbols), dtype=np.int64), {}, ("atom",))
     bonds = reader.bonds
@@ -143,7 +135,7 @@ def _assembled(
         assignment=assignment,
         boxed=None if nonbonded is None else nonbonded.periodic,
     )
-    force_field = completed(blocks, tuple(terms), OPENMM, name=name, source=source)
+    force_field = force_field_of_rows(rows, OPENMM, name=name, source=source)
     return replace(force_field, typing=topology, complete=topology.complete)
 
 

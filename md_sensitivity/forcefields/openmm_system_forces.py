@@ -10,9 +10,8 @@ import numpy as np
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
 from md_sensitivity.forcefields.line_rows import LineRows
-from md_sensitivity.forcefields.molecular_terms import bonded_rows, tuples_of
+from md_sensitivity.forcefields.molecular_terms import Interactions, bonded_rows
 from md_sensitivity.forcefields.openmm_lines import HARMONIC_TORSION_ENERGY
-from md_sensitivity.forcefields.topology import Tuples
 from md_sensitivity.forcefields.xml_tree import Element
 from md_sensitivity.potentials.cmap import CMAP
 from md_sensitivity.units import OPENMM
@@ -33,7 +32,7 @@ class BondedForces:
             chemical_symbols[number] if number else f"m{mass:.6g}" for number, mass in zip(numbers.tolist(), masses.tolist(), strict=True)
         )
         self.rows: dict[str, LineRows] = {}
-        self._lists: dict[str, tuple[list[tuple[int, ...]], list[int]]] = {}
+        self.interactions = Interactions()
         self.known: dict[str, Callable[[Element], None]] = {
             "HarmonicBondForce": self.bonds_of,
             "HarmonicAngleForce": self.angles_of,
@@ -114,19 +113,12 @@ class BondedForces:
             whole = 1.0 if label == "HarmonicImproper" else 0.5
             self.rows[label] = bonded_rows(label, OPENMM, self.source, factor=factor or whole, map_size=map_size, form=form)
         row = self.rows[label].row((types, tuple(values.values())) if key is None else key, types, values, item.where)
-        self._lists.setdefault(label, ([], []))
-        self._lists[label][0].append(atoms)
-        self._lists[label][1].append(row)
-
-    @property
-    def tuples(self) -> dict[str, Tuples]:
-        """Interactions of each potential."""
-        return {label: tuples_of(atoms, rows, len(atoms[0])) for label, (atoms, rows) in self._lists.items()}
+        self.interactions.add(label, atoms, row)
 
     @property
     def bonds(self) -> np.ndarray:
         """Pairs of atoms with a harmonic bond, the lower one first, shape=(m, 2)."""
-        atoms = self._lists.get("HarmonicBond", ([], []))[0]
+        atoms = self.interactions.lists.get("HarmonicBond", ([], []))[0]
         return np.unique(np.sort(np.array(atoms, dtype=np.int64).reshape(-1, 2), axis=1), axis=0)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
-from md_sensitivity.forcefields.line_terms import Line
+from md_sensitivity.forcefields.line_rows import Line
 from md_sensitivity.forcefields.openmm_lines import REMARKS, type_word
 from md_sensitivity.forcefields.xml_tree import Element
 

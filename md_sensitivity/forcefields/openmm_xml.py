@@ -12,11 +12,10 @@ from typing import Any
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, shown
-from md_sensitivity.forcefields.assemble import completed
-from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.expressions import plain
 from md_sensitivity.forcefields.files import read_text
-from md_sensitivity.forcefields.line_terms import Line, term_of_lines
+from md_sensitivity.forcefields.line_rows import Line, LineRows, force_field_of_rows
 from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
 from md_sensitivity.forcefields.openmm_atoms import AtomLines, ChargeLines, atom_lines, charge_lines, pair_lines
 from md_sensitivity.forcefields.openmm_files import located, parsed, with_includes
@@ -25,8 +24,8 @@ from md_sensitivity.forcefields.openmm_nonbonded import GB_OBC2_WITH_CHARGES, so
 from md_sensitivity.forcefields.openmm_rules import Rules, document_of, read_rules
 from md_sensitivity.forcefields.openmm_system import system_force_field
 from md_sensitivity.forcefields.openmm_typing import OpenMMTyping
-from md_sensitivity.forcefields.table import ParameterBlock, join_types
-from md_sensitivity.potentials.base import Form
+from md_sensitivity.forcefields.table import join_types
+from md_sensitivity.potentials.base import Form, Options
 from md_sensitivity.potentials.cmap import CMAP
 from md_sensitivity.potentials.gb_obc2 import GB_OBC2
 from md_sensitivity.potentials.harmonic_angle import HARMONIC_ANGLE
@@ -41,6 +40,7 @@ LIPID21_SCALE = 1.0 / 6.0
 SOLVENT_DIELECTRIC, SURFACE_TENSION = 78.3, 2.25936
 """OpenMM's, of a GBSAOBCForce [1, kJ/mol/nm²]."""
 _HALF, _WHOLE = {"factor": 0.5}, {"factor": 1.0}
+_NONE: Mapping[str, float] = {}
 BONDED: Mapping[str, tuple[Form, Mapping[str, float]]] = {
     "HarmonicBond": (HARMONIC_BOND, _HALF),
     "HarmonicAngle": (HARMONIC_ANGLE, _HALF),
@@ -77,10 +77,10 @@ def read_openmm_xml(paths: Sequence[str | Path], over: Callable[[Nonbonded], Non
     settings = over(_settings(rules.lines))
     if rules.lines.gbsa and settings.implicit_solvent != "none":
         raise InputError(f"{source}: has an implicit solvent of its own; remove implicit_solvent = {settings.implicit_solvent!r}")
-    terms, blocks, typing = _assembled(rules, settings, source)
-    if not terms:
+    rows, typing = _assembled(rules, settings, source)
+    if not rows:
         raise InputError(f"{source}: has no forces; add a file with forces")
-    found = replace(completed(blocks, tuple(terms), OPENMM, name=name, source=source), typing=typing)
+    found = replace(force_field_of_rows(rows, OPENMM, name=name, source=source), typing=typing)
     return applied(found, settings)
 
 
@@ -91,16 +91,24 @@ def _settings(lines: Lines) -> Nonbonded:
     return replace(usual, solvent_dielectric=SOLVENT_DIELECTRIC) if lines.gbsa else usual
 
 
-def _assembled(rules: Rules, settings: Nonbonded, source: str) -> tuple[list[Term], list[ParameterBlock], OpenMMTyping]:
-    """Terms, blocks, and the typing whose rows are those of the terms."""
-    terms: list[Term] = []
-    blocks: list[ParameterBlock] = []
+def _assembled(rules: Rules, settings: Nonbonded, source: str) -> tuple[list[LineRows], OpenMMTyping]:
+    """Rows of all terms, and the typing, which says which atoms have which of them."""
+    found: list[LineRows] = []
 
-    def add(form: Form, label: str, lines: Sequence[Line], scales: Sequence[Line] = (), **settings: Any) -> None:
-        if lines:
-            term, own = term_of_lines(form, label, lines, OPENMM, scales, **settings)
-            terms.append(term)
-            blocks.extend(own)
+    def add(
+        form: Form, label: str, lines: Sequence[Line], scales: Mapping[str, float] = _NONE, options: Options = _NONE, **settings: Any
+    ) -> None:
+        """Adds a term with a row for each line, and scales of pairs three bonds apart by the end of their names."""
+        if not lines:
+            return
+        rows = LineRows(
+            form=form, label=label, units=OPENMM, source=source, options=options, mirrored=False, by_parameter=True, settings=settings
+        )
+        for line in lines:
+            rows.add(line)
+        for tag, value in scales.items():
+            rows.scale(tag, value, f"{source}: {label}", tag=tag)
+        found.append(rows)
 
     lines = rules.lines
     for label, (form, options) in BONDED.items():
@@ -108,11 +116,10 @@ def _assembled(rules: Rules, settings: Nonbonded, source: str) -> tuple[list[Ter
     maps, places = _maps(lines)
     for label, (size, own) in maps.items():
         add(CMAP, label, own, options={"size": float(size)})
-    labels = tuple(term.label for term in terms)
+    labels = tuple(rows.label for rows in found)
     atoms, own14 = _lennard_jones(rules, add)
     charges = charge_lines(rules)
-    scale = _scale("Coulomb", lines.settings.get("NonbondedForce", {}).get("coulomb14scale", 1.0), source)
-    add(COULOMB_PME, "Coulomb", charges.lines, [scale])
+    add(COULOMB_PME, "Coulomb", charges.lines, {"": lines.settings.get("NonbondedForce", {}).get("coulomb14scale", 1.0)})
     solvent = _solvent(rules, settings, add)
     typing = OpenMMTyping(
         document=document_of(rules),
@@ -128,15 +135,11 @@ def _assembled(rules: Rules, settings: Nonbonded, source: str) -> tuple[list[Ter
         chains=rules.lipid21,
         labels=labels,
     )
-    return terms, blocks, typing
+    return found, typing
 
 
 def _without_lines(charges: ChargeLines) -> ChargeLines:
     return replace(charges, lines=())
-
-
-def _scale(label: str, value: float, source: str, tag: str = "") -> Line:
-    return Line(types=(), values={"scale14": value}, where=f"{source}: {label}", tag=tag)
 
 
 def _maps(lines: Lines) -> tuple[dict[str, tuple[int, list[Line]]], tuple[tuple[str, int], ...]]:
@@ -165,9 +168,7 @@ def _lennard_jones(rules: Rules, add: Any) -> tuple[AtomLines, bool]:
         )
     if not lines.lennard_jones:
         atoms = atom_lines(lines.nonbonded, rules, ("sigma", "epsilon")) if plain_lines else AtomLines()
-        scales = [_scale("NonbondedForce", force.get("lj14scale", 1.0), "")]
-        if rules.lipid21:
-            scales.append(_scale("NonbondedForce", LIPID21_SCALE, "", tag="#lipid21"))
+        scales = {"": force.get("lj14scale", 1.0)} | ({"#lipid21": LIPID21_SCALE} if rules.lipid21 else {})
         add(LENNARD_JONES, "LennardJones", atoms.lines, scales, **common)
         return atoms, False
     if rules.lipid21:
@@ -176,11 +177,11 @@ def _lennard_jones(rules: Rules, add: Any) -> tuple[AtomLines, bool]:
     own14 = any("sigma14" in line.values or "epsilon14" in line.values for line in every.lines)
     single = [replace(line, values={name: line.values[name] for name in ("sigma", "epsilon")}) for line in every.lines]
     pairs = pair_lines(rules, every)
-    scale = _scale("LennardJonesForce", force["lj14scale"], "")
-    add(LENNARD_JONES, "LennardJones", (*single, *pairs), () if own14 else [scale], **common)
+    scale = {"": force["lj14scale"]}
+    add(LENNARD_JONES, "LennardJones", (*single, *pairs), {} if own14 else scale, **common)
     if own14:
         others = [_line14(line) for line in (*every.lines, *pairs)]
-        add(LENNARD_JONES, "LennardJones14", others, [scale], listed_only=True, **common)
+        add(LENNARD_JONES, "LennardJones14", others, scale, listed_only=True, **common)
     return every, own14
 
 
@@ -204,4 +205,4 @@ def _line14(line: Line) -> Line:
         values[name] = line.values.get(f"{name}14", line.values[name])
         if f"{name}14" not in line.values:
             follows[name] = plain(f"LennardJones.{join_types(line.types)}.{name}")
-    return replace(line, values=values, follows=follows, fixed=values["epsilon"] == 0.0)
+    return replace(line, values=values, follows=follows, idle=values["epsilon"] == 0.0)

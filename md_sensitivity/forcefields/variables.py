@@ -9,6 +9,7 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation, shortened
 from md_sensitivity.forcefields.expressions import NO_DIMENSION, Dimension
 from md_sensitivity.forcefields.numbers import numbers_of
+from md_sensitivity.forcefields.parameter_blocks import block_of
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock
 from md_sensitivity.potentials.base import ParameterSpec
 from md_sensitivity.units import UnitSystem
@@ -35,8 +36,7 @@ def variables_of(given: Any, units: UnitSystem, source: str) -> tuple[list[Param
         energy, length, charge = dimensions[name]
         spec = ParameterSpec(name=name, energy=energy, length=length, charge=charge)
         numbers = numbers_of(long, spec, None, {}, where=where)
-        unit = units.symbol(energy, length, charge)
-        blocks.append(ParameterBlock(label=VARIABLE, types=(), leaf=name, start=0, unit=unit, **numbers._asdict()))
+        blocks.append(block_of(spec, numbers, 0, units, label=VARIABLE))
     return blocks, dimensions
 
 

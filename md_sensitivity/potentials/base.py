@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -189,6 +189,13 @@ class Site(NamedTuple):
     real: jax.Array
 
 
+class Products(Protocol):
+    """Second derivatives at one geometry, a pytree."""
+
+    def product(self, v: jax.Array) -> jax.Array:
+        """H v for vectors of shape=(p, 3, rows) [eV/Å² times what v has]; entries beyond the atoms are zero."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FieldForm:
     """A sum over all atoms at once, without neighbors, differentiated as it stands.
@@ -198,6 +205,7 @@ class FieldForm:
         setup: (cell, periodic, options) → arrays that are fixed when a system is built, such as wave vectors; host arrays.
         couples: whether it joins all atoms, so that they move together or not at all.
         wanted: (options) → whether it is there at all.
+        products: (site, p, options, setup) → how to multiply with its second derivatives; None where the gradient is differentiated.
     """
 
     name: str
@@ -209,6 +217,7 @@ class FieldForm:
     setup: Callable[[np.ndarray, tuple[bool, bool, bool], Options], Mapping[str, np.ndarray]] = lambda cell, periodic, options: {}
     couples: bool = True
     wanted: Callable[[Options], bool] = lambda options: True
+    products: Callable[[Site, Coefficients, Options, Mapping[str, jax.Array]], Products] | None = None
 
     @property
     def order(self) -> int:

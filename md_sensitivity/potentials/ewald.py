@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf, erfc
 
-from md_sensitivity.potentials.base import Coefficients, Distance, FieldForm, Options, PairForm, Site
+from md_sensitivity.potentials.base import Coefficients, Distance, FieldForm, Options, PairForm, Products, Site
 from md_sensitivity.potentials.charges import CHARGE, products
 from md_sensitivity.potentials.specs import COULOMB, OptionSpec
 
@@ -28,6 +28,7 @@ TOLERANCE = OptionSpec(
 )
 Settled = Callable[[Options, float, np.ndarray, tuple[bool, bool, bool]], Options]
 EnergyOfWaves = Callable[[Site, Coefficients, Options, Mapping[str, jax.Array]], jax.Array]
+ProductsOfWaves = Callable[[Site, Coefficients, Options, Mapping[str, jax.Array]], Products]
 Setup = Callable[[np.ndarray, tuple[bool, bool, bool], Options], Mapping[str, np.ndarray]]
 _CHUNK = 64
 """Waves that are summed together; more would not fit into the cache."""
@@ -135,12 +136,13 @@ def split_sum(
     settled: Settled,
     energy_of_waves: EnergyOfWaves,
     setup: Setup,
+    products_of_waves: ProductsOfWaves | None = None,
 ) -> PairForm:
     """A form that splits Coulomb's law by α into a screened part between neighbors and a sum over waves.
 
     Args:
         options: all but Coulomb's constant.
-        settled, energy_of_waves, setup: as of `PairForm.settled`, `FieldForm.energy` and `FieldForm.setup`.
+        settled, energy_of_waves, setup, products_of_waves: as of `PairForm.settled`, and `energy`, `setup` and `products` of `FieldForm`.
     """
     return PairForm(
         name=name,
@@ -160,6 +162,7 @@ def split_sum(
             energy=energy_of_waves,
             setup=setup,
             wanted=is_split,
+            products=products_of_waves,
         ),
     )
 

@@ -16,7 +16,9 @@ import numpy as np
 
 from md_sensitivity.potentials.base import Coefficients, Options, Site
 from md_sensitivity.potentials.ewald import TOLERANCE, charges, is_open, require_crystal, self_and_background, split_sum, splitting
-from md_sensitivity.potentials.specs import COULOMB, OptionSpec
+from md_sensitivity.potentials.mesh import mesh_setup, mesh_sizes, response, spline_values, spread, stencil_of
+from md_sensitivity.potentials.mesh_products import mesh_products
+from md_sensitivity.potentials.specs import OptionSpec
 
 _SMOOTH = (2, 3, 5)
 """Mesh sizes are products of these, for which Fourier transforms are fast."""
@@ -61,88 +63,14 @@ def settled(options: Options, cutoff: float, cell: np.ndarray, periodic: tuple[b
     return {**options, "alpha": alpha, **sizes}
 
 
-def spline_values(t: jax.Array, order: int) -> jax.Array:
-    """The B-splines of an order that are not zero at places t of the unit interval, along a new last axis, the lowest mesh point first."""
-    t = t[..., None]
-    values = jnp.concatenate([1.0 - t, t], axis=-1)
-    none = jnp.zeros_like(t)
-    for n in range(3, order + 1):
-        # M_n(u) = [u M_{n−1}(u) + (n − u) M_{n−1}(u − 1)]/(n − 1), at u = t + n − 1 − k for the k-th point.
-        k = jnp.arange(n)
-        before, same = jnp.concatenate([none, values], axis=-1), jnp.concatenate([values, none], axis=-1)
-        values = ((n - 1 - k + t) * before + (k + 1 - t) * same) / (n - 1)
-    return values
-
-
-def moduli(size: int, order: int) -> np.ndarray:
-    """|b(m)|² of the splines for each wave along one axis, shape=(size,). Source: equation 4.4 there."""
-    at_knots = np.zeros(size)
-    values = np.array([float(v) for v in _knots(order)])
-    at_knots[: order - 1] = values
-    transformed = np.abs(np.fft.fft(at_knots)) ** 2
-    # Even orders have no zeros; of odd ones the last wave vanishes, and takes what is around it.
-    small = transformed < 1e-7
-    transformed[small] = 0.5 * (np.roll(transformed, 1) + np.roll(transformed, -1))[small]
-    return np.asarray(1.0 / transformed)
-
-
-def _knots(order: int) -> list[float]:
-    """M_order at 1, …, order − 1."""
-    values = [1.0]
-    for n in range(3, order + 1):
-        extended = [0.0, *values, 0.0]
-        values = [(k * extended[k] + (n - k) * extended[k - 1]) / (n - 1) for k in range(1, n)]
-    return values
-
-
-def mesh_setup(cell: np.ndarray, periodic: tuple[bool, bool, bool], options: Options) -> Mapping[str, np.ndarray]:
-    """Moduli of the splines for waves of the half space that a real transform has, shape=(m0, m1, m2/2 + 1)."""
-    sizes = [int(options[f"mesh{axis}"]) for axis in range(3)]
-    b = [moduli(size, int(options["order"])) for size in sizes]
-    half = sizes[2] // 2 + 1
-    # Each wave but those of the first plane, and of the last of an even mesh, stands for its opposite, too.
-    twice = np.full(half, 2.0)
-    twice[0] = 1.0
-    if sizes[2] % 2 == 0:
-        twice[-1] = 1.0
-    return {"moduli": b[0][:, None, None] * b[1][None, :, None] * (b[2][:half] * twice)[None, None, :]}
-
-
 def mesh_energy(site: Site, p: Coefficients, options: Options, setup: Mapping[str, jax.Array]) -> jax.Array:
     """Sum over waves on the mesh, with the charges' own parts and the background [eV]."""
-    sizes, order = [int(options[f"mesh{axis}"]) for axis in range(3)], int(options["order"])
-    q = charges(site, p)
-    inverse = jnp.linalg.inv(site.cell)
-    # Seen from their center, charges that move together do not move on the mesh: they keep their energy, and their forces add up to zero.
-    weight = site.real[:, None] / jnp.sum(site.real)
-    center = jnp.sum(weight * site.positions, axis=0)
-    mesh = _spread(q, (site.positions - center) @ inverse, sizes, order)
-    structure = jnp.fft.rfftn(mesh)
-    axes = [jnp.fft.fftfreq(size, 1.0 / size) for size in sizes[:2]] + [jnp.arange(sizes[2] // 2 + 1, dtype=jnp.float64)]
-    m = [
-        axes[0][:, None, None] * inverse[c, 0] + axes[1][None, :, None] * inverse[c, 1] + axes[2][None, None, :] * inverse[c, 2]
-        for c in range(3)
-    ]
-    square = m[0] ** 2 + m[1] ** 2 + m[2] ** 2
-    real = square > 0
-    safe = jnp.where(real, square, 1.0)
-    weight = jnp.where(real, jnp.exp(-((math.pi / options["alpha"]) ** 2) * safe) / safe, 0.0) * setup["moduli"]
-    volume = jnp.abs(jnp.linalg.det(site.cell))
-    total = jnp.sum(weight * (jnp.real(structure) ** 2 + jnp.imag(structure) ** 2))
-    return options[COULOMB.name] / (2.0 * math.pi * volume) * total + self_and_background(site, q, options)
-
-
-def _spread(q: jax.Array, fractional: jax.Array, sizes: list[int], order: int) -> jax.Array:
-    """Charges on the mesh, shape=sizes."""
-    u = fractional * jnp.asarray(sizes, dtype=jnp.float64)
-    cell = jnp.floor(jax.lax.stop_gradient(u))
-    steps = jnp.arange(1 - order, 1, dtype=jnp.int32)
-    index = [(cell[:, axis, None].astype(jnp.int32) + steps) % size for axis, size in enumerate(sizes)]
-    weight = jnp.moveaxis(spline_values(u - cell, order), 1, 0)
-    places = (index[0][:, :, None, None] * sizes[1] + index[1][:, None, :, None]) * sizes[2] + index[2][:, None, None, :]
-    values = (q[:, None] * weight[0])[:, :, None, None] * weight[1][:, None, :, None] * weight[2][:, None, None, :]
-    flat = jnp.zeros(sizes[0] * sizes[1] * sizes[2])
-    return flat.at[places.reshape(-1)].add(values.reshape(-1), mode="promise_in_bounds").reshape(sizes)
+    q, stencil = charges(site, p), stencil_of(site, options)
+    x, y, z = spline_values(stencil.beyond.T, int(options["order"]))
+    values = (q[:, None] * x)[:, :, None, None] * y[:, None, :, None] * z[:, None, None, :]
+    structure = jnp.fft.rfftn(spread(stencil, values, mesh_sizes(options)))
+    size = jnp.real(structure) ** 2 + jnp.imag(structure) ** 2
+    return jnp.sum(response(site.cell, options, setup) * setup["waves"] * size) + self_and_background(site, q, options)
 
 
 COULOMB_PME = split_sum(
@@ -156,4 +84,5 @@ COULOMB_PME = split_sum(
     settled=settled,
     energy_of_waves=mesh_energy,
     setup=mesh_setup,
+    products_of_waves=mesh_products,
 )

@@ -12,10 +12,10 @@ from jax.sharding import Mesh
 
 from md_sensitivity.blocks import laid_out
 from md_sensitivity.bound import BoundTerm, tables
-from md_sensitivity.fields import Field
+from md_sensitivity.fields import Field, field_products
 from md_sensitivity.interactions import Part
 from md_sensitivity.listed import Listed
-from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm, PairForm, WholeForm
+from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm, PairForm, Products, WholeForm
 from md_sensitivity.sharding import gathered
 from md_sensitivity.stored.densities import DensityBlocks, embedded_blocks
 from md_sensitivity.stored.environments import WIDEST, EnvironmentBlocks, environment_blocks
@@ -51,7 +51,7 @@ class StoredHessian:
     densities: tuple[DensityBlocks, ...]
     environments: tuple[EnvironmentBlocks, ...]
     tuples: tuple[TupleBlocks, ...]
-    fields: tuple[FieldProducts, ...]
+    fields: tuple[Products, ...]
     diagonal: tuple[jax.Array, ...]
     free: jax.Array
     size: int
@@ -134,9 +134,13 @@ def stored_hessian(parts: tuple[Part, ...], kinds: jax.Array, free: jax.Array, x
         densities=tuple(densities),
         environments=tuple(environments),
         tuples=tuple(tuple_blocks(part, kinds, x, theta) for part in parts if isinstance(part, Listed)),
-        fields=tuple(FieldProducts(part, x, theta, kinds) for part in parts if isinstance(part, Field)),
+        fields=tuple(_products(part, kinds, x, theta) for part in parts if isinstance(part, Field)),
         diagonal=gathered(mesh, tuple(sum(parts) for parts in zip(*diagonals, strict=True))) if pairs else (),
         free=jnp.pad(free.T, ((0, 0), (0, rows - len(x)))),
         size=len(x),
         mesh=mesh,
     )
+
+
+def _products(field: Field, kinds: jax.Array, x: jax.Array, theta: Any) -> Products:
+    return field_products(field, x, theta, kinds) or FieldProducts(field, x, theta, kinds)

@@ -10,6 +10,16 @@ import jax.numpy as jnp
 import mdtraj
 import numpy as np
 import pytest
+from derivatives import (
+    STEP,
+    assert_right_first,
+    assert_right_second,
+    assert_right_strain,
+    assert_right_third,
+    hessian_product,
+    mixed_forward,
+    third,
+)
 from molecules import (
     BONDS,
     PARAMETERS,
@@ -29,12 +39,10 @@ from molecules import (
 from scipy.interpolate import CubicSpline
 from small_systems import (
     BONDED,
-    along,
     close,
     difference,
     force_field,
     gradient,
-    inner,
     random_like,
     strain_gradient,
     strained,
@@ -48,16 +56,7 @@ from md_sensitivity.curvature.zero_modes import count_zero_modes, zero_modes
 from md_sensitivity.forcefields.topology import Tuples
 from md_sensitivity.minimization import minimize
 
-STEP = 3e-4
 every_form = pytest.mark.parametrize("potential", sorted(BONDED))
-product = jax.jit(lambda energy, x, theta, v: jax.jvp(lambda y: jax.grad(energy)(y, theta), (x,), (v,))[1])
-mixed = jax.jit(lambda energy, x, theta, d: jax.jvp(lambda t: jax.grad(energy)(x, t), (theta,), (d,))[1])
-mixed_reverse = jax.jit(lambda energy, x, theta, v: jax.grad(lambda t: jnp.vdot(jax.grad(energy)(x, t), v))(theta))
-third = jax.jit(
-    lambda energy, x, theta, v, d: jax.jvp(
-        lambda y, t: jax.jvp(lambda z: jax.grad(energy)(z, t), (y,), (v,))[1], (x, theta), (v, d)
-    )[1]
-)
 hessian = jax.jit(lambda energy, x, theta: jax.hessian(energy)(x, theta))
 
 
@@ -126,36 +125,18 @@ def test_torsions_have_the_sign_of_other_programs() -> None:
 @every_form
 def test_first_derivatives_are_differences_of_energies(potential: str) -> None:
     energy, x, theta = case(potential)
-    v, d = random_like(x, 2), random_like(theta, 3, relative=True)
-    assert close(jnp.vdot(gradient(energy, x, theta), v), difference(lambda h: value(energy, x + h * v, theta), STEP), 1e-8)
-    by_theta = theta_gradient(energy, x, theta)
-    assert jax.tree.structure(by_theta) == jax.tree.structure(theta)
-    assert all(a.shape == b.shape for a, b in zip(jax.tree.leaves(by_theta), jax.tree.leaves(theta), strict=True))
-    assert close(inner(by_theta, d), difference(lambda h: value(energy, x, along(theta, d, h)), STEP), 1e-8)
-    direction = random_like(jnp.zeros((3, 3)), 10)
-    direction = direction + direction.T
-    for base in (jnp.zeros((3, 3)), 0.003 * direction):
-        found = strain_gradient(energy, x, theta, base)
-        assert close(jnp.vdot(found, direction), difference(lambda h, b=base: strained(energy, x, theta, b + h * direction), STEP), 1e-8)
-        assert close(found, found.T, 1e-10) or base.any()
-    deform = jnp.eye(3) + 0.003 * direction
-    other, y, _ = bound(field_of(potential), replace(molecule(), positions=np.asarray(x @ deform)))
-    assert close(strained(energy, x, theta, 0.003 * direction), value(other, y, theta), 1e-12)
+    assert_right_first(energy, x, theta)
+    assert_right_strain(energy, x, theta)
+    strain = 0.003 * jnp.array([[1.0, 0.4, -0.2], [0.4, -0.7, 0.5], [-0.2, 0.5, 0.3]])
+    other, y, _ = bound(field_of(potential), replace(molecule(), positions=np.asarray(x @ (jnp.eye(3) + strain))))
+    assert close(strained(energy, x, theta, strain), value(other, y, theta), 1e-12)
 
 
 @pytest.mark.parametrize("potential", [pytest.param(name, marks=pytest.mark.slow) if name == "cmap" else name for name in sorted(BONDED)])
 def test_second_and_third_derivatives_are_differences_of_gradients(potential: str) -> None:
     energy, x, theta = case(potential)
-    v, w, d = random_like(x, 4), random_like(x, 5), random_like(theta, 7, relative=True)
-    found = product(energy, x, theta, v)
-    assert close(found, difference(lambda h: gradient(energy, x + h * v, theta), STEP), 1e-7)
-    assert close(jnp.vdot(w, found), jnp.vdot(v, product(energy, x, theta, w)), 1e-11)
-    forward = mixed(energy, x, theta, d)
-    assert close(forward, difference(lambda h: gradient(energy, x, along(theta, d, h)), STEP), 1e-7)
-    assert close(inner(mixed_reverse(energy, x, theta, v), d), jnp.vdot(forward, v), 1e-11)
-    # Both at once: of x twice, and of θ.
-    slope = difference(lambda h: product(energy, x + h * v, along(theta, d, h), v), 0.3 * STEP)
-    assert close(third(energy, x, theta, v, d), slope, 1e-6)
+    assert_right_second(energy, x, theta)
+    assert_right_third(energy, x, theta, step=0.3 * STEP)
 
 
 @every_form
@@ -165,7 +146,7 @@ def test_stored_blocks_are_products(potential: str) -> None:
     assert name == BLOCKS and stored is not None
     v = jnp.asarray(np.random.default_rng(1).normal(size=(6, x.size)))
     found = stored.unpack(stored.product(stored.pack(v))).reshape(6, *x.shape)
-    wanted = jnp.stack([product(energy, x, theta, row.reshape(x.shape)) for row in v])
+    wanted = jnp.stack([hessian_product(energy, x, theta, row.reshape(x.shape)) for row in v])
     assert close(found, wanted, 1e-12)
 
 
@@ -250,7 +231,8 @@ def test_angles_of_atoms_in_line_have_finite_derivatives(angle: float, theta0: f
     axis = np.array([0.3, -0.5, 0.81])
     energy, x, theta = three([list(-axis), [0, 0, 0], list(1.2 * axis * (1 if angle else -1))], theta0)
     v, d = random_like(x, 1), random_like(theta, 2)
-    found = (gradient(energy, x, theta), theta_gradient(energy, x, theta), product(energy, x, theta, v), mixed(energy, x, theta, d))
+    found = [f(energy, x, theta) for f in (gradient, theta_gradient)]
+    found += [hessian_product(energy, x, theta, v), mixed_forward(energy, x, theta, d)]
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found))
     assert np.all(np.isfinite(third(energy, x, theta, v, d)))
     assert float(value(energy, x, theta)) == pytest.approx(2.0 * np.radians(angle - theta0) ** 2, rel=1e-7, abs=1e-14)
@@ -267,7 +249,7 @@ def test_planar_torsions_have_right_derivatives(potential: str, phi: float) -> N
     energy, x, theta = bound(field, replace(structure(x, "AAAA"), bonds=np.array([(0, 1), (1, 2), (2, 3)])))
     v, d = random_like(x, 3), random_like(theta, 2)
     assert close(jnp.vdot(gradient(energy, x, theta), v), difference(lambda h: value(energy, x + h * v, theta), STEP), 1e-7)
-    assert close(product(energy, x, theta, v), difference(lambda h: gradient(energy, x + h * v, theta), STEP), 1e-7)
+    assert close(hessian_product(energy, x, theta, v), difference(lambda h: gradient(energy, x + h * v, theta), STEP), 1e-7)
     assert np.all(np.isfinite(third(energy, x, theta, v, d)))
 
 
@@ -280,7 +262,7 @@ def test_torsions_of_atoms_in_line_are_finite(potential: str) -> None:
     for last in (3.1 * axis, 2.0 * axis + [1.0, 0, 0]):
         energy, x, theta = bound(field, replace(structure(np.array([0 * axis, axis, 2 * axis, last]), "AAAA"), bonds=bonds))
         v, d = random_like(x, 3), random_like(theta, 2)
-        found = (value(energy, x, theta), gradient(energy, x, theta), product(energy, x, theta, v), third(energy, x, theta, v, d))
+        found = (value(energy, x, theta), gradient(energy, x, theta), hessian_product(energy, x, theta, v), third(energy, x, theta, v, d))
         assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found))
 
 

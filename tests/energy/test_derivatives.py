@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from derivatives import STEP, hessian_product, mixed_forward, mixed_reverse, third
 from small_systems import (
     AT_ONCE,
     BONDED,
@@ -51,8 +52,6 @@ every_cheap = pytest.mark.parametrize(
 )
 """Potentials whose second derivatives compile quickly, and one of each other kind; the rest with `-m slow`."""
 
-STEP = 3e-4
-
 
 def plain(energy: EnergyFunction, x: jax.Array, theta: Any) -> jax.Array:
     """The same energy without its custom derivative rule."""
@@ -60,17 +59,9 @@ def plain(energy: EnergyFunction, x: jax.Array, theta: Any) -> jax.Array:
 
 
 plain_gradient = jax.jit(lambda energy, x, theta: jax.grad(plain, argnums=1)(energy, x, theta))
-hessian_product = jax.jit(lambda energy, x, theta, v: jax.jvp(lambda y: jax.grad(energy)(y, theta), (x,), (v,))[1])
 reverse_product = jax.jit(lambda energy, x, theta, v: jax.grad(lambda y: jnp.vdot(jax.grad(energy)(y, theta), v))(x))
 plain_product = jax.jit(lambda energy, x, theta, v: jax.jvp(lambda y: jax.grad(plain, argnums=1)(energy, y, theta), (x,), (v,))[1])
-mixed_forward = jax.jit(lambda energy, x, theta, d: jax.jvp(lambda t: jax.grad(energy)(x, t), (theta,), (d,))[1])
-mixed_reverse = jax.jit(lambda energy, x, theta, v: jax.grad(lambda t: jnp.vdot(jax.grad(energy)(x, t), v))(theta))
 other_order = jax.jit(lambda energy, x, theta, v: jax.jvp(lambda y: jax.grad(energy, argnums=1)(y, theta), (x,), (v,))[1])
-third = jax.jit(
-    lambda energy, x, theta, v, d: jax.jvp(
-        lambda y, t: jax.jvp(lambda z: jax.grad(energy)(z, t), (y,), (v,))[1], (x, theta), (v, d)
-    )[1]
-)
 
 
 def case(potential: str, shape: str) -> tuple[EnergyFunction, jax.Array, Any]:

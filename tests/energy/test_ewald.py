@@ -9,24 +9,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from derivatives import assert_right_first, assert_right_second, assert_right_strain, assert_right_third, hessian_product
 from small_systems import (
-    along,
     close,
     crystal,
-    difference,
     force_field,
     gradient,
     inner,
     random_like,
     strain_gradient,
-    strained,
     structure,
     theta_gradient,
     value,
 )
 
 from md_sensitivity.building import build_system
+from md_sensitivity.curvature.operators import choose_hessian
 from md_sensitivity.errors import InputError
+from md_sensitivity.potentials.mesh_products import MeshProducts
 from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
@@ -187,33 +187,11 @@ def case(style: str, order: int = 12, tolerance: float = 1e-13) -> tuple[EnergyF
     return bound(replace(of, cell=1.6 * of.cell), style, 5.0, f"{more}\nexclude = 3\nscale14 = 0.4", **CHARGES)
 
 
-product = jax.jit(lambda energy, x, theta, v: jax.jvp(lambda y: jax.grad(energy)(y, theta), (x,), (v,))[1])
-mixed = jax.jit(lambda energy, x, theta, d: jax.jvp(lambda t: jax.grad(energy)(x, t), (theta,), (d,))[1])
-third = jax.jit(
-    lambda energy, x, theta, v, d: jax.jvp(
-        lambda y, t: jax.jvp(lambda z: jax.grad(energy)(z, t), (y,), (v,))[1], (x, theta), (v, d)
-    )[1]
-)
-
-
 @pytest.mark.parametrize("style", ["coulomb_ewald", "coulomb_pme"])
 def test_derivatives_with_exclusions_are_differences(style: str) -> None:
     energy, x, theta = case(style)
-    v, d, h = random_like(x, 1), random_like(theta, 2, relative=True), 3e-4
-    assert close(jnp.vdot(gradient(energy, x, theta), v), difference(lambda t: value(energy, x + t * v, theta), h), 1e-8)
-    assert close(inner(theta_gradient(energy, x, theta), d), difference(lambda t: value(energy, x, along(theta, d, t)), h), 1e-8)
-    found = product(energy, x, theta, v)
-    assert close(found, difference(lambda t: gradient(energy, x + t * v, theta), h), 1e-7)
-    assert close(mixed(energy, x, theta, d), difference(lambda t: gradient(energy, x, along(theta, d, t)), h), 1e-7)
-    slope = difference(lambda t: product(energy, x + t * v, along(theta, d, t), v), h)
-    assert close(third(energy, x, theta, v, d), slope, 1e-6)
-    direction = random_like(jnp.zeros((3, 3)), 10)
-    direction = direction + direction.T
-    for base in (jnp.zeros((3, 3)), 0.003 * direction):
-        by_strain = strain_gradient(energy, x, theta, base)
-        slope = difference(lambda t, b=base: strained(energy, x, theta, b + t * direction), h)
-        assert close(jnp.vdot(by_strain, direction), slope, 1e-8)
-    assert close(strain_gradient(energy, x, theta, jnp.zeros((3, 3))), strain_gradient(energy, x, theta, jnp.zeros((3, 3))).T, 1e-10)
+    for check in (assert_right_first, assert_right_strain, assert_right_second, assert_right_third):
+        check(energy, x, theta)
 
 
 @pytest.mark.parametrize(
@@ -230,14 +208,26 @@ def test_the_mesh_agrees_with_the_sum_over_waves_to_its_tolerance(order: int, to
     zero = jnp.zeros((3, 3))
     wanted = (
         value(exact, x, theta), gradient(exact, x, theta), strain_gradient(exact, x, theta, zero),
-        theta_gradient(exact, x, theta)["coulomb_ewald"]["q"], product(exact, x, theta, v),
+        theta_gradient(exact, x, theta)["coulomb_ewald"]["q"], hessian_product(exact, x, theta, v),
     )  # fmt: skip
     found = (
         value(mesh, x, theirs), gradient(mesh, x, theirs), strain_gradient(mesh, x, theirs, zero),
-        theta_gradient(mesh, x, theirs)["coulomb_pme"]["q"], product(mesh, x, theirs, v),
+        theta_gradient(mesh, x, theirs)["coulomb_pme"]["q"], hessian_product(mesh, x, theirs, v),
     )  # fmt: skip
     for name, a, b in zip(("energy", "gradient", "strain", "charges", "product"), wanted, found, strict=True):
         assert close(a, b, (1000 if name == "product" else 100) * tolerance), name
+
+
+@pytest.mark.parametrize("order", [4, 5, 8])
+def test_stored_splines_multiply_like_derivatives_of_the_gradient(order: int) -> None:
+    energy, x, theta = case("coulomb_pme", order, 1e-6)
+    stored, _, _ = choose_hessian(energy, x, theta)
+    assert stored is not None and isinstance(stored.fields[0], MeshProducts)
+    v = jnp.stack([random_like(x, seed) for seed in (3, 4)])
+    found = stored.unpack(stored.product(stored.pack(v.reshape(2, -1))))
+    for moved, direction in zip(found, v, strict=True):
+        assert close(moved.reshape(x.shape), hessian_product(energy, x, theta, direction), 1e-12)
+    assert float(jnp.abs(jnp.sum(found.reshape(2, -1, 3), axis=1)).max()) < 1e-11 * float(jnp.abs(found).max())
 
 
 @pytest.mark.parametrize("style", ["coulomb_ewald", "coulomb_pme"])

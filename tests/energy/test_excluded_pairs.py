@@ -7,12 +7,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from derivatives import assert_right_first, assert_right_second, hessian_product
 from molecules import BONDS, TYPES, bound, cmap_field, molecule
-from small_systems import along, close, difference, force_field, gradient, inner, random_like, structure, theta_gradient, value
+from small_systems import close, force_field, random_like, structure, theta_gradient, value
 
 from md_sensitivity.analysis.spotcheck import _written_and_read
 from md_sensitivity.curvature.operators import BLOCKS, choose_hessian
@@ -121,25 +120,17 @@ def everything() -> str:
     return text("lennard_jones", "exclude = 3\nscale14 = 0.5") + text("coulomb", "exclude = 3\nscale14 = 0.8333")
 
 
-product_of = jax.jit(lambda energy, x, theta, v: jax.jvp(lambda y: jax.grad(energy)(y, theta), (x,), (v,))[1])
-
-
 def test_derivatives_are_differences_and_shares_are_parameters() -> None:
     energy, x, theta = bound(force_field(everything()), molecule())
     assert theta["coulomb"]["scale14"].shape == (1,)
-    v, d = random_like(x, 2), random_like(theta, 3, relative=True)
-    step = 1e-4
-    assert close(jnp.vdot(gradient(energy, x, theta), v), difference(lambda h: value(energy, x + h * v, theta), step), 1e-7)
+    assert_right_first(energy, x, theta, step=1e-4, tolerance=1e-7)
+    assert_right_second(energy, x, theta, step=1e-4)
     slopes = theta_gradient(energy, x, theta)
-    assert close(inner(slopes, d), difference(lambda h: value(energy, x, along(theta, d, h)), step), 1e-8)
     assert abs(float(slopes["coulomb"]["scale14"][0])) > 1e-3 and abs(float(slopes["lennard_jones"]["scale14"][0])) > 1e-6
-    forward = jax.jvp(lambda t: gradient(energy, x, t), (theta,), (d,))[1]
-    assert close(forward, difference(lambda h: gradient(energy, x, along(theta, d, h)), step), 1e-7)
-    found = product_of(energy, x, theta, v)
-    assert close(found, difference(lambda h: gradient(energy, x + h * v, theta), step), 1e-7)
+    v = random_like(x, 2)
     stored, name, _ = choose_hessian(energy, x, theta)
     assert name == BLOCKS and stored is not None
-    assert close(stored.unpack(stored.product(stored.pack(v.reshape(1, -1)))).reshape(x.shape), found, 1e-12)
+    assert close(stored.unpack(stored.product(stored.pack(v.reshape(1, -1)))).reshape(x.shape), hessian_product(energy, x, theta, v), 1e-12)
 
 
 def test_pairs_three_bonds_apart_are_finite_at_short_range() -> None:
@@ -148,7 +139,7 @@ def test_pairs_three_bonds_apart_are_finite_at_short_range() -> None:
     energy, x, theta = bound(force_field(everything()), of)
     wanted = 0.5 * phi("lennard_jones", "A", "A", 0.7) + 0.8333 * phi("coulomb", "A", "A", 0.7)
     assert float(value(energy, x, theta)) == pytest.approx(wanted, rel=1e-12)
-    assert np.all(np.isfinite(product_of(energy, x, theta, random_like(x, 1))))
+    assert np.all(np.isfinite(hessian_product(energy, x, theta, random_like(x, 1))))
 
 
 def test_a_share_acts_where_there_are_pairs_three_bonds_apart() -> None:

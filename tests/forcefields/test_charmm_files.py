@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from wrong_files import assert_refused, slip_in
 
 from md_sensitivity.building import build_system
 from md_sensitivity.errors import InputError
@@ -274,13 +275,10 @@ PSF_SLIPS = {
 
 @pytest.mark.parametrize("slip", PSF_SLIPS)
 def test_a_wrong_psf_is_refused_with_place_and_reason(slip: str, tmp_path: Path) -> None:
-    before, after, message = PSF_SLIPS[slip]
+    *change, message = PSF_SLIPS[slip]
     topology, _ = charmm_files.write(tmp_path)
-    assert before in topology.read_text()
-    topology.write_text(topology.read_text().replace(before, after, 1))
-    with pytest.raises(InputError, match=r"ala\.psf") as caught:
-        read_force_field(topology)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
+    slip_in(topology, *change)
+    assert_refused(topology, r"ala\.psf", message)
 
 
 PARAMETER_SLIPS = {
@@ -316,13 +314,10 @@ PARAMETER_SLIPS = {
 
 @pytest.mark.parametrize("slip", PARAMETER_SLIPS)
 def test_a_wrong_parameter_file_is_refused_with_place_and_reason(slip: str, tmp_path: Path) -> None:
-    before, after, message = PARAMETER_SLIPS[slip]
+    *change, message = PARAMETER_SLIPS[slip]
     topology, numbers = charmm_files.write(tmp_path)
-    assert before in numbers.read_text()
-    numbers.write_text(numbers.read_text().replace(before, after, 1))
-    with pytest.raises(InputError, match=r"ala\.(psf|prm)") as caught:
-        read_force_field(topology)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
+    slip_in(numbers, *change)
+    assert_refused(topology, r"ala\.(psf|prm)", message)
 
 
 def test_a_psf_alone_says_which_files_it_wants(tmp_path: Path) -> None:

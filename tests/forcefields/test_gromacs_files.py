@@ -11,6 +11,7 @@ import gromacs_files
 import numpy as np
 import pytest
 from listed_energies import term_energies
+from wrong_files import assert_refused, slip_in
 
 import md_sensitivity as mds
 from md_sensitivity.errors import InputError
@@ -239,8 +240,8 @@ SLIPS = {
     "a word": ("0.1526 260000.0", "0.1526 stiff", "a parameter is 'stiff', not a number"),
     "not finite": ("0.1526 260000.0", "0.1526 inf", "not finite"),
     "digits with underscores": ("0.1526 260000.0", "0.1526 26_0", "not a number"),
-    "negative stiffness": ("0.1526 260000.0", "0.1526 -1", "stiffness k = -1 must be ≥ 0"),
-    "negative well": ("[ pairtypes ]\n  hc oh 1 0.27 0.15", "[ pairtypes ]\n  hc oh 1 0.27 -0.15", "epsilon = -0.15 must be ≥ 0"),
+    "negative stiffness": ("0.1526 260000.0", "0.1526 -1", "stiffness k = -1 of c3-c3 must be ≥ 0"),
+    "negative well": ("[ pairtypes ]\n  hc oh 1 0.27 0.15", "[ pairtypes ]\n  hc oh 1 0.27 -0.15", "epsilon = -0.15 of hc-oh must be ≥ 0"),
     "too few parameters": ("0.1526 260000.0", "0.1526", "2 parameters are needed, not 1"),
     "another state B": ("0.1526 260000.0", "0.1526 260000.0 0.16 260000.0", "states B that differ"),
     "no type of bond": ("  c3 c3 1 0.1526 260000.0\n", "", "[ bondtypes ] has none of function 1 for c3-c3"),
@@ -292,9 +293,5 @@ SLIPS = {
 def test_a_wrong_topology_is_refused_with_place_and_reason(slip: str, tmp_path: Path) -> None:
     before, after, message = SLIPS[slip]
     path = gromacs_files.written(tmp_path)
-    places = [one for one in (path, *(tmp_path / "ff").iterdir()) if before in one.read_text()]
-    assert places, before
-    places[0].write_text(places[0].read_text().replace(before, after, 1))
-    with pytest.raises(InputError, match=r"\.(top|itp)") as caught:
-        read_force_field(path)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
+    slip_in(next(one for one in (path, *(tmp_path / "ff").iterdir()) if before in one.read_text()), before, after)
+    assert_refused(path, r"\.(top|itp)", message)

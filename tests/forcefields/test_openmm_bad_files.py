@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import peptides
 import pytest
+from wrong_files import assert_refused, slip_in
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.forcefields import read_force_field
@@ -89,14 +90,11 @@ FORCE_FIELDS = {
 
 @pytest.mark.parametrize("case", FORCE_FIELDS)
 def test_bad_force_fields_are_refused_with_a_reason(case, tmp_path, monkeypatch):
-    old, new, message = FORCE_FIELDS[case]
-    assert old in WATER
+    *change, message = FORCE_FIELDS[case]
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "water.xml").write_text(WATER.replace(old, new))
-    with pytest.raises(InputError) as caught:
-        read_force_field(tmp_path / "water.xml")
-    assert "water.xml" in str(caught.value)
-    assert message in str(caught.value)
+    (tmp_path / "water.xml").write_text(WATER)
+    slip_in(tmp_path / "water.xml", *change, count=-1)
+    assert_refused(tmp_path / "water.xml", r"water\.xml", message)
     assert [path.name for path in tmp_path.iterdir()] == ["water.xml"]
 
 
@@ -148,13 +146,10 @@ SYSTEMS = {
 
 @pytest.mark.parametrize("case", SYSTEMS)
 def test_bad_systems_are_refused_with_a_reason(case, tmp_path):
-    old, new, message = SYSTEMS[case]
-    assert old in SYSTEM
-    (tmp_path / "system.xml").write_text(SYSTEM.replace(old, new))
-    with pytest.raises(InputError) as caught:
-        read_force_field(tmp_path / "system.xml")
-    assert "system.xml" in str(caught.value)
-    assert message in str(caught.value)
+    *change, message = SYSTEMS[case]
+    (tmp_path / "system.xml").write_text(SYSTEM)
+    slip_in(tmp_path / "system.xml", *change, count=-1)
+    assert_refused(tmp_path / "system.xml", r"system\.xml", message)
 
 
 def test_a_system_fits_only_its_own_atoms(tmp_path):

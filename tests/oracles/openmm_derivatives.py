@@ -165,6 +165,18 @@ def derivative(model: Model, name: str, specs: Sequence[str], minimum: Minimum) 
     return best, np.maximum(np.min(errors, axis=0), abs(best - second))
 
 
+def without_charges(system: Any, group: int) -> Any:
+    """A copy of a system whose force of this number, a NonbondedForce, has no charges."""
+    neutral = openmm.XmlSerializer.clone(system)
+    force = neutral.getForce(group)
+    for k in range(force.getNumParticles()):
+        force.setParticleParameters(k, 0.0, *force.getParticleParameters(k)[1:])
+    for k in range(force.getNumExceptions()):
+        first, second, _, sigma, epsilon = force.getExceptionParameters(k)
+        force.setExceptionParameters(k, first, second, 0.0, sigma, epsilon)
+    return neutral
+
+
 def energies_by_force(system: Any, x: Array) -> dict[str, float]:
     """Energy of each kind of force; of charges apart from the rest."""
     for group, force in enumerate(system.getForces()):
@@ -174,14 +186,7 @@ def energies_by_force(system: Any, x: Array) -> dict[str, float]:
     for group, force in enumerate(system.getForces()):
         value = engine(x, groups=1 << group)[0]
         if isinstance(force, openmm.NonbondedForce):
-            neutral = openmm.XmlSerializer.clone(system)
-            other = neutral.getForce(group)
-            for k in range(other.getNumParticles()):
-                other.setParticleParameters(k, 0.0, *other.getParticleParameters(k)[1:])
-            for k in range(other.getNumExceptions()):
-                first, second, _, sigma, epsilon = other.getExceptionParameters(k)
-                other.setExceptionParameters(k, first, second, 0.0, sigma, epsilon)
-            rest = Engine(neutral)(x, groups=1 << group)[0]
+            rest = Engine(without_charges(system, group))(x, groups=1 << group)[0]
             found["Coulomb"] = value - rest
             value, name = rest, "LennardJones"
         else:
