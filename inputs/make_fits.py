@@ -1,12 +1,14 @@
-"""Make the worked cases of fits, deterministically: `python inputs/make_fits.py [FOLDER]`. Needs numpy and the oracle data in `tests/`.
+"""Make the worked cases of fits, deterministically: `python inputs/make_fits.py [FOLDER]`. Needs numpy and the oracle data in `tests/`,
+for ethanol_fit also scipy and OpenMM.
 
-Structures are written unrelaxed. The values of the targets come from closed forms and from LAMMPS, never from this program.
+Structures are written unrelaxed. The values of the targets come from closed forms, from LAMMPS and from OpenMM, never from this program.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +106,113 @@ def silicon_fit(folder: Path) -> None:
     (folder / "force_field.toml").write_text(field)
 
 
+ETHANOL = HERE / "ethanol"
+START = {
+    "Coulomb.opls_155.q": 0.38,
+    "FourierTorsion.CT-CT-OH-HO.F1": -0.5,
+    "FourierTorsion.CT-CT-OH-HO.F3": 1.5,
+}
+"""Where the fit starts; the targets are OpenMM's with the numbers of `ethanol/force_field.top`: 0.418, -1.489504, 2.058528."""
+NEUTRAL = "-(opls_135.q + 3 * opls_140.q + opls_157.q + 2 * opls_156.q + opls_155.q)"
+"""Charge of the oxygen."""
+
+
+def placed(lines: list[str], positions: np.ndarray) -> str:
+    """A .gro file with other positions [nm]."""
+    atoms = [f"{line[:20]}{x:9.4f}{y:9.4f}{z:9.4f}" for line, (x, y, z) in zip(lines[2:-1], positions, strict=True)]
+    return "\n".join(["Ethanol, trans; all atoms but the last as in ../ethanol", lines[1], *atoms, lines[-1]]) + "\n"
+
+
+def turned_about(positions: np.ndarray, chain: tuple[int, int, int, int], angle: float) -> np.ndarray:
+    """The last atom of a chain of four at another dihedral angle [rad]."""
+    _, b, c, d = positions[list(chain)]
+    axis = (c - b) / np.linalg.norm(c - b)
+    turn = angle - dihedral(positions, chain)
+    arm = d - c
+    arm = arm * np.cos(turn) + np.cross(axis, arm) * np.sin(turn) + axis * (axis @ arm) * (1 - np.cos(turn))
+    found = positions.copy()
+    found[chain[-1]] = c + arm
+    return found
+
+
+def dihedral(positions: np.ndarray, chain: tuple[int, int, int, int]) -> float:
+    """Angle [rad] between the planes of a chain of four."""
+    first, axis, last = np.diff(positions[list(chain)], axis=0)
+    m, n = np.cross(first, axis), np.cross(axis, last)
+    return float(np.arctan2(np.linalg.norm(axis) * (first @ n), m @ n))
+
+
+def openmm_ethanol() -> tuple[Callable[[np.ndarray], tuple[float, np.ndarray]], np.ndarray]:
+    """Positions [nm] → energy [kJ/mol] and forces of `ethanol/force_field.top` by OpenMM; and the charges [e]."""
+    import openmm
+    from openmm import app, unit
+
+    system = app.GromacsTopFile(str(ETHANOL / "force_field.top")).createSystem(nonbondedMethod=app.NoCutoff)
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    kilojoule = unit.kilojoule_per_mole
+
+    def energy_and_forces(positions: np.ndarray) -> tuple[float, np.ndarray]:
+        context.setPositions(positions)
+        state = context.getState(getEnergy=True, getForces=True)
+        forces = state.getForces(asNumpy=True).value_in_unit(kilojoule / unit.nanometer)
+        return state.getPotentialEnergy().value_in_unit(kilojoule), forces
+
+    (nonbonded,) = (force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
+    charges = [nonbonded.getParticleParameters(i)[0].value_in_unit(unit.elementary_charge) for i in range(system.getNumParticles())]
+    return energy_and_forces, np.array(charges)
+
+
+def relaxed(energy_and_forces: Callable[[np.ndarray], tuple[float, np.ndarray]], positions: np.ndarray) -> np.ndarray:
+    """The minimum: by L-BFGS, then by Newton's method with differences of forces."""
+    from scipy.optimize import minimize
+
+    def of(x: np.ndarray) -> tuple[float, np.ndarray]:
+        energy, forces = energy_and_forces(x.reshape(-1, 3))
+        return energy, -forces.ravel()
+
+    x = minimize(of, positions.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 5000, "gtol": 1e-6, "ftol": 0.0}).x
+    for _ in range(4):
+        steps = 1e-5 * np.eye(len(x))
+        hessian = np.array([(of(x + step)[1] - of(x - step)[1]) / 2e-5 for step in steps])
+        values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
+        inner = vectors[:, 6:]     # without translations and rotations
+        x = x - inner @ ((inner.T @ of(x)[1]) / values[6:])
+    return x.reshape(-1, 3)
+
+
+def ethanol_fit(folder: Path) -> None:
+    """Charges and a torsion of ethanol from its two conformers, by OpenMM."""
+    lines = (ETHANOL / "structure.gro").read_text().splitlines()
+    gauche = np.array([line.split()[3:] for line in lines[2:-1]], dtype=np.float64)
+    chain = (0, 4, 7, 8)
+    (folder / "trans.gro").write_text(placed(lines, turned_about(gauche, chain, np.pi)))
+    energy_and_forces, charges = openmm_ethanol()
+    start = {"../ethanol/structure.gro": gauche, "trans.gro": turned_about(gauche, chain, np.pi)}
+    minima = {name: relaxed(energy_and_forces, positions) for name, positions in start.items()}
+    electronvolt = 96.48533212331
+    study = "# Charges and a torsion of ethanol, which stays neutral; see README.md.\n\n"
+    study += f'force_field = "force_field.toml"\nparameters = {json.dumps(list(START))}\n'
+    for name, positions in minima.items():
+        dipole = 10.0 * float(np.linalg.norm(charges @ positions))
+        study += target(structure=name, observable="dipole", value=dipole, std=0.002)
+    names = list(minima)
+    first, last = (10.0 * float(np.linalg.norm(x[0] - x[8])) for x in minima.values())
+    study += target(structure=names[0], observable="dihedral:0-4-7-8", value=float(np.degrees(dihedral(minima[names[0]], chain))), std=0.1)
+    study += target(structure=names[0], observable="distance:0-8", value=first, std=0.005)
+    study += target(structure=names[1], observable="distance:0-8", value=last, std=0.005)
+    energies = [energy_and_forces(positions)[0] / electronvolt for positions in minima.values()]
+    study += target(structure=names[1], observable="energy", value=energies[1] - energies[0], std=0.0005, relative_to=names[0])
+    (folder / "study.toml").write_text(study)
+    field = "# OPLS-AA of ../ethanol with other numbers to start from. The oxygen takes what keeps the molecule neutral.\n\n"
+    field += '[molecules]\nfiles = ["../ethanol/force_field.top"]\n\n[parameters]\n'
+    field += "".join(f'"{name}" = {value}\n' for name, value in START.items())
+    field += f'"Coulomb.opls_154.q" = {{ expression = "{NEUTRAL}" }}\n'
+    (folder / "force_field.toml").write_text(field)
+
+
 if __name__ == "__main__":
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
-    for case in (lj_fit, silicon_fit):
+    for case in (lj_fit, silicon_fit, ethanol_fit):
         folder = root / case.__name__
         folder.mkdir(parents=True, exist_ok=True)
         case(folder)

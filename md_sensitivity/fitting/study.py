@@ -16,7 +16,6 @@ from md_sensitivity.fitting.forces_file import read_forces
 from md_sensitivity.fitting.targets import Target, checked
 from md_sensitivity.forcefields import ForceField, read_force_field
 from md_sensitivity.forcefields.files import read_text
-from md_sensitivity.forcefields.write import require_writable
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.structures import read_structure
 from md_sensitivity.types import Structure
@@ -82,7 +81,6 @@ def read_study(path: str | Path, *, force_field: str | None = None, read: Read |
             raise InputError(f"{path}: names no force_field; add force_field = \"FILE\"")
         force_field = str(path.parent / _text(document["force_field"], f"{path}: force_field"))
     field = read_force_field(force_field)
-    require_writable(field)     # before a fit, not after it
     options = {key: _OPTIONS[key](document[key], f"{path}: {key}") for key in _OPTIONS if key in document}
     try:
         field.table.choosable(options.get("parameters", ()))

@@ -14,7 +14,7 @@ from md_sensitivity.forcefields.assignment import acting_rows, assignment_of
 from md_sensitivity.forcefields.data import ForceField, ParameterRow, Parameters, ParameterTable, Term
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.lammps_input import parse_lammps_input
-from md_sensitivity.forcefields.molecules import MOLECULAR_FORMATS, NOTHING, MolecularFormat
+from md_sensitivity.forcefields.molecules import MOLECULAR_FORMATS, MolecularFormat, read_files
 from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import species_of
@@ -59,7 +59,7 @@ class ForceFieldFormat:
 
 
 def _read_molecular(kind: MolecularFormat, text: str, path: Path) -> ForceField:
-    return kind.read([path], NOTHING)
+    return read_files(kind, [path])
 
 
 def _read_native(text: str, path: Path) -> ForceField:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from md_sensitivity.forcefields.expressions import Dimension
 from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
 from md_sensitivity.forcefields.parameter_blocks import block_of
 from md_sensitivity.forcefields.relations import relations_of
-from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, ParameterTable, TypeTuple, join_types, split_types
+from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, ParameterRow, ParameterTable, TypeTuple, join_types, split_types
 from md_sensitivity.potentials.base import (
     COULOMB,
     BondedForm,
@@ -57,12 +57,14 @@ def completed(
     groups: Mapping[str, tuple[str, ...]] | None = None,
     dimensions: Mapping[str, Dimension] | None = None,
     aliases: Mapping[str, str] | None = None,
+    entry: Callable[[ParameterRow], str] | None = None,
 ) -> ForceField:
     """Force field of assembled terms, values that follow others computed.
 
     Args:
         dimensions: of variables, by name.
         aliases: other names of species.
+        entry: what a message calls the place in the file that speaks of a row; None for the tables of native potentials.
 
     Raises:
         InputError: where an expression makes no sense, or gives a value that is not admitted.
@@ -74,6 +76,8 @@ def completed(
         row = table.rows[position]
         if row.label == VARIABLE:
             return f"{source}: variables.{row.parameter}"
+        if entry is not None:
+            return f"{source}: {entry(row)}"
         if not row.types:
             return f"{source}: potential {row.label!r}: {row.parameter}"
         return f"{source}: potential {row.label!r}: parameters.{join_types(row.types)}.{row.parameter}"

@@ -13,7 +13,7 @@ from md_sensitivity.potentials.base import SCALE, BondedForm, Form, ParameterSpe
 from md_sensitivity.types import Structure
 from md_sensitivity.units import UnitSystem
 
-__all__ = ["ForceField", "ParameterRow", "ParameterTable", "Parameters", "Term", "TypeTuple", "join_types", "split_types"]
+__all__ = ["ForceField", "Origin", "ParameterRow", "ParameterTable", "Parameters", "Term", "TypeTuple", "join_types", "split_types"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,19 @@ class Term:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Origin:
+    """Files of a molecular force field, so that a document can name them and say what differs.
+
+    Attributes:
+        settings: the table `[molecules]`, names of files as whole paths.
+        plain: the force field as the files have it.
+    """
+
+    settings: Mapping[str, Any]
+    plain: ForceField = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ForceField:
     """Potentials + typing + values.
 
@@ -82,6 +95,7 @@ class ForceField:
         aliases: other names of its species, such as the type numbers of a LAMMPS input, for structures that know no better.
         typing: how atoms of a structure get their types and bonded interactions; None where these are the types that the structure says.
         complete: adds to a structure what its file did not know and the force field does, such as elements; None where it knows no more.
+        origin: of one with a typing: the files that say it; None where it was made in memory.
     """
 
     name: str
@@ -96,6 +110,7 @@ class ForceField:
     aliases: Mapping[str, str] = field(default_factory=dict)
     typing: Typing | None = None
     complete: Callable[[Structure], Structure] | None = None
+    origin: Origin | None = None
 
     @property
     def species(self) -> frozenset[str]:

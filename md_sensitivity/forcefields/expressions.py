@@ -79,7 +79,7 @@ def _tokens(text: str, find: Callable[[str], str | None]) -> list[_Token]:
             tokens.append(_Token("name", _known(found[1], find)))
             place += found.end()
         elif found := _WORD.match(rest):
-            token, length = _word(found[0], find)
+            token, length = _word(found[0], find, rest)
             tokens.append(token)
             place += length
         elif sign := next((sign for sign in _SIGNS if rest.startswith(sign)), None):
@@ -90,15 +90,21 @@ def _tokens(text: str, find: Callable[[str], str | None]) -> list[_Token]:
     return tokens
 
 
-def _word(word: str, find: Callable[[str], str | None]) -> tuple[_Token, int]:
-    """A function, or the longest start of `word` that names a parameter: `a.A-B.x` is one name where there is one, else a difference."""
+def _word(word: str, find: Callable[[str], str | None], rest: str) -> tuple[_Token, int]:
+    """A function, or the longest start of `word` that names a parameter: `a.A-B.x` is one name where there is one, else a difference.
+
+    Args:
+        rest: of the text, which begins with `word`.
+    """
     cuts = [place for place, char in enumerate(word) if char == "-"]
     for cut in (len(word), *reversed(cuts)):
         if word[:cut] in FUNCTIONS:
             return _Token("function", word[:cut]), cut
         if (name := find(word[:cut])) is not None:
             return _Token("name", name), cut
-    raise ExpressionError(f"no parameter is called {word[:200]!r}")
+    whole = re.split(r"[\s*/+^()]", rest, maxsplit=1)[0]
+    advice = f"; a name with other signs stands between backticks: `{whole[:200]}`" if len(whole) > len(word) else ""
+    raise ExpressionError(f"no parameter is called {word[:200]!r}{advice}")
 
 
 def _known(word: str, find: Callable[[str], str | None]) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from md_sensitivity.errors import InputError, UsageError
 from md_sensitivity.files import shortened
 from md_sensitivity.forcefields.table import ParameterBlock, ParameterTable
+
+
+def named_groups(entries: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(group, name of a parameter) for each long form that says so; names begin with `prefix`."""
+    for key, long in entries.items():
+        if isinstance(long, dict) and "group" in long:
+            yield long["group"], prefix + key
 
 
 def groups_of(

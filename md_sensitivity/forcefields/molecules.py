@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,12 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
 from md_sensitivity.forcefields.amber import read_prmtop
 from md_sensitivity.forcefields.charmm import parse_charmm, read_charmm
-from md_sensitivity.forcefields.data import ForceField
+from md_sensitivity.forcefields.data import ForceField, Origin
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.gromacs import read_gromacs
 from md_sensitivity.forcefields.nonbonded import SOLVENTS, Nonbonded, applied
 from md_sensitivity.forcefields.numbers import number_of, require_known
-from md_sensitivity.forcefields.openmm_files import located
+from md_sensitivity.forcefields.openmm_files import located, name_in_openmm
 from md_sensitivity.forcefields.openmm_xml import read_openmm_xml
 from md_sensitivity.registry import Registry, did_you_mean
 
@@ -152,7 +153,36 @@ def molecular_force_field(table: Mapping[str, Any], source: str, folder: Path | 
     if len(names) > 1 and not kind.several:
         raise InputError(f"{where}: files: a force field of kind {kind.name} is one file, not {len(names)}")
     paths = [kind.locate(folder or Path(), name) for name in names]
-    return kind.read(paths, _choices(table, where))
+    return read_files(kind, paths, _choices(table, where), table)
+
+
+def read_files(
+    kind: MolecularFormat, paths: Sequence[Path], choices: Choices = NOTHING, table: Mapping[str, Any] | None = None
+) -> ForceField:
+    """The force field that files of one kind hold, which knows them.
+
+    Args:
+        table: where the choices come from, `[molecules]`.
+
+    Raises:
+        InputError: with file, place and reason.
+    """
+    found = kind.read(paths, choices)
+    return replace(found, origin=Origin(settings={**(table or {}), "files": [os.path.abspath(path) for path in paths]}, plain=found))
+
+
+def read_again(origin: Origin) -> ForceField:
+    """What the files of a molecular force field hold now."""
+    return molecular_force_field(origin.settings, origin.plain.name, None)
+
+
+def name_from(folder: Path, path: str) -> str:
+    """What a file is called by a document in a folder: the end of its path where it is one of OpenMM's own."""
+    own, kind = name_in_openmm(Path(path)), format_of(path)
+    if own and kind is not None and kind.locate(folder, own) == Path(path):
+        return own
+    place, file = os.path.realpath(folder), Path(path)
+    return Path(os.path.relpath(Path(os.path.realpath(file.parent)) / file.name, place)).as_posix()
 
 
 def format_of(name: str) -> MolecularFormat | None:

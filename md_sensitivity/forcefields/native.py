@@ -11,10 +11,11 @@ from typing import Any
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import parse_toml, quotation, shortened
 from md_sensitivity.forcefields.assemble import assembled_term, completed, options_of
-from md_sensitivity.forcefields.data import ForceField, Term
-from md_sensitivity.forcefields.groups import groups_of
+from md_sensitivity.forcefields.data import ForceField, Origin, Term
+from md_sensitivity.forcefields.groups import groups_of, named_groups
 from md_sensitivity.forcefields.molecules import molecular_force_field
 from md_sensitivity.forcefields.numbers import number_of, numbers_of, require_known
+from md_sensitivity.forcefields.overlay import overlaid
 from md_sensitivity.forcefields.parameter_blocks import block_of
 from md_sensitivity.forcefields.potential_files import PotentialFile, read_potential_files
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types, split_types
@@ -26,7 +27,8 @@ from md_sensitivity.potentials.truncation import TRUNCATIONS
 from md_sensitivity.registry import did_you_mean
 from md_sensitivity.units import UNIT_SYSTEMS, UnitSystem
 
-_TOP_KEYS = ("name", "reference", "units", "aliases", "variables", "groups", "potential", "molecules")
+_TOP_KEYS = ("name", "reference", "units", "aliases", "variables", "groups", "potential", "molecules", "parameters")
+_MOLECULES_KEYS = ("name", "reference", "variables", "groups", "molecules", "parameters")
 _TERM_KEYS = (
     "style", "name", "cutoff", "truncation", "switch_from", "cutoffs", "switches", "mixing", "exclude", SCALE.name, "file", "parameters",
 )  # fmt: skip
@@ -34,8 +36,13 @@ _FARTHEST = 3
 """Bonds that atoms may be apart and yet be no neighbors."""
 
 
-def parse_native(text: str, source: str, folder: Path | None = None) -> ForceField:
-    """Force field from TOML text; `folder` is where relative `file` entries are looked up.
+def parse_native(text: str, source: str, folder: Path | None = None, *, origin: Origin | None = None) -> ForceField:
+    """Force field from TOML text.
+
+    Args:
+        source: the file, for messages.
+        folder: where relative names of files begin.
+        origin: of a document with `[molecules]`: its files, where they have been read already.
 
     Raises:
         InputError: with file, place and reason.
@@ -48,7 +55,9 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
         raise InputError(f"{source}: units = {quotation(units_name)}{guess}; one of {', '.join(UNIT_SYSTEMS)}")
     units = UNIT_SYSTEMS[units_name]
     if "molecules" in document:
-        return _molecules(document, source, folder)
+        return _molecules(document, source, folder, origin)
+    if "parameters" in document:
+        raise InputError(f"{source}: [parameters] belongs to [molecules]; values of potentials stand in [potential.parameters.TYPES]")
     potentials = document.get("potential", [])
     if not isinstance(potentials, list) or not potentials or not all(isinstance(item, dict) for item in potentials):
         raise InputError(f"{source}: needs at least one [[potential]] table")
@@ -73,33 +82,28 @@ def parse_native(text: str, source: str, folder: Path | None = None) -> ForceFie
     )
 
 
-def _molecules(document: dict[str, Any], source: str, folder: Path | None) -> ForceField:
-    """A force field that other files hold."""
-    beside = [key for key in document if key not in ("name", "reference", "molecules")]
+def _molecules(document: dict[str, Any], source: str, folder: Path | None, origin: Origin | None) -> ForceField:
+    """A force field that other files hold, with what the document says of its parameters."""
+    beside = [key for key in document if key not in _MOLECULES_KEYS]
     if beside:
         raise InputError(f"{source}: {beside[0]} cannot stand beside [molecules], whose files say it")
     if not isinstance(document["molecules"], dict):
         raise InputError(f"{source}: molecules must be a table with files = [...]")
-    found = molecular_force_field(document["molecules"], source, folder)
+    found = replace(origin.plain, origin=origin) if origin else molecular_force_field(document["molecules"], source, folder)
     return replace(
-        found,
+        overlaid(found, document, source),
         name=_text(document.get("name", found.name), f"{source}: name"),
-        reference=_text(document.get("reference", ""), f"{source}: reference"),
+        reference=_text(document.get("reference", found.reference), f"{source}: reference"),
     )
 
 
 def _grouped(document: Mapping[str, Any], terms: Sequence[Term]) -> Iterator[tuple[str, str]]:
     """(group, name of a parameter) for each long form that says so."""
-    for key, long in document.get("variables", {}).items():
-        if isinstance(long, dict) and "group" in long:
-            yield long["group"], f"{VARIABLE}.{key}"
+    yield from named_groups(document.get("variables", {}), f"{VARIABLE}.")
     for term, item in zip(terms, document["potential"], strict=True):
         for types, entry in item.get("parameters", {}).items():
-            for key, long in entry.items():
-                if isinstance(long, dict) and "group" in long:
-                    yield long["group"], f"{term.label}.{types}.{key}"
-        if isinstance(scale := item.get(SCALE.name), dict) and "group" in scale:
-            yield scale["group"], f"{term.label}.{SCALE.name}"
+            yield from named_groups(entry, f"{term.label}.{types}.")
+        yield from named_groups({SCALE.name: item.get(SCALE.name)}, f"{term.label}.")
 
 
 def _term(

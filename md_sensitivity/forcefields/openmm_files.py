@@ -45,6 +45,12 @@ def located(folder: Path, name: str) -> Path:
     return data / name if (data / name).is_file() else path
 
 
+def name_in_openmm(path: Path) -> str:
+    """Name of one of OpenMM's own force fields; "" for any other file."""
+    data = openmm_data()
+    return path.relative_to(data).as_posix() if data is not None and path.is_relative_to(data) else ""
+
+
 def parsed(path: Path, text: str) -> Element:
     """Root of a file."""
     return parse_xml(text, shown(path), keep_text=_WITH_TEXT)

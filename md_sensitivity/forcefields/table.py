@@ -312,6 +312,11 @@ class ParameterTable:
                 return int(self._starts[number]) + int(k)
         return None
 
+    def place(self, position: int) -> tuple[int, int]:
+        """Number of the block that a row belongs to, and the number of the row within it."""
+        number = int(np.searchsorted(self._starts, position, side="right")) - 1
+        return number, position - int(self._starts[number])
+
     @cached_property
     def _prefixes(self) -> dict[tuple[str, bool], int]:
         """(prefix, whether it is a series) → number of the block."""

@@ -5,28 +5,39 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from md_sensitivity.errors import UsageError
-from md_sensitivity.forcefields.data import ForceField, Term
+from md_sensitivity.forcefields.data import ForceField, Origin, Term
 from md_sensitivity.forcefields.expressions import Call, parse
+from md_sensitivity.forcefields.molecules import name_from
 from md_sensitivity.forcefields.table import VARIABLE, ParameterBlock, TypeTuple, join_types
 from md_sensitivity.potentials.base import SCALE, ParameterSpec
 
 
-def native_toml(force_field: ForceField) -> str:
-    """The force field with its present values as a native TOML document; values of potential files are written out.
+def native_toml(force_field: ForceField, folder: Path | None = None) -> str:
+    """The force field with its present values as a native TOML document.
+
+    Values of potential files are written out. Files of molecules are named, with what differs from them.
+
+    Args:
+        folder: where the document will stand, and names of files begin; None for the current one.
 
     Raises:
-        UsageError: where it holds a foreign model, or goes with a topology.
+        UsageError: where it holds a foreign model, or goes with a topology that no file says.
     """
-    require_writable(force_field)
     if force_field.foreign:
         raise UsageError(
             f"{force_field.name}: no force-field file can hold a foreign model, which is a function; keep its parameters, "
             "mds.model_parameters(force_field), as arrays"
         )
+    if force_field.typing is not None:
+        if force_field.origin is None:
+            raise UsageError(f"{force_field.name}: gives its numbers to the atoms of a topology that no file says, and cannot be written")
+        return _of_molecules(force_field, force_field.origin, folder or Path())
     lines = [f"name = {toml_text(force_field.name)}"]
     if force_field.reference:
         lines.append(f"reference = {toml_text(force_field.reference)}")
@@ -34,8 +45,17 @@ def native_toml(force_field: ForceField) -> str:
     if force_field.aliases:
         pairs = (f"{toml_text(alias)} = {toml_text(name)}" for alias, name in force_field.aliases.items())
         lines.append(f"aliases = {{ {', '.join(pairs)} }}")
+    lines += _shared_lines(force_field)
     blocks = force_field.table.blocks
-    variables = [block for block in blocks if block.label == VARIABLE]
+    for term in force_field.terms:
+        lines += ["", *_term_lines(term, [block for block in blocks if block.label == term.label])]
+    return "\n".join(lines) + "\n"
+
+
+def _shared_lines(force_field: ForceField) -> list[str]:
+    """Variables and groups."""
+    lines: list[str] = []
+    variables = [block for block in force_field.table.blocks if block.label == VARIABLE]
     if variables:
         lines += ["", "[variables]"]
     for block in variables:
@@ -43,18 +63,54 @@ def native_toml(force_field: ForceField) -> str:
     if force_field.table.groups:
         lines += ["", "[groups]"]
         lines += [f"{name} = [{', '.join(map(toml_text, patterns))}]" for name, patterns in force_field.table.groups.items()]
-    for term in force_field.terms:
-        lines += ["", *_term_lines(term, [block for block in blocks if block.label == term.label])]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def require_writable(force_field: ForceField) -> None:
-    """Raises UsageError where a force field goes with a topology."""
-    if force_field.typing is not None:
-        raise UsageError(
-            f"{force_field.path or force_field.name}: gives its numbers to the atoms of a topology, and cannot be written with other "
-            "values yet; it can be analyzed, not fitted or changed"
+def _of_molecules(force_field: ForceField, origin: Origin, folder: Path) -> str:
+    """A document that names the files of molecules, and says what differs from them."""
+    plain = origin.plain
+    lines = []
+    for key in ("name", "reference"):
+        if (text := getattr(force_field, key)) != getattr(plain, key):
+            lines.append(f"{key} = {toml_text(text)}")
+    files = files_toml(origin, folder)
+    lines += ["", "[molecules]", f"files = {files}"]
+    lines += [f"{key} = {_setting(value)}" for key, value in origin.settings.items() if key != "files"]
+    lines += _shared_lines(force_field)
+    own = [block for block in force_field.table.blocks if block.label != VARIABLE]
+    changed = [line for block, before in zip(own, plain.table.blocks, strict=True) for line in _differences(block, before)]
+    lines += ["", "[parameters]", *changed] if changed else []
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def files_toml(origin: Origin, folder: Path) -> str:
+    """Names of the files of a molecular force field, as a document in a folder gives them."""
+    return f"[{', '.join(toml_text(name_from(folder, path)) for path in origin.settings['files'])}]"
+
+
+def _setting(value: Any) -> str:
+    """A setting of `[molecules]`."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_setting, value))}]"
+    return toml_text(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _differences(block: ParameterBlock, before: ParameterBlock) -> list[str]:
+    """Lines of `[parameters]` for numbers of which something differs from what the files say."""
+    if block is before:
+        return []
+    same = (block.lower == before.lower) & (block.upper == before.upper) & (block.fixed == before.fixed) & (block.values == before.values)
+    same &= (block.std == before.std) | (np.isnan(block.std) & np.isnan(before.std))
+    lines = []
+    for k in range(len(same)):
+        follows = block.follows.get(k, "")
+        if follows == before.follows.get(k, "") and (same[k] or follows):
+            continue
+        said = ParameterSpec(
+            name=block.leaf, lower=float(before.lower[k]), upper=float(before.upper[k]), fixed=bool(before.fixed[k])
         )
+        lines.append(f"{toml_text(block.name(k))} = {_entry(block, k, repr(float(block.values[k])), said)}")
+    return lines
 
 
 def _term_lines(term: Term, blocks: list[ParameterBlock]) -> list[str]:
@@ -108,7 +164,7 @@ def _lines(block: ParameterBlock, spec: ParameterSpec, unit: str = "") -> list[s
     return lines
 
 
-def _entry(block: ParameterBlock, k: int, value: str, spec: ParameterSpec, unit: str, *, full: bool = False) -> str:
+def _entry(block: ParameterBlock, k: int, value: str, spec: ParameterSpec, unit: str = "", *, full: bool = False) -> str:
     """What is said of one number, or of all of a series, the first of which it is."""
     extra = [f"unit = {toml_text(unit)}"] if unit else []
     if k in block.follows:

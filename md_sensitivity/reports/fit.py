@@ -12,6 +12,7 @@ from md_sensitivity.errors import ComputationError, InputError, UsageError
 from md_sensitivity.fitting.document import FitDocument
 from md_sensitivity.forcefields import ForceField, native_toml
 from md_sensitivity.forcefields.potential_files import format_of
+from md_sensitivity.forcefields.rewrite import up_to_date
 from md_sensitivity.reports.atomic import write_atomic
 from md_sensitivity.reports.csv import guarded
 from md_sensitivity.reports.finite import not_finite
@@ -58,7 +59,7 @@ def _force_fields(force_field: ForceField, start: ForceField, folder: Path) -> d
             beside = companions(folder / name, start)
             found |= {name: force_field_text(force_field, folder / name, start), **beside}
         except (InputError, UsageError):    # the file has changed meanwhile, or has no place for a value
-            found |= {name: native_toml(force_field)} if name.endswith(".toml") else {}
+            found |= {name: native_toml(up_to_date(force_field), folder)} if name.endswith(".toml") else {}
     return found
 
 

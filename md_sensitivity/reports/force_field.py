@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from md_sensitivity.errors import UsageError
 from md_sensitivity.files import shown
-from md_sensitivity.forcefields import ForceField, native_toml, read_force_field
+from md_sensitivity.forcefields import ForceField, native_toml, parse_native, read_force_field
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.potential_files import SourceText, format_of
 from md_sensitivity.forcefields.rewrite import names_files, require_unchanged, rewritten_potential_file, rewritten_toml
-from md_sensitivity.forcefields.write import require_writable
 from md_sensitivity.reports.atomic import write_atomic
 
 
@@ -18,6 +18,7 @@ def write_force_field(force_field: ForceField, path: str | Path, *, like: ForceF
     """Write a force field with its present values.
 
     A file of the kind that it was read from is that file with other numbers: comments, order and what has not changed stay as they are.
+    For molecular force fields that is a TOML file, which names their files and says what differs.
 
     Args:
         force_field: with any values.
@@ -58,14 +59,23 @@ def companions(path: Path, like: ForceField) -> dict[str, str]:
 def force_field_text(force_field: ForceField, path: Path, like: ForceField) -> str:
     """What `write_force_field` writes to `path`."""
     source = Path(like.path)
-    require_writable(like)
     if path.name.lower().endswith(".toml"):
-        if not like.path.lower().endswith(".toml"):
-            return native_toml(force_field)
+        if like.origin is not None and like.path:
+            text = require_unchanged(like)
+            if source.name.lower().endswith(".toml"):
+                original = replace(parse_native(text, shown(source), source.parent, origin=like.origin), path=like.path)
+                return rewritten_toml(force_field, original, text, path.parent)
+        if like.typing is not None or not like.path.lower().endswith(".toml"):
+            return native_toml(force_field, path.parent)
         text, original = require_unchanged(like), read_force_field(source)
         # Files that the document names are looked up beside it: elsewhere their values are written out.
         alone = names_files(text) and path.resolve().parent != source.resolve().parent
         return native_toml(force_field) if alone else rewritten_toml(force_field, original, text, source.parent)
+    if like.typing is not None:
+        raise UsageError(
+            f"{shown(path)}: files of molecular force fields are not written anew; write a file that ends with .toml, which names them "
+            "and says what differs"
+        )
     kind = format_of(path)
     if kind is None or not like.path or format_of(source) is not kind:
         own = f" or {format_of(source).suffix}" if like.path and format_of(source) else ""  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., tuple[int, str, str]]
 SIGMA, EPSILON = 3.405, 0.01032
 
@@ -202,3 +203,23 @@ def test_no_analysis_there(run: Run, words: list[str]) -> None:
 def test_names_from_files_cannot_write_to_the_terminal(run: Run, place: Path) -> None:
     code, out, err = run("analyze", "\x1b[31mred\n.xyz", "-f", "argon.toml")
     assert code == 3 and "\x1b" not in out + err
+
+
+def test_a_molecular_force_field_is_written_as_a_document_that_names_its_file(place: Path, run: Run) -> None:
+    (place / "files").mkdir()
+    text = (ROOT / "inputs" / "ethanol" / "force_field.top").read_text()
+    (place / "files" / "x.top").write_text(text)
+    settings = ("--set", "HarmonicBond.CT-HC.k=300000.1", "--set", "Coulomb.scale14=0.4")
+    code, out, err = run("parameters", "-f", "files/x.top", *settings, "-o", "y.toml")
+    assert (code, err) == (0, "") and "300000.1" in out
+    expected = '[molecules]\nfiles = ["files/x.top"]\n\n[parameters]\n"HarmonicBond.CT-HC.k" = 300000.1\n"Coulomb.scale14" = 0.4\n'
+    assert (place / "y.toml").read_text() == expected
+    (place / "y.toml").write_text(expected.replace("[parameters]", "[parameters] # mine"))
+    code, out, err = run("parameters", "-f", "y.toml", "--set", "Coulomb.scale14=0.45", "-o", "files/z.toml")
+    assert (code, err) == (0, "")
+    changed = expected.replace("[parameters]", "[parameters] # mine").replace("files/x", "x").replace("0.4\n", "0.45\n")
+    assert (place / "files" / "z.toml").read_text() == changed
+    code, out, err = run("parameters", "-f", "files/x.top", *settings, "-o", "y.top")
+    assert (code, out) == (2, "") and "write a file that ends with .toml" in err
+    code, out, err = run("parameters", "-f", "files/x.top", "--set", "HarmonicBond.CT-HC.k=-1", "-o", "w.toml")
+    assert code == 2 and not (place / "w.toml").exists() and (place / "files" / "x.top").read_text() == text

@@ -290,6 +290,7 @@ def test_a_signal_leaves_the_best_so_far(study: Path, number: int) -> None:
     [
         ("lj_fit", {"sigma": 1.0, "epsilon": 1.0}),
         ("silicon_fit", {"epsilon": 2.1683, "sigma": 2.0951, "a": 1.8, "lambda": 21.0, "gamma": 1.2, "costheta0": -1 / 3}),
+        ("ethanol_fit", {"q": 0.418, "F1": -1.489504, "F3": 2.058528}),
     ],
 )
 def test_worked_cases_recover_what_made_their_targets(case: str, truth: dict[str, float], tmp_path: Path) -> None:

@@ -43,3 +43,16 @@ def test_names_of_the_page_are_names(monkeypatch: pytest.MonkeyPatch, capsys: py
     table = TEXT.split("## Names and units")[1].split("`-p ")[0]
     named = re.findall(r"`([A-Z]\w+\.[^`]*\.[a-z0-9]+|[A-Z]\w+\.scale14)`", table)
     assert len(named) >= 9 and all(f'"{name}"' in listed for name in named)
+
+
+def test_the_document_that_changes_a_force_field_is_one_and_keeps_charges() -> None:
+    pytest.importorskip("openmm")
+    field = parse_native(re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)[1], "page.toml")
+    charges = {name: value for name, value in zip(field.table.names, field.table.values, strict=True) if name.startswith("Coulomb.ALA:")}
+    assert len(charges) == 10 and sum(charges.values()) == pytest.approx(0.0, abs=1e-15)
+    assert charges["Coulomb.ALA:CB.q"] == pytest.approx(-0.1825, abs=1e-15)
+    chosen = [field.table.names[k] for k in field.table.choosable(["group:methyl", "Coulomb.ALA:H*"])]
+    assert chosen == ["variable.stiffness", "Coulomb.ALA:H.q", "Coulomb.ALA:HA.q", "Coulomb.ALA:HB1.q"]
+    water = re.findall(r'`("Coulomb\.~tip3p-O\.q" = [^`]*)`', TEXT)[0]
+    tied = parse_native(f'[molecules]\nfiles = ["tip3p.xml"]\n[parameters]\n{water}\n', "page.toml")
+    assert tied.table.values[tied.table.position("Coulomb.~tip3p-O.q")] == -0.834

@@ -251,10 +251,10 @@ def test_a_structure_without_bonds_and_a_form_without_atoms_are_refused() -> Non
     assert float(value(energy, x, theta)) == pytest.approx(3 * phi("coulomb", "A", "A", np.sqrt(2)), rel=1e-12)
 
 
-def test_a_force_field_with_a_topology_is_not_written_and_is_checked_as_it_is(tmp_path: Path) -> None:
+def test_a_force_field_with_a_topology_of_no_file_is_not_written_and_is_checked_as_it_is(tmp_path: Path) -> None:
     field = cmap_field()
-    for name in ("x.toml", "x.prmtop"):
-        with pytest.raises(UsageError, match="cannot be written with other values"):
+    for name, message in (("x.toml", "that no file says, and cannot be written"), ("x.prmtop", "are not written anew")):
+        with pytest.raises(UsageError, match=message):
             write_force_field(field, tmp_path / name)
     with pytest.raises(UsageError, match="cannot be written"):
         native_toml(field)
