@@ -134,5 +134,4 @@ def test_what_waves_carry_is_hardly_missed(monkeypatch: pytest.MonkeyPatch) -> N
             assert np.allclose(grouped.value[label][leaf], values, rtol=1e-7, atol=1e-9)
     monkeypatch.setattr(module, "_localized", lambda term: term)
     other = equilibrium_vjp(found, x_bar, solver="pcg").iterations
-    print(grouped.iterations, other, plain.iterations)
     assert other > 1.5 * grouped.iterations
