@@ -46,6 +46,7 @@ from md_sensitivity.minimization import Equilibrium, minimize, raise_unless_mini
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
+from md_sensitivity.remarks import remarks
 from md_sensitivity.sharding import devices_for
 from md_sensitivity.system import EnergyFunction, System, energy_function
 from md_sensitivity.types import Structure
@@ -117,7 +118,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     except ComputationError as error:
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
-    warnings = _warnings(structure, equilibrium, selection, found, undefined)
+    warnings = _warnings(structure, force_field, equilibrium, selection, found, undefined)
     differentiable = [k for k, reason in enumerate(undefined) if not reason]
     differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, differentiable, progress)
     certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
@@ -160,7 +161,7 @@ def minimize_structure(
         options,
         Timings(minimize_s=seconds, differentiate_s=0.0, total_s=seconds),
         status=equilibrium.status,
-        message="; ".join((equilibrium.message, *equilibrium.notes)),
+        message="; ".join((equilibrium.message, *equilibrium.notes, *remarks(force_field, structure))),
         equilibrium=equilibrium_info(equilibrium, system),
     )
     arrays = _arrays(structure, equilibrium, nothing, None)
@@ -212,6 +213,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
     mode, positions, solves = _expected(options, selection, system, structure)
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
     pairs, memory, seconds = estimate(system, solves=solves, checks=checks, solver=options.solver)
+    known = (*structure.notes, *remarks(force_field, structure))
     written = () if positions else ("dx*/dθ of every atom is not written",)
     automatic = "dense" if 3 * len(system.positions) <= dense_limit(energy_function(system)) else "pcg"
     return Plan(
@@ -223,7 +225,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
         solver=automatic if options.solver == "auto" else options.solver,
         memory_bytes=memory,
         estimated_seconds=seconds,
-        notes=(*structure.notes, *selection.notes, *selection.undefined.values(), *written, "compilation comes on top, once per shape"),
+        notes=(*known, *selection.notes, *selection.undefined.values(), *written, "compilation comes on top, once per shape"),
     )
 
 
@@ -285,7 +287,7 @@ def _solver(options: Options, equilibrium: Equilibrium) -> str:
 
 
 def _warnings(
-    structure: Structure, equilibrium: Equilibrium, selection: Selection, found: Parts, undefined: Sequence[str]
+    structure: Structure, force_field: ForceField, equilibrium: Equilibrium, selection: Selection, found: Parts, undefined: Sequence[str]
 ) -> tuple[str, ...]:
     """All that a person should know of this result."""
     doubts = []
@@ -294,7 +296,8 @@ def _warnings(
     if not np.all(found.response.residual <= ACCEPTABLE):
         doubts.append(f"a linear solve did not converge (relative residual {found.response.residual.max():.2g})")
     doubts += _truncation_doubts(equilibrium)
-    return (*doubts, *structure.notes, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
+    known = (*structure.notes, *remarks(force_field, structure))
+    return (*doubts, *known, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
 
 
 def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:

@@ -15,6 +15,7 @@ from md_sensitivity.fitting.levenberg_marquardt import Point, Rejected
 from md_sensitivity.fitting.sites import Settled, Site, differentiated, first, follow, sites_of
 from md_sensitivity.fitting.targets import MODERATE, Goal
 from md_sensitivity.forcefields import ForceField, ParameterRow, acting_rows
+from md_sensitivity.remarks import remarks
 
 Report = Callable[[str], None]
 _NOTHING, _UNSEEN = 1e-7, 1e-3
@@ -96,7 +97,7 @@ def problem_of(
     acting = set().union(*(acting_rows(force_field, site.structure) for site in sites))
     table = force_field.table
     wanted = table.choosable(patterns) if patterns else np.flatnonzero(table.free).tolist()
-    notes = []
+    notes = list(dict.fromkeys(note for site in sites for note in remarks(force_field, site.structure)))
     idle = [table.rows[i].name for i in wanted if i not in acting] if patterns else []
     if idle:
         notes.append(f"chosen parameters act on no target and stay as they are: {', '.join(idle[:5])}")
