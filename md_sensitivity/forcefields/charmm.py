@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import printable, quotation, shown
+from md_sensitivity.forcefields.atom_names import AtomNames
 from md_sensitivity.forcefields.charmm_bonded import bonded_terms
 from md_sensitivity.forcefields.charmm_nonbonded import charge_types, coulomb, lennard_jones, species_names
 from md_sensitivity.forcefields.charmm_parameters import CharmmParameters, parse_parameters
@@ -185,12 +187,17 @@ class CharmmTyping:
         Raises:
             InputError: it has others.
         """
+        return _assigned(self, structure)
+
+    def require_same_atoms(self, structure: Structure) -> None:
+        """Refuses a structure of other atoms."""
         where = structure.path or structure.name
         if structure.size != self.psf.size:
             raise InputError(
                 f"{shown(where)}: has {structure.size} atoms, and {self.psf.where} has {self.psf.size}; both must list the same atoms in "
                 "the same order"
             )
+        self.names.require_same_order(structure)
         numbers = np.asarray(structure.numbers)
         wrong = np.flatnonzero((numbers > 0) & (self.elements > 0) & (numbers != self.elements))
         if len(wrong):
@@ -199,7 +206,18 @@ class CharmmTyping:
                 f"{shown(where)}: atom {i} is {structure.symbols[i]}, and {self.psf.where} has {self.psf.atom(i)} of mass "
                 f"{self.psf.masses[i]:g} there{_named(structure, i)}; both must list the same atoms in the same order"
             )
-        return self.assignment
+
+    @property
+    def names(self) -> AtomNames:
+        """What the PSF calls its atoms."""
+        psf = self.psf
+        return AtomNames(source=psf.where, atoms=psf.atoms, residues=psf.residues, residue_numbers=psf.residue_ids)
+
+
+@lru_cache(maxsize=8)
+def _assigned(typing: CharmmTyping, structure: Structure) -> Assignment:
+    typing.require_same_atoms(structure)
+    return replace(typing.assignment, notes=(*typing.assignment.notes, *typing.names.notes(structure)))
 
 
 def _named(structure: Structure, i: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
+from md_sensitivity.forcefields.atom_names import AtomNames
 from md_sensitivity.forcefields.topology import Assignment
 from md_sensitivity.types import Structure
 
@@ -29,6 +30,7 @@ class FixedTopology:
         bonds: pairs of atoms, shape=(m, 2).
         assignment: what acts, without notes that depend on a structure.
         boxed: whether the file speaks of a periodic box; None where it does not say.
+        named: whether names of atoms and residues are those of the file.
         of_atoms: other numbers of each atom, such as Born radii, shape=(n,) each.
     """
 
@@ -42,6 +44,7 @@ class FixedTopology:
     bonds: np.ndarray
     assignment: Assignment
     boxed: bool | None = None
+    named: bool = True
     of_atoms: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __call__(self, structure: Structure) -> Assignment:
@@ -70,6 +73,8 @@ class FixedTopology:
                 f"{where}: {structure.size} atoms, but {self.source} lists {len(self.numbers)}; "
                 "structure and force field must be of the same system, atoms in the same order"
             )
+        if self.named:
+            self.names.require_same_order(structure)
         other = self._other_elements(structure)
         if structure.atom_names and structure.residue_names:     # readers guess elements from these names
             for atom in np.flatnonzero(other).tolist():
@@ -80,6 +85,13 @@ class FixedTopology:
                 f"{where}: atom {atom} is {structure.symbols[atom]}, but {self.source} has {self._described(atom)} there; "
                 "structure and force field must list the same atoms in the same order"
             )
+
+    @property
+    def names(self) -> AtomNames:
+        """What the file calls its atoms."""
+        return AtomNames(
+            source=self.source, atoms=self.atom_names, residues=self.residue_names, residue_numbers=self.residue_numbers
+        )
 
     def _other_elements(self, structure: Structure) -> np.ndarray:
         return (structure.numbers > 0) & (self.numbers > 0) & (structure.numbers != self.numbers)
@@ -97,7 +109,7 @@ class FixedTopology:
 @lru_cache(maxsize=8)
 def _assigned(topology: FixedTopology, structure: Structure) -> Assignment:
     topology.require_same_atoms(structure)
-    notes = list(topology.assignment.notes)
+    notes = [*topology.assignment.notes, *(topology.names.notes(structure) if topology.named else ())]
     if topology.boxed is not None and topology.boxed != bool(np.any(structure.pbc)):
         of_file, of_structure = ("a periodic box", "none") if topology.boxed else ("no periodic box", "one")
         notes.append(f"{topology.source} speaks of {of_file}, the structure has {of_structure}; that of the structure counts")

@@ -134,6 +134,7 @@ def _assembled(
         bonds=bonds,
         assignment=assignment,
         boxed=None if nonbonded is None else nonbonded.periodic,
+        named=False,
     )
     force_field = force_field_of_rows(rows, OPENMM, name=name, source=source)
     return replace(force_field, typing=topology, complete=topology.complete)
