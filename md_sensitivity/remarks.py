@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from md_sensitivity.files import printable
@@ -50,7 +52,7 @@ def _is_bond(term: Term) -> bool:
 _Bond = tuple[int, int, float, float]
 
 
-def _stretched(force_field: ForceField, structure: Structure, term: Term, tuples: dict[str, Tuples]) -> list[_Bond]:
+def _stretched(force_field: ForceField, structure: Structure, term: Term, tuples: Mapping[str, Tuples]) -> list[_Bond]:
     """Bonds of a potential that are far too long: atoms, length and length at rest [Å]."""
     atoms, rows = tuples[term.label]
     units = force_field.units

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from md_sensitivity.errors import InputError
+from md_sensitivity.files import printable
 from md_sensitivity.forcefields.openmm_atoms import ChargeLines, atom_of_patch
 from md_sensitivity.forcefields.openmm_files import INSTALL
 from md_sensitivity.forcefields.openmm_lines import UREY_BRADLEY_STIFFNESS
 from md_sensitivity.forcefields.openmm_topology import failure, topology_of, where
+from md_sensitivity.forcefields.residue_names import same_residue
 from md_sensitivity.forcefields.topology import Assignment, Pairs, Tuples
 from md_sensitivity.types import Structure
 
@@ -29,6 +31,7 @@ ORDERS = {
     "CMAP": 8,
 }
 RELEASED = "constraints of the force field, such as rigid water, are released: bonds and angles move with their own stiffness"
+_LISTED = 3
 _CHAIN = ("cD",) * 4
 """Types of torsions whose ends amber19/lipid21.xml treats in its own way."""
 Found = dict[str, list[tuple[tuple[int, ...], int]]]
@@ -90,7 +93,8 @@ def _assigned(typing: OpenMMTyping, structure: Structure) -> Assignment:
             own = [(atoms, typing.map_labels[m][1]) for atoms, m in tuples.get("CMAP", []) if typing.map_labels[m][0] == label]
         atoms = np.array([atoms for atoms, _ in own], dtype=np.int64).reshape(-1, ORDERS.get(label, 8))
         listed[label] = Tuples(atoms=atoms, rows=np.array([row for _, row in own], dtype=np.int64))
-    return Assignment(kinds=kinds, species=species, names=names, tuples=listed, pairs=_pairs(typing, found), notes=notes)
+    pairs = _pairs(typing, found)
+    return Assignment(kinds=kinds, species=species, names=names, tuples=listed, pairs=pairs, notes=notes)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -282,7 +286,7 @@ def _chain_rows(found: _Applied, atoms: np.ndarray, rows: np.ndarray) -> np.ndar
 
 
 def _notes(typing: OpenMMTyping, found: _Applied, tuples: Found) -> tuple[str, ...]:
-    notes = []
+    notes = [*_renamed(typing, found)]
     owners = {(found.ids[id(found.data.atomParameters[atom])][1], atom.residue.name) for atom in found.data.atoms}
     # OpenMM goes by the name that the structure gives to water.
     if any(owner in typing.constrained or (owner in typing.rigid and name == "HOH") for owner, name in owners):
@@ -294,3 +298,23 @@ def _notes(typing: OpenMMTyping, found: _Applied, tuples: Found) -> tuple[str, .
     if any(row in typing.bent for _, row in tuples.get("HarmonicImproper", [])):
         notes.append("harmonic impropers about an angle other than 0 are taken the short way around; in OpenMM they jump at 180°")
     return tuple(notes)
+
+
+def _renamed(typing: OpenMMTyping, found: _Applied) -> list[str]:
+    """Residues that got the template of another residue, for OpenMM goes by elements and bonds alone."""
+    if not found.structure.residue_names:
+        return []
+    strange = []
+    for residue in {atom.residue: None for atom in found.data.atoms}:
+        atoms = list(residue.atoms())
+        owners = [found.ids[id(found.data.atomParameters[atom])][:2] for atom in atoms]
+        templates = dict.fromkeys(name for owner, name in owners if owner == "residue")
+        if len(atoms) > 1 and templates and not any(same_residue(residue.name, name) for name in templates):
+            strange.append(printable(f"{residue.name} {residue.id} as {next(iter(templates))}"))
+    if not strange:
+        return []
+    more = f" and {len(strange) - _LISTED} more" if len(strange) > _LISTED else ""
+    return [
+        f"residues that are, by elements and bonds, others in {typing.source}: {', '.join(strange[:_LISTED])}{more}; are the elements of "
+        "their atoms right?"
+    ]
