@@ -60,6 +60,7 @@ def build_system(
         raise UsageError(f"dimensions must be 2 or 3, not {dimensions}")
     structure = force_field.completed(structure)
     assigned = assignment_of(force_field, structure)
+    masses = structure.masses if assigned.masses is None else assigned.masses
     require_parameters(force_field, structure, assigned)
     free = 1.0 - np.asarray(structure.fixed, dtype=np.float64)
     periodic = np.array(structure.pbc, dtype=bool)
@@ -75,7 +76,7 @@ def build_system(
         positions=np.asarray(structure.positions, dtype=np.float64),  # type: ignore[arg-type]
         kinds=np.asarray(assigned.kinds, dtype=np.int32),  # type: ignore[arg-type]
         cell=cell,  # type: ignore[arg-type]
-        masses=np.asarray(structure.masses, dtype=np.float64),  # type: ignore[arg-type]
+        masses=np.asarray(masses, dtype=np.float64),  # type: ignore[arg-type]
         free=free,  # type: ignore[arg-type]
         terms=(),
         pbc=pbc,

@@ -18,6 +18,7 @@ from md_sensitivity.forcefields.charmm_parameters import CharmmParameters, parse
 from md_sensitivity.forcefields.charmm_psf import Psf, parse_psf
 from md_sensitivity.forcefields.data import ForceField
 from md_sensitivity.forcefields.files import read_text
+from md_sensitivity.forcefields.fixed_topology import elements_of_masses
 from md_sensitivity.forcefields.line_rows import force_field_of_rows
 from md_sensitivity.forcefields.molecular_terms import COULOMB
 from md_sensitivity.forcefields.nonbonded import Nonbonded, applied
@@ -115,8 +116,9 @@ def _force_field(text: str, path: Path, parameter_paths: list[Path], choose: Cho
         tuples=bonded.interactions.tuples,
         pairs={**pairs.pairs, **charges.pairs},
         notes=_notes(psf, parameters),
+        masses=psf.masses,
     )
-    typed = replace(field, typing=CharmmTyping(psf=psf, assignment=assignment, elements=_elements(psf)))
+    typed = replace(field, typing=CharmmTyping(psf=psf, assignment=assignment, elements=elements_of_masses(psf.masses)))
     return applied(typed, choose(_settings(parameters, psf.where)))
 
 
@@ -146,15 +148,6 @@ def _settings(parameters: CharmmParameters, where: str) -> Nonbonded:
     if not 0 < start <= cutoff:
         raise InputError(f"{where}: ctonnb {start:g} and ctofnb {cutoff:g} of the parameter files must be positive and in this order")
     return Nonbonded(cutoff=cutoff, switch_from=start if start < cutoff else None, dispersion_correction=False)
-
-
-def _elements(psf: Psf) -> np.ndarray:
-    """Atomic number of each atom by its mass, shape=(n,); 0 where the mass is none of an element, as after repartitioning."""
-    from ase.data import atomic_masses
-
-    masses = np.array(atomic_masses)
-    nearest = np.argmin(np.abs(psf.masses[:, None] - masses[None, :]), axis=1)
-    return np.where(np.abs(masses[nearest] - psf.masses) < 0.05, nearest, 0)
 
 
 def _notes(psf: Psf, parameters: CharmmParameters) -> tuple[str, ...]:

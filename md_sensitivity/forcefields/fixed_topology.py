@@ -16,6 +16,8 @@ from md_sensitivity.types import Structure
 
 _ELEMENT_TOLERANCE = 0.05
 """A mass this near to that of an element tells it [amu]."""
+_HEAVY_HYDROGEN = (1.5, 4.5)
+"""Masses between which no element tells hydrogens that were made heavier from others that were made lighter [amu]."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,7 +115,7 @@ def _assigned(topology: FixedTopology, structure: Structure) -> Assignment:
     if topology.boxed is not None and topology.boxed != bool(np.any(structure.pbc)):
         of_file, of_structure = ("a periodic box", "none") if topology.boxed else ("no periodic box", "one")
         notes.append(f"{topology.source} speaks of {of_file}, the structure has {of_structure}; that of the structure counts")
-    return replace(topology.assignment, notes=tuple(notes))
+    return replace(topology.assignment, notes=tuple(notes), masses=topology.masses)
 
 
 @lru_cache(maxsize=8)
@@ -160,9 +162,11 @@ def kinds_of(names: Mapping[str, Sequence[str]]) -> tuple[np.ndarray, dict[str, 
 
 
 def elements_of_masses(masses: np.ndarray) -> np.ndarray:
-    """Atomic numbers that masses tell, 0 where none is near, shape=(n,)."""
+    """Atomic numbers that masses tell, 0 where none is near, shape=(n,); none where mass was moved from heavy atoms to hydrogens."""
     from ase.data import atomic_masses
 
+    if np.any((masses > _HEAVY_HYDROGEN[0]) & (masses < _HEAVY_HYDROGEN[1])):
+        return np.zeros(len(masses), dtype=np.int64)
     found = {}
     for mass in np.unique(masses).tolist():
         nearest = int(np.argmin(np.abs(atomic_masses[1:104] - mass))) + 1

@@ -30,8 +30,6 @@ _WITHOUT_ENERGY = (
     "MonteCarloAnisotropicBarostat",
     "MonteCarloMembraneBarostat",
 )
-_HEAVY_HYDROGEN = (1.5, 4.5)
-"""Masses between which no element tells hydrogens that were made heavier from others that were made lighter [amu]."""
 RELEASED = "constraints of the system are released: what they held moves with the stiffness of its bonds and angles, if it has any"
 _NO_STIFFNESS = "{count} of the system's constraints have no bond of their own, and nothing holds these atoms at their distance"
 
@@ -47,7 +45,7 @@ def system_force_field(root: Element, *, name: str, source: str) -> tuple[ForceF
     """
     root.require(("openmmVersion", "type", "version"), ("PeriodicBoxVectors", "Particles", "Constraints", "Forces"))
     masses = _masses(root)
-    numbers = _elements(masses)
+    numbers = elements_of_masses(masses)
     reader = BondedForces(masses, numbers, source)
     nonbonded = solvent = None
     for forces in root.all("Forces"):
@@ -82,13 +80,6 @@ def _masses(root: Element) -> np.ndarray:
     if not particles:
         raise InputError(f"{root.where}: a system without particles")
     return np.array([particle.number("mass") for particle in particles])
-
-
-def _elements(masses: np.ndarray) -> np.ndarray:
-    """Atomic numbers, 0 where masses do not tell."""
-    if np.any((masses > _HEAVY_HYDROGEN[0]) & (masses < _HEAVY_HYDROGEN[1])):
-        return np.zeros(len(masses), dtype=np.int64)
-    return elements_of_masses(masses)
 
 
 def _assembled(

@@ -94,7 +94,7 @@ def _assigned(typing: OpenMMTyping, structure: Structure) -> Assignment:
         atoms = np.array([atoms for atoms, _ in own], dtype=np.int64).reshape(-1, ORDERS.get(label, 8))
         listed[label] = Tuples(atoms=atoms, rows=np.array([row for _, row in own], dtype=np.int64))
     pairs = _pairs(typing, found)
-    return Assignment(kinds=kinds, species=species, names=names, tuples=listed, pairs=pairs, notes=notes)
+    return Assignment(kinds=kinds, species=species, names=names, tuples=listed, pairs=pairs, notes=notes, masses=_masses(found))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -211,6 +211,12 @@ def _charge(typing: OpenMMTyping, found: _Applied, i: int, kind: str) -> str:
 def _atom(found: _Applied, i: int) -> str:
     atom = found.data.atoms[i]
     return f"atom {i} ({atom.residue.name} {atom.residue.id} {atom.name} in {where(found.structure)})"
+
+
+def _masses(found: _Applied) -> np.ndarray:
+    """Masses of the types, shape=(n,) [amu]; that of the structure where a type has none, which holds an atom in OpenMM."""
+    given = np.array([_plain(found.system.getParticleMass(i)) for i in range(found.structure.size)])
+    return np.where(given > 0, given, found.structure.masses)
 
 
 def _read_back(force: Any, found: _Applied, tuples: Found) -> None:

@@ -51,6 +51,7 @@ class Assignment:
         tuples: label of a bonded potential → its interactions.
         pairs: label of a pair potential → pairs that it does not treat as neighbors.
         notes: what a person should know, such as bonds that are released.
+        masses: those of the force field, which count in place of the structure's, shape=(n,) [amu]; None where it has none.
     """
 
     kinds: np.ndarray
@@ -59,6 +60,7 @@ class Assignment:
     tuples: Mapping[str, Tuples] = field(default_factory=dict)
     pairs: Mapping[str, Pairs] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    masses: np.ndarray | None = None
 
 
 Typing = Callable[[Structure], Assignment]

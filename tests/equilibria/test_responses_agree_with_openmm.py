@@ -66,7 +66,7 @@ class Case:
             pytest.importorskip("openmm")
         self.force_field: ForceField = exact(read_force_field(FOLDER / self.says["force_field"]))
         read = self.force_field.completed(read_structure(FOLDER / self.says["structure"]))
-        self.structure: Structure = replace(read, positions=10.0 * np.array(self.says["start"]), masses=np.array(self.says["masses"]))
+        self.structure: Structure = replace(read, positions=10.0 * np.array(self.says["start"]))
         self.units = np.array([_unit(spec) for spec in self.says["observables"]])
 
     @property
