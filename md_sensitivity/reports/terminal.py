@@ -11,7 +11,7 @@ from md_sensitivity.analysis.result import EquilibriumInfo, ResultDocument
 from md_sensitivity.reports.components import Component, components
 from md_sensitivity.reports.csv import Documented
 from md_sensitivity.reports.ranking import most_responsive, ranked
-from md_sensitivity.reports.text import ascii_only, count, number, periodicity
+from md_sensitivity.reports.text import ascii_only, count, number, periodicity, visible
 from md_sensitivity.reports.verdicts import overall, status_level
 
 if TYPE_CHECKING:
@@ -153,8 +153,9 @@ def _component(component: Component, document: ResultDocument, console: Console,
     deviation = "" if component.standard_deviation is None else f" ± {number(component.standard_deviation, 3)}"
     yield ""
     order = ranked(component, document)
-    unit = f"; derivatives in {component.unit} per parameter unit" if order else ""
-    yield plain(f"{component.title} = {number(component.value, 8)}{deviation} {component.unit}{unit}")
+    unit = visible(component.unit)
+    derivatives = f"; derivatives {f'in {unit} ' if unit else ''}per parameter unit" if order else ""
+    yield plain(f"{component.title} = {number(component.value, 8)}{deviation}{f' {unit}' if unit else ''}{derivatives}")
     if not order:
         return
     wide = console.width >= 70
@@ -166,7 +167,7 @@ def _component(component: Component, document: ResultDocument, console: Console,
     for p in order[:limit]:
         parameter = document.parameters[p]
         parts = (component.direct[p], component.relaxation[p], component.total[p], component.logarithmic[p])
-        unit = plain(parameter.unit)
+        unit = plain(visible(parameter.unit))
         if component.total[p] is None:
             table.add_row(plain(parameter.name), unit, *[""] * (2 if wide else 0), "does not", "exist")
         else:
@@ -192,7 +193,7 @@ def _norms(document: ResultDocument, console: Console, plain: Plain, limit: int)
     for p in order[:limit]:
         parameter, atom = document.parameters[p], norm.max_atom[p]
         numbers = _numbers([norm.l1[p], norm.l2[p], norm.max[p]]) if norm.l2[p] is not None else ["", "does not", "exist"]
-        table.add_row(plain(parameter.name), plain(parameter.unit), *numbers, "" if atom is None else str(atom))
+        table.add_row(plain(parameter.name), plain(visible(parameter.unit)), *numbers, "" if atom is None else str(atom))
     yield table
     yield from _rest(len(order), limit, plain)
 

@@ -42,11 +42,16 @@ def rounded(value: float, digits: int = 2) -> str:
     return pretty(float(f"{value:.{digits}g}"), 12 if value < 1e7 else digits)
 
 
+def visible(unit: str) -> str:
+    """A unit as people write it: a plain number, whose unit is "1" in the files for programs, has none."""
+    return "" if unit == "1" else unit
+
+
 def per(unit: str, parameter_unit: str) -> str:
-    """Unit of a derivative: `GPa per Å`; the numerator alone where the parameter has no unit."""
-    if parameter_unit in ("", "1"):
-        return unit
-    return unit if unit == parameter_unit == "reduced" else f"{unit} per {parameter_unit}"
+    """Unit of a derivative: `GPa per Å`; the numerator alone where the parameter has no unit, `per Å` where the observable has none."""
+    if not visible(parameter_unit):
+        return visible(unit)
+    return unit if unit == parameter_unit == "reduced" else f"{visible(unit)} per {parameter_unit}".lstrip()
 
 
 def count(number_of: int, noun: str) -> str:

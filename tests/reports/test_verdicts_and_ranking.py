@@ -121,6 +121,7 @@ def test_other_texts():
     assert number(-1.23456789e-6, 4) == "-1.235e-06"
     assert (signed(1.5), signed(-1.5), signed(0.0)) == ("+1.5", "−1.5", "0")
     assert (per("GPa", "Å"), per("GPa", "1"), per("reduced", "reduced")) == ("GPa per Å", "GPa", "reduced")
+    assert (per("1", "Å"), per("1", "1"), per("1", "")) == ("per Å", "", "")
     assert (count(1, "atom"), count(2, "atom"), count(12345, "atom")) == ("1 atom", "2 atoms", "12\u202f345 atoms")
     assert (rounded(1234.5), rounded(0.0123), rounded(98765.0)) == ("1200", "0.012", "99\u202f000")
 

@@ -12,7 +12,7 @@ from md_sensitivity.analysis.result import Result
 from md_sensitivity.reports.html.response import response_section
 from md_sensitivity.reports.html.sections import facts, provenance
 from md_sensitivity.reports.html.tables import influence_section
-from md_sensitivity.reports.text import count, per, pretty, rounded, signed
+from md_sensitivity.reports.text import count, per, pretty, rounded, signed, visible
 from md_sensitivity.reports.verdicts import overall, status_level, verdicts
 
 
@@ -37,7 +37,7 @@ def render(result: Result) -> str:
 def page_template(name: str) -> jinja2.Template:
     """A template of this folder, with what all pages share."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(pretty=pretty, rounded=rounded, signed=signed, per=per, count=count, breakable=breakable)
+    environment.filters.update(pretty=pretty, rounded=rounded, signed=signed, per=per, visible=visible, count=count, breakable=breakable)
     return environment.from_string(page_data(name))
 
 
