@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import re
 
-import pytest
-
 from md_sensitivity.analysis.result import Result
 from md_sensitivity.reports import print_results
 from md_sensitivity.reports.csv import result_csv
