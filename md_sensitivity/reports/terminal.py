@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 from md_sensitivity.analysis.result import EquilibriumInfo, ResultDocument
 from md_sensitivity.reports.components import Component, components
 from md_sensitivity.reports.csv import Documented
+from md_sensitivity.reports.names import Name
 from md_sensitivity.reports.ranking import most_responsive, ranked
 from md_sensitivity.reports.text import ascii_only, count, number, periodicity, visible
 from md_sensitivity.reports.verdicts import overall, status_level
@@ -112,7 +113,7 @@ def _overview(results: Sequence[Documented], console: Console, plain: Plain) -> 
         document, equilibrium = result.document, result.document.equilibrium
         certificate = _verdict(document)
         numbers = _numbers([equilibrium.energy, equilibrium.max_force, equilibrium.lowest_eigenvalue]) if equilibrium else ["", "", ""]
-        table.add_row(plain(result.name), document.status, certificate, *numbers, style=_style(document))
+        table.add_row(Name(plain(result.name)), document.status, certificate, *numbers, style=_style(document))
     yield table
     if len(shown) < len(results):
         yield plain(f"… and {len(results) - len(shown)} more; summary.csv has all")
@@ -169,9 +170,9 @@ def _component(component: Component, document: ResultDocument, console: Console,
         parts = (component.direct[p], component.relaxation[p], component.total[p], component.logarithmic[p])
         unit = plain(visible(parameter.unit))
         if component.total[p] is None:
-            table.add_row(plain(parameter.name), unit, *[""] * (2 if wide else 0), "does not", "exist")
+            table.add_row(Name(plain(parameter.name)), unit, *[""] * (2 if wide else 0), "does not", "exist")
         else:
-            table.add_row(plain(parameter.name), unit, *_numbers(parts if wide else parts[2:]))
+            table.add_row(Name(plain(parameter.name)), unit, *_numbers(parts if wide else parts[2:]))
     yield table
     yield from _rest(len(order), limit, plain)
 
@@ -193,7 +194,7 @@ def _norms(document: ResultDocument, console: Console, plain: Plain, limit: int)
     for p in order[:limit]:
         parameter, atom = document.parameters[p], norm.max_atom[p]
         numbers = _numbers([norm.l1[p], norm.l2[p], norm.max[p]]) if norm.l2[p] is not None else ["", "does not", "exist"]
-        table.add_row(plain(parameter.name), plain(visible(parameter.unit)), *numbers, "" if atom is None else str(atom))
+        table.add_row(Name(plain(parameter.name)), plain(visible(parameter.unit)), *numbers, "" if atom is None else str(atom))
     yield table
     yield from _rest(len(order), limit, plain)
 
