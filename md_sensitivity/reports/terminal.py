@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
@@ -12,8 +13,8 @@ from md_sensitivity.reports.components import Component, components
 from md_sensitivity.reports.csv import Documented
 from md_sensitivity.reports.names import Name
 from md_sensitivity.reports.ranking import most_responsive, ranked
-from md_sensitivity.reports.text import ascii_only, count, number, periodicity, visible
-from md_sensitivity.reports.verdicts import overall, status_level
+from md_sensitivity.reports.text import ascii_only, count, number, periodicity, plain_powers, visible
+from md_sensitivity.reports.verdicts import ESTIMATE, overall, remarks, status_level
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -127,12 +128,15 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
     info, field = document.structure, document.force_field
     yield plain(f"  {info.formula}, {count(info.atoms, 'atom')}, {periodicity(info.periodic)}; {field.name} ({field.units} units)")
     if document.message:
-        yield plain(f"  {document.message}")
+        yield _wrapped(plain(f"  {document.message}"), console)
     if document.equilibrium is not None:
         yield plain(f"  {_equilibrium_line(document.equilibrium)}")
     yield Text(plain(f"  {certificate_line(document)}"), style=STYLES[overall(document)[0]])
+    for remark in remarks(document) if document.status == "minimum" else []:
+        text = f"  {remark.quantity[0].lower()}{remark.quantity[1:]}: {plain_powers(remark.meaning.removeprefix(ESTIMATE).lstrip())}"
+        yield Text(_wrapped(plain(text), console), style=STYLES[remark.level])
     for warning in document.certificate.warnings if document.certificate else []:
-        yield Text(plain(f"  warning: {warning}"), style=STYLES["caution"])
+        yield Text(_wrapped(plain(f"  warning: {warning}"), console), style=STYLES["caution"])
     scalars = components(document)
     for component in scalars:
         yield from _component(component, document, console, plain, limit if len(scalars) <= MANY else min(limit, 3))
@@ -148,6 +152,12 @@ def _equilibrium_line(equilibrium: EquilibriumInfo) -> str:
         count(equilibrium.steps, "step"),
     ]
     return ", ".join(parts)
+
+
+def _wrapped(text: str, console: Console) -> str:
+    """Sentences in lines that a terminal need not break within a word; a pipe gets one line."""
+    width = max(40, console.width)
+    return textwrap.fill(text, width, subsequent_indent="    ", break_on_hyphens=False) if console.is_terminal else text
 
 
 def _component(component: Component, document: ResultDocument, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:

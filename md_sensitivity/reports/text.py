@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 ASCII = str.maketrans(
     {"Å": "A", "θ": "theta", "²": "^2", "³": "^3", "·": "*", "×": "x", "±": "+-", "∂": "d", "…": "...", "−": "-", "°": "deg"}
 )
 """What to write where an encoding has no such letters."""
-SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+DIGITS, SUPERSCRIPT_DIGITS = "0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+SUPERSCRIPTS = str.maketrans(DIGITS, SUPERSCRIPT_DIGITS)
+PLAIN_DIGITS = str.maketrans(SUPERSCRIPT_DIGITS, DIGITS)
 
 
 def number(value: float | None, digits: int = 5) -> str:
@@ -70,6 +73,11 @@ def magnitude(value: float | None) -> float:
     return 0.0 if value is None or not math.isfinite(value) else abs(value)
 
 
+def plain_powers(text: str) -> str:
+    """Printed numbers back in ASCII: 1.2×10⁻⁶ becomes 1.2e-06."""
+    return re.sub(f"×10([{SUPERSCRIPT_DIGITS}]+)", lambda power: f"e{int(power[1].translate(PLAIN_DIGITS)):+03d}", text)
+
+
 def ascii_only(text: str) -> str:
     """Text for formats and terminals that know no other letters: Å becomes A; what has no such form becomes a question mark."""
-    return text.translate(ASCII).encode("ascii", "replace").decode("ascii")
+    return plain_powers(text).translate(ASCII).encode("ascii", "replace").decode("ascii")
