@@ -130,7 +130,7 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
     if document.message:
         yield _wrapped(plain(f"  {document.message}"), console)
     if document.equilibrium is not None:
-        yield plain(f"  {_equilibrium_line(document.equilibrium)}")
+        yield plain(f"  {_equilibrium_line(document.equilibrium, document.message)}")
     yield Text(plain(f"  {certificate_line(document)}"), style=STYLES[overall(document)[0]])
     for remark in remarks(document) if document.status == "minimum" else []:
         text = f"  {remark.quantity[0].lower()}{remark.quantity[1:]}: {plain_powers(remark.meaning.removeprefix(ESTIMATE).lstrip())}"
@@ -143,15 +143,15 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
     yield from _norms(document, console, plain, limit)
 
 
-def _equilibrium_line(equilibrium: EquilibriumInfo) -> str:
+def _equilibrium_line(equilibrium: EquilibriumInfo, message: str) -> str:
     parts = [
         f"energy {number(equilibrium.energy, 10)} {equilibrium.energy_unit}",
         f"max force {number(equilibrium.max_force, 2)} {equilibrium.force_unit}",
         f"lowest eigenvalue {number(equilibrium.lowest_eigenvalue, 4) or 'none'}",
         f"{count(equilibrium.zero_modes, 'zero mode')}",
-        count(equilibrium.steps, "step"),
+        "" if f"in {equilibrium.steps} steps" in message else count(equilibrium.steps, "step"),
     ]
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))
 
 
 def _wrapped(text: str, console: Console) -> str:

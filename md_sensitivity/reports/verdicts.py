@@ -65,12 +65,12 @@ def overall(document: ResultDocument) -> tuple[Level, str]:
 
 def _passed_with(marked: list[Verdict], document: ResultDocument) -> str:
     """What a certificate that passed says all the same."""
-    names = [verdict.quantity[0].lower() + verdict.quantity[1:] for verdict in marked]
+    names = list(dict.fromkeys(verdict.quantity.partition(",")[0].lower() for verdict in marked))
     estimate = document.certificate.error_estimate if document.certificate is not None else None
-    if names == ["error estimate"] and estimate is not None:
+    if "error estimate" in names and set(names) <= {"error estimate", "finite differences"} and estimate is not None:
         soft = "the structure is soft" if is_soft(document) else "the forces are not quite zero"
-        return f"The certificate passed, but {soft}: {digits(estimate)} of dx*/dθ; see the error estimate."
-    return f"The certificate passed, with remarks on: {'; '.join(names)}."
+        return f"The certificate passed, but {soft}: {digits(estimate)} of dx*/dθ; see the lines marked below."
+    return f"The certificate passed, with remarks on: {', '.join(names)}; see below."
 
 
 def remarks(document: ResultDocument) -> list[Verdict]:

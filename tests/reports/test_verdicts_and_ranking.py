@@ -76,7 +76,7 @@ def test_reduced_units_have_no_unit_in_remarks(packing):
 
 def test_several_remarks_are_named(silicon):
     document = changed(silicon().document, error_estimate=1e-4, relative_residual=1e-5)
-    assert overall(document)[1] == "The certificate passed, with remarks on: linear residual; error estimate."
+    assert overall(document)[1] == "The certificate passed, with remarks on: linear residual, error estimate; see below."
     assert "another --solver" in remarks(document)[1].meaning
 
 
