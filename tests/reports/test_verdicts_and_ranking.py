@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 
 import msgspec
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from md_sensitivity.analysis.result import FiniteDifference
 from md_sensitivity.reports.components import components
 from md_sensitivity.reports.extxyz import MAX_PARAMETERS, response_columns
+from md_sensitivity.reports.html.parity import Dot, parity
 from md_sensitivity.reports.html.projection import cell_edges, choose_view, drawn_atoms, wrapped
 from md_sensitivity.reports.html.svg import ticks
 from md_sensitivity.reports.pdb import response_bfactors
@@ -202,3 +205,12 @@ def test_drawn_atoms_contain_those_that_respond():
 def test_printed_powers_go_back(value):
     assert float(plain_powers(pretty(value)).replace("−", "-")) == value
     assert ascii_only("3×10⁻⁶ Å²") == "3e-06 A^2"
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.4836, 0.4858), (-1234.5, -1234.1), (0.0, 1e-7), (2.59, 3.22)])
+def test_numbers_at_an_axis_do_not_overlap(low, high):
+    drawing = parity([Dot(value, value, 1e-3 * (high - low), 0.0) for value in (low, high)], "eV")
+    marks = re.findall(r'<text class="middle" x="([\d.]+)" y="([\d.]+)">([^<]*)</text>', drawing)
+    row = sorted((float(x), text) for x, y, text in marks if not text.startswith("wanted"))
+    assert row
+    assert all(b - a > 6.5 * (len(s) + len(t)) / 2 for (a, s), (b, t) in itertools.pairwise(row))
