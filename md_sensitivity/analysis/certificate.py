@@ -16,7 +16,7 @@ from md_sensitivity.minimization import Equilibrium
 
 _ANHARMONIC = 0.1
 """Length over which a bond's curvature changes by its own size, as a fraction of the bond."""
-_SOFT = 1e-4
+SOFT = 1e-4
 """A smallest eigenvalue below this, relative to the largest, is looked at closely."""
 _SMALL_MOVE = 1e-3
 """Length of moves along the softest mode whose forces tell how its curvature changes [Å]."""
@@ -128,7 +128,7 @@ def _softest_drift(equilibrium: Equilibrium, coordinates: int) -> float:
     added.
     """
     spectrum, energy, theta = equilibrium.spectrum, equilibrium.energy, equilibrium.theta
-    if spectrum is None or spectrum.mode is None or spectrum.lowest is None or spectrum.lowest > _SOFT * spectrum.largest:
+    if spectrum is None or spectrum.mode is None or spectrum.lowest is None or spectrum.lowest > SOFT * spectrum.largest:
         return 0.0      # the force residual of stiff systems is far too small
 
     def along(amount: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import jax
 import msgspec
 import numpy as np
 
-from md_sensitivity.analysis.certificate import Certificate
+from md_sensitivity.analysis.certificate import SOFT, Certificate
 from md_sensitivity.analysis.differences import Difference
 from md_sensitivity.analysis.parameters import Selection
 from md_sensitivity.analysis.result import (
@@ -24,6 +24,7 @@ from md_sensitivity.analysis.result import (
     StructureInfo,
 )
 from md_sensitivity.analysis.spotcheck import RANDOM
+from md_sensitivity.curvature.spectrum import Spectrum
 from md_sensitivity.files import legible
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.minimization import Equilibrium
@@ -34,6 +35,8 @@ from md_sensitivity.versions import installed_versions
 
 _ZERO = 1e-12
 """An observable smaller than this [its unit] counts as zero, and has no logarithmic sensitivity."""
+_ATOMS = 4
+"""At most so many atoms of a soft mode are named."""
 
 
 def structure_info(structure: Structure) -> StructureInfo:
@@ -86,7 +89,17 @@ def equilibrium_info(equilibrium: Equilibrium, system: System) -> EquilibriumInf
         rattlers=equilibrium.rattlers,
         hessian_products=equilibrium.hessian_products,
         volume=volume,
+        softest_atoms=softest_atoms(spectrum, system.size) or msgspec.UNSET,
     )
+
+
+def softest_atoms(spectrum: Spectrum | None, size: int) -> list[int]:
+    """Atoms that move at least half as far as the first one along a soft mode, four at most; none where no mode is soft, or known."""
+    if spectrum is None or spectrum.mode is None or spectrum.lowest is None or spectrum.lowest > SOFT * spectrum.largest:
+        return []
+    lengths = np.linalg.norm(np.asarray(spectrum.mode)[:size], axis=1)
+    order = np.argsort(-lengths, kind="stable")[:_ATOMS]
+    return [int(atom) for atom in order if lengths[atom] >= 0.5 * lengths[order[0]]]
 
 
 def parameter_infos(selection: Selection) -> list[ParameterInfo]:

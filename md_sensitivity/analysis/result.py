@@ -47,6 +47,8 @@ class EquilibriumInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     rattlers: int
     hessian_products: int
     volume: float | msgspec.UnsetType = msgspec.UNSET
+    softest_atoms: list[int] | msgspec.UnsetType = msgspec.UNSET
+    """0-based indices of the atoms that a very soft lowest mode moves most, the largest displacement first; where the mode is known."""
 
 
 class PositionNorm(msgspec.Struct, frozen=True, kw_only=True):

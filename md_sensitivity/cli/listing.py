@@ -27,8 +27,13 @@ def list_parts(kind: str, as_json: bool) -> int:
     for place, (title, headers, rows) in enumerate(sections):
         if len(sections) > 1:
             click.echo(("\n" if place else "") + title)
-        print_table(headers, rows)
+        print_table(headers, [[_seen(title, cell) for title, cell in zip(headers, row, strict=True)] for row in rows])
     return 0
+
+
+def _seen(title: str, cell: str) -> str:
+    """A cell as people see it: plain numbers without the "1" that is their unit in documents."""
+    return "" if title == "unit" and cell == "1" else cell.replace(" [1]", "") if title == "parameters" else cell
 
 
 def _potentials() -> list[Section]:

@@ -133,4 +133,6 @@ def _cell(document: dict[str, Any], header: str) -> str:
         return ", ".join(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if header == "unit" and value == "1":
+        return ""       # of a plain number
     return repr(value) if isinstance(value, float) else str(value)

@@ -7,8 +7,9 @@ from typing import IO, TYPE_CHECKING
 
 from md_sensitivity.fitting.document import FitDocument, TargetInfo
 from md_sensitivity.reports.fit_verdicts import fit_verdict, status_level
+from md_sensitivity.reports.names import Name
 from md_sensitivity.reports.terminal import STYLES, Plain, console_on, plain_for, slim_table
-from md_sensitivity.reports.text import count, number
+from md_sensitivity.reports.text import count, number, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -79,7 +80,7 @@ def _parameters(document: FitDocument, console: Console, plain: Plain) -> Iterat
     for parameter in document.parameters:
         deviation = parameter.reason if parameter.standard_deviation is None else number(parameter.standard_deviation, 3)
         cells = (number(parameter.start, 8), number(parameter.value, 10), plain(deviation))
-        table.add_row(plain(parameter.name), plain(parameter.unit), *cells)
+        table.add_row(Name(plain(parameter.name)), plain(visible(parameter.unit)), *cells)
     yield table
 
 
@@ -92,7 +93,7 @@ def _targets(document: FitDocument, console: Console, plain: Plain, limit: int) 
     table.add_column("residual/std", justify="right", no_wrap=True)
     shown = sorted(document.targets, key=lambda target: -target.chi2)[:limit]
     for target in shown:
-        table.add_row(plain(target.name), *_values(target), plain(target.unit), number(_worst(target.residual), 3))
+        table.add_row(Name(plain(target.name)), *_values(target), plain(visible(target.unit)), number(_worst(target.residual), 3))
     yield table
     if len(shown) < len(document.targets):
         yield plain(f"  … and {len(document.targets) - len(shown)} that are met better; fit.json has all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
@@ -10,9 +11,10 @@ from typing import IO, TYPE_CHECKING
 from md_sensitivity.analysis.result import EquilibriumInfo, ResultDocument
 from md_sensitivity.reports.components import Component, components
 from md_sensitivity.reports.csv import Documented
+from md_sensitivity.reports.names import Name
 from md_sensitivity.reports.ranking import most_responsive, ranked
-from md_sensitivity.reports.text import ascii_only, count, number, periodicity
-from md_sensitivity.reports.verdicts import overall, status_level
+from md_sensitivity.reports.text import ascii_only, count, number, periodicity, plain_powers, visible
+from md_sensitivity.reports.verdicts import ESTIMATE, overall, remarks, status_level
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -112,7 +114,7 @@ def _overview(results: Sequence[Documented], console: Console, plain: Plain) -> 
         document, equilibrium = result.document, result.document.equilibrium
         certificate = _verdict(document)
         numbers = _numbers([equilibrium.energy, equilibrium.max_force, equilibrium.lowest_eigenvalue]) if equilibrium else ["", "", ""]
-        table.add_row(plain(result.name), document.status, certificate, *numbers, style=_style(document))
+        table.add_row(Name(plain(result.name)), document.status, certificate, *numbers, style=_style(document))
     yield table
     if len(shown) < len(results):
         yield plain(f"… and {len(results) - len(shown)} more; summary.csv has all")
@@ -126,35 +128,45 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
     info, field = document.structure, document.force_field
     yield plain(f"  {info.formula}, {count(info.atoms, 'atom')}, {periodicity(info.periodic)}; {field.name} ({field.units} units)")
     if document.message:
-        yield plain(f"  {document.message}")
+        yield _wrapped(plain(f"  {document.message}"), console)
     if document.equilibrium is not None:
-        yield plain(f"  {_equilibrium_line(document.equilibrium)}")
+        yield plain(f"  {_equilibrium_line(document.equilibrium, document.message)}")
     yield Text(plain(f"  {certificate_line(document)}"), style=STYLES[overall(document)[0]])
+    for remark in remarks(document) if document.status == "minimum" else []:
+        text = f"  {remark.quantity[0].lower()}{remark.quantity[1:]}: {plain_powers(remark.meaning.removeprefix(ESTIMATE).lstrip())}"
+        yield Text(_wrapped(plain(text), console), style=STYLES[remark.level])
     for warning in document.certificate.warnings if document.certificate else []:
-        yield Text(plain(f"  warning: {warning}"), style=STYLES["caution"])
+        yield Text(_wrapped(plain(f"  warning: {warning}"), console), style=STYLES["caution"])
     scalars = components(document)
     for component in scalars:
         yield from _component(component, document, console, plain, limit if len(scalars) <= MANY else min(limit, 3))
     yield from _norms(document, console, plain, limit)
 
 
-def _equilibrium_line(equilibrium: EquilibriumInfo) -> str:
+def _equilibrium_line(equilibrium: EquilibriumInfo, message: str) -> str:
     parts = [
         f"energy {number(equilibrium.energy, 10)} {equilibrium.energy_unit}",
         f"max force {number(equilibrium.max_force, 2)} {equilibrium.force_unit}",
         f"lowest eigenvalue {number(equilibrium.lowest_eigenvalue, 4) or 'none'}",
         f"{count(equilibrium.zero_modes, 'zero mode')}",
-        count(equilibrium.steps, "step"),
+        "" if f"in {equilibrium.steps} steps" in message else count(equilibrium.steps, "step"),
     ]
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))
+
+
+def _wrapped(text: str, console: Console) -> str:
+    """Sentences in lines that a terminal need not break within a word; a pipe gets one line."""
+    width = max(40, console.width)
+    return textwrap.fill(text, width, subsequent_indent="    ", break_on_hyphens=False) if console.is_terminal else text
 
 
 def _component(component: Component, document: ResultDocument, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:
     deviation = "" if component.standard_deviation is None else f" ± {number(component.standard_deviation, 3)}"
     yield ""
     order = ranked(component, document)
-    unit = f"; derivatives in {component.unit} per parameter unit" if order else ""
-    yield plain(f"{component.title} = {number(component.value, 8)}{deviation} {component.unit}{unit}")
+    unit = visible(component.unit)
+    derivatives = f"; derivatives {f'in {unit} ' if unit else ''}per parameter unit" if order else ""
+    yield plain(f"{component.title} = {number(component.value, 8)}{deviation}{f' {unit}' if unit else ''}{derivatives}")
     if not order:
         return
     wide = console.width >= 70
@@ -166,11 +178,11 @@ def _component(component: Component, document: ResultDocument, console: Console,
     for p in order[:limit]:
         parameter = document.parameters[p]
         parts = (component.direct[p], component.relaxation[p], component.total[p], component.logarithmic[p])
-        unit = plain(parameter.unit)
+        unit = plain(visible(parameter.unit))
         if component.total[p] is None:
-            table.add_row(plain(parameter.name), unit, *[""] * (2 if wide else 0), "does not", "exist")
+            table.add_row(Name(plain(parameter.name)), unit, *[""] * (2 if wide else 0), "does not", "exist")
         else:
-            table.add_row(plain(parameter.name), unit, *_numbers(parts if wide else parts[2:]))
+            table.add_row(Name(plain(parameter.name)), unit, *_numbers(parts if wide else parts[2:]))
     yield table
     yield from _rest(len(order), limit, plain)
 
@@ -192,7 +204,7 @@ def _norms(document: ResultDocument, console: Console, plain: Plain, limit: int)
     for p in order[:limit]:
         parameter, atom = document.parameters[p], norm.max_atom[p]
         numbers = _numbers([norm.l1[p], norm.l2[p], norm.max[p]]) if norm.l2[p] is not None else ["", "does not", "exist"]
-        table.add_row(plain(parameter.name), plain(parameter.unit), *numbers, "" if atom is None else str(atom))
+        table.add_row(Name(plain(parameter.name)), plain(visible(parameter.unit)), *numbers, "" if atom is None else str(atom))
     yield table
     yield from _rest(len(order), limit, plain)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 ASCII = str.maketrans(
     {"Å": "A", "θ": "theta", "²": "^2", "³": "^3", "·": "*", "×": "x", "±": "+-", "∂": "d", "…": "...", "−": "-", "°": "deg"}
 )
 """What to write where an encoding has no such letters."""
-SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+DIGITS, SUPERSCRIPT_DIGITS = "0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+SUPERSCRIPTS = str.maketrans(DIGITS, SUPERSCRIPT_DIGITS)
+PLAIN_DIGITS = str.maketrans(SUPERSCRIPT_DIGITS, DIGITS)
 
 
 def number(value: float | None, digits: int = 5) -> str:
@@ -42,11 +45,16 @@ def rounded(value: float, digits: int = 2) -> str:
     return pretty(float(f"{value:.{digits}g}"), 12 if value < 1e7 else digits)
 
 
+def visible(unit: str) -> str:
+    """A unit as people write it: a plain number, whose unit is "1" in the files for programs, has none."""
+    return "" if unit == "1" else unit
+
+
 def per(unit: str, parameter_unit: str) -> str:
-    """Unit of a derivative: `GPa per Å`; the numerator alone where the parameter has no unit."""
-    if parameter_unit in ("", "1"):
-        return unit
-    return unit if unit == parameter_unit == "reduced" else f"{unit} per {parameter_unit}"
+    """Unit of a derivative: `GPa per Å`; the numerator alone where the parameter has no unit, `per Å` where the observable has none."""
+    if not visible(parameter_unit):
+        return visible(unit)
+    return unit if unit == parameter_unit == "reduced" else f"{visible(unit)} per {parameter_unit}".lstrip()
 
 
 def count(number_of: int, noun: str) -> str:
@@ -65,6 +73,11 @@ def magnitude(value: float | None) -> float:
     return 0.0 if value is None or not math.isfinite(value) else abs(value)
 
 
+def plain_powers(text: str) -> str:
+    """Printed numbers back in ASCII: 1.2×10⁻⁶ becomes 1.2e-06."""
+    return re.sub(f"×10([{SUPERSCRIPT_DIGITS}]+)", lambda power: f"e{int(power[1].translate(PLAIN_DIGITS)):+03d}", text)
+
+
 def ascii_only(text: str) -> str:
     """Text for formats and terminals that know no other letters: Å becomes A; what has no such form becomes a question mark."""
-    return text.translate(ASCII).encode("ascii", "replace").decode("ascii")
+    return plain_powers(text).translate(ASCII).encode("ascii", "replace").decode("ascii")

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from md_sensitivity.analysis.result import CertificateInfo, EquilibriumInfo, FiniteDifference, ResultDocument
+from md_sensitivity.reports.softness import PRECISE, digits, doubt, is_soft
 from md_sensitivity.reports.text import pretty
 
 Level = Literal["good", "caution", "bad", "note"]
 
-PRECISE, ROUGH = 1e-6, 1e-3
-"""Relative errors up to the first are as good as numbers get used; from the second on, digits in print are wrong."""
+ROUGH = 1e-3
+"""From this relative error on, digits in print are wrong; up to PRECISE they are as good as numbers get used."""
+ESTIMATE = "Estimated relative error of dx*/dθ, from the force and the linear residual."
+"""What the number is, before what is to say about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +58,31 @@ def overall(document: ResultDocument) -> tuple[Level, str]:
     checked = sum(check.relative_error is not None for check in certificate.finite_differences)
     if not checked:
         return "caution", "The residuals are small, but no finite-difference check could confirm the derivatives."
-    if any(verdict.level in ("caution", "bad") for verdict in verdicts(document)):
-        return "caution", "The certificate passed, with remarks: see the lines marked below."
+    if remarks(document):
+        return "caution", _passed_with(remarks(document), document)
     return "good", "The structure is a minimum and every check of its derivatives passed."
+
+
+def _passed_with(marked: list[Verdict], document: ResultDocument) -> str:
+    """What a certificate that passed says all the same."""
+    names = list(dict.fromkeys(verdict.quantity.partition(",")[0].lower() for verdict in marked))
+    estimate = document.certificate.error_estimate if document.certificate is not None else None
+    if "error estimate" in names and set(names) <= {"error estimate", "finite differences"} and estimate is not None:
+        soft = "the structure is soft" if is_soft(document) else "the forces are not quite zero"
+        return f"The certificate passed, but {soft}: {digits(estimate)} of dx*/dθ; see the lines marked below."
+    return f"The certificate passed, with remarks on: {', '.join(names)}; see below."
+
+
+def remarks(document: ResultDocument) -> list[Verdict]:
+    """Those lines of the certificate that speak against the derivatives, more or less."""
+    return [verdict for verdict in verdicts(document) if verdict.level in ("caution", "bad")]
 
 
 def verdicts(document: ResultDocument) -> list[Verdict]:
     """All lines of the certificate, in the order in which trust is built."""
     lines = [] if document.equilibrium is None else _equilibrium_verdicts(document.equilibrium, document.status)
     if document.certificate is not None:
-        lines += _derivative_verdicts(document.certificate)
+        lines += _derivative_verdicts(document)
         length = "reduced" if document.force_field.units == "reduced" else "Å"
         lines += _kink_verdicts(document.certificate, length)
         lines += [finite_difference_verdict(check) for check in document.certificate.finite_differences]
@@ -100,7 +118,9 @@ def _equilibrium_verdicts(equilibrium: EquilibriumInfo, status: str) -> list[Ver
     return [force, lowest, zero]
 
 
-def _derivative_verdicts(certificate: CertificateInfo) -> list[Verdict]:
+def _derivative_verdicts(document: ResultDocument) -> list[Verdict]:
+    certificate = document.certificate
+    assert certificate is not None
     residual, estimate = certificate.relative_residual, certificate.error_estimate
     linear = Verdict(
         quantity="Linear residual",
@@ -115,7 +135,7 @@ def _derivative_verdicts(certificate: CertificateInfo) -> list[Verdict]:
         quantity="Error estimate",
         value=estimate,
         level=_level(estimate),
-        meaning="Estimated relative error of dx*/dθ, from the force and the linear residual." if estimate is not None else "Not available.",
+        meaning="Not available." if estimate is None else ESTIMATE if _level(estimate) == "good" else f"{ESTIMATE} {doubt(document)}",
     )
     return [linear, error]
 

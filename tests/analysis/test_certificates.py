@@ -13,8 +13,10 @@ import pytest
 from small_systems import FORCE_FIELDS, cluster, crystal, force_field, mixed, structure
 
 from md_sensitivity import bound, kernels, pipeline
+from md_sensitivity.analysis.document import softest_atoms
 from md_sensitivity.analysis.result import ResultDocument
 from md_sensitivity.analysis.spotcheck import RANDOM
+from md_sensitivity.curvature.spectrum import Spectrum
 from md_sensitivity.pipeline import Options, analyze
 
 MORSE = FORCE_FIELDS["morse"]
@@ -199,3 +201,10 @@ def test_a_saddle_that_is_not_left_is_not_a_minimum(monkeypatch: pytest.MonkeyPa
     assert found.status == "not-a-minimum" and found.equilibrium.lowest_eigenvalue < 0
     assert errors(found) == [None, None]
     assert jnp.all(jnp.isfinite(jnp.array(found.observables[0].total)))
+
+
+@pytest.mark.parametrize(("lowest", "expected"), [(1e-6, [2, 0]), (1e-3, []), (None, [])])
+def test_atoms_of_a_soft_mode_are_named(lowest: float | None, expected: list[int]) -> None:
+    mode = np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 0.2], [0.0, 0.6, 0.5], [0.9, 0.0, 0.0]])     # the last is padding
+    spectrum = Spectrum(lowest=lowest, largest=1.0, mode=None if lowest is None else mode, floppy=0, method="dense")
+    assert softest_atoms(spectrum, 3) == expected

@@ -93,6 +93,14 @@ def test_dry_run_computes_nothing(run: Run, place: Path) -> None:
     assert not (place / "outputs").exists()
 
 
+def test_plain_numbers_have_no_unit_for_people(run: Run) -> None:
+    tables = {kind: run("list", kind)[1] for kind in ("observables", "potentials")}
+    (row,) = [line.split() for line in tables["observables"].splitlines() if line.startswith("hydrogen_bonds")]
+    assert row[2] == "smooth" and "[1]" not in tables["potentials"]
+    units = {each["name"]: each["unit"] for each in json.loads(run("list", "observables", "--json")[1])["observables"]}
+    assert units["hydrogen_bonds"] == "1"
+
+
 def test_parameters(run: Run) -> None:
     code, out, _ = run("parameters", "-f", "argon.toml", "dimer.xyz", "--json")
     rows = json.loads(out)["parameters"]

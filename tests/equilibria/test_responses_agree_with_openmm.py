@@ -50,6 +50,10 @@ LABELS = {
 """Forces of OpenMM and what they are here."""
 STIFF = 1e-6
 """Largest relative error of a response that is no softer than its reference."""
+SOFT = 1e-2
+"""[eV/Å²]; an estimate may be as large as STIFF where an eigenvalue is smaller than this, and a tenth of it elsewhere."""
+KNOWN = 2e-5
+"""Largest error of a reference, relative to the largest response to its parameter."""
 FMAX = 1e-12
 """[eV/Å]; where the softest mode is close to a bifurcation, a response is as exact as the minimum, times 1e7 Å/eV."""
 SAME = 1e-9
@@ -145,7 +149,11 @@ def test_responses_are_those_of_openmm(name: str, mode: str) -> None:
     theirs, known = (np.array(case.says[key]) * case.units for key in ("derivatives", "errors"))
     scales = np.maximum(np.abs(case.says["parameters"]), 1e-3) if mode == "forward" else np.ones(len(found.response.residual))
     estimate = certify(equilibrium, found.response, mode, scales, (), ()).error_estimate
-    allowed = np.maximum(STIFF * np.abs(theirs), 3.0 * known) + estimate * np.abs(theirs).max(axis=1, keepdims=True)
+    sizes = np.abs(theirs).max(axis=1, keepdims=True)
+    # What is allowed must not come from an estimate, or from a reference, that says nothing.
+    assert estimate is not None and 0.0 < estimate < (STIFF if equilibrium.spectrum.lowest < SOFT else 0.1 * STIFF)
+    assert np.all(known <= KNOWN * sizes)
+    allowed = np.maximum(STIFF * np.abs(theirs), 3.0 * known) + estimate * sizes
     wrong = np.abs(ours - theirs) > allowed
     names, specs = case.says["columns"], case.says["observables"]
     report = [(names[p], specs[k], ours[p, k], theirs[p, k], known[p, k]) for p, k in np.argwhere(wrong)]

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import mdtraj
 import numpy as np
 import pytest
+from observed import at, measured
 from scipy.spatial.transform import Rotation
 from small_systems import close, difference, random_like
 
@@ -71,19 +72,6 @@ def peptide() -> ForceField:
         return read_force_field(charmm_files.write(Path(folder))[0])
 
 
-def at(of: Structure, field: ForceField) -> Equilibrium:
-    """An equilibrium by decree: observables are functions of x, wherever it is."""
-    energy = energy_function(build_system(of, field))
-    return Equilibrium(
-        x=energy.system.positions, theta=field.parameters, energy=energy, value=0.0, max_force=0.0, status="minimum", message="", steps=0,
-        force_evaluations=0, hessian_products=0, minimizer="none", modes=None, zero_modes=0, rattlers=0, spectrum=None,
-    )  # fmt: skip
-
-
-def measured(spec: str, equilibrium: Equilibrium, of: Structure) -> np.ndarray:
-    return np.asarray(observable(spec, of).bind(equilibrium)(equilibrium.energy, equilibrium.x, equilibrium.theta))
-
-
 @cache
 def relaxed() -> Equilibrium:
     field = water(2)
@@ -112,22 +100,8 @@ def test_the_dimer_is_a_minimum_with_one_hydrogen_bond() -> None:
 
 def test_every_observable_of_molecules_is_tested_here() -> None:
     tested = {spec.partition(":")[0] for spec in SPECS}
-    assert {name for name, kind in OBSERVABLES.items() if kind.selections} | {"dipole", "dipole_vector"} == tested | {"end_to_end"}
-
-
-def test_a_chain_across_the_cell_is_as_long_as_the_whole_one() -> None:
-    whole = charmm_files.structure()
-    heavy = np.flatnonzero(whole.numbers != 1)
-    wanted = np.linalg.norm(whole.positions[heavy[-1]] - whole.positions[heavy[0]])
-    assert float(measured("end_to_end", at(whole, peptide()), whole)) == pytest.approx(wanted, rel=1e-14)
-    cell = 0.7 * wanted * np.eye(3)   # so short that the nearest image of the end is not the end of the chain
-    folded = replace(whole, cell=cell, pbc=np.ones(3, dtype=bool), positions=whole.positions % np.diag(cell))
-    state = at(whole, peptide())
-    system = replace(state.energy.system, positions=jnp.asarray(folded.positions), cell=jnp.asarray(cell), pbc=(True,) * 3)
-    state = replace(state, x=system.positions, energy=replace(state.energy, system=system))
-    assert float(measured("end_to_end", state, folded)) == pytest.approx(wanted, rel=1e-12)
-    with pytest.raises(UsageError, match="no bonds lead from atom 0 to atom 3"):
-        measured("end_to_end", at(dimer(), water(2)), dimer())
+    elsewhere = {"end_to_end"}      # test_ends.py
+    assert {name for name, kind in OBSERVABLES.items() if kind.selections} | {"dipole", "dipole_vector"} == tested | elsewhere
 
 
 @pytest.mark.parametrize("spec", SPECS)

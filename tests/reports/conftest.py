@@ -23,6 +23,13 @@ from md_sensitivity.analysis.result import (
 )
 from md_sensitivity.types import Structure
 
+LONG_NAMES = (
+    "HarmonicAngle.protein-C~protein-CX~protein-CT.theta0",
+    "HarmonicAngle.protein-CT~protein-CX~protein-H1.theta0",
+    "PeriodicTorsion.X~protein-C~protein-N~X.k1",
+    "PeriodicImproper.protein-CX~protein-2C~protein-N3~protein-CT.phase1",
+    "HarmonicBond.CT-HC.r0",
+)
 Make = Callable[..., Result]
 
 SILICON = {
@@ -274,6 +281,20 @@ def peptide() -> Make:
         observables = [("energy", "eV", -12.34), ("radius_of_gyration", "Å", 11.2), ("distance:1-101", "Å", 30.1), ("rmsd", "Å", 0.12)]
         options = {"name": "helix", "units": "real", "force_field": "Toy protein"} | more
         return make_result(structure, parameters, observables, center=np.array([2.0, 0.0, 20.0]), **options)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dipeptide(peptide: Make) -> Make:
+    """Long names as AMBER's files in OpenMM have them, and plain numbers among parameters and observables."""
+
+    def make(**more: object) -> Result:
+        helix = peptide(4).structure
+        parameters = {name: (1.9, "rad") for name in LONG_NAMES} | {"Coulomb.scale14": (0.8333, "1"), "Coulomb.ACE:O.q": (-0.5679, "e")}
+        observables = [("hydrogen_bonds", "1", 0.0188177), ("dihedral:4-6-8-14", "degrees", -150.20039), ("energy", "eV", -1.4516928)]
+        options = {"name": "dipeptide", "units": "openmm", "force_field": "amber14"} | more
+        return make_result(helix, parameters, observables, center=np.array([2.0, 0.0, 3.0]), **options)  # type: ignore[arg-type]
 
     return make
 

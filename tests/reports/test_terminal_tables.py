@@ -104,3 +104,14 @@ def test_a_failed_certificate_is_loud(silicon):
     certificate = msgspec.structs.replace(result.document.certificate, passed=False)
     document = msgspec.structs.replace(result.document, certificate=certificate)
     assert "certificate FAILED" in printed([dataclasses.replace(result, document=document)])
+
+
+def test_remarks_give_their_reason(silicon):
+    result = silicon()
+    certificate = msgspec.structs.replace(result.document.certificate, error_estimate=3.5e-5)
+    document = msgspec.structs.replace(result.document, certificate=certificate)
+    for encoding in ("utf-8", "ascii"):
+        lines = printed([dataclasses.replace(result, document=document)], encoding=encoding).splitlines()
+        (line,) = [line for line in lines if line.startswith("  error estimate: ")]
+        assert "about 4 digits are right" in line and "3.1e-11 eV/A" in line.replace("Å", "A") and "?" not in line
+    assert not [line for line in printed([result]).splitlines() if line.startswith("  error estimate: ")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 
 import msgspec
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 from md_sensitivity.analysis.result import FiniteDifference
 from md_sensitivity.reports.components import components
 from md_sensitivity.reports.extxyz import MAX_PARAMETERS, response_columns
+from md_sensitivity.reports.html.parity import Dot, parity
 from md_sensitivity.reports.html.projection import cell_edges, choose_view, drawn_atoms, wrapped
 from md_sensitivity.reports.html.svg import ticks
 from md_sensitivity.reports.pdb import response_bfactors
 from md_sensitivity.reports.ranking import most_responsive, ranked, relative_response
-from md_sensitivity.reports.text import count, number, per, pretty, rounded, signed
-from md_sensitivity.reports.verdicts import finite_difference_verdict, overall, verdicts
+from md_sensitivity.reports.text import ascii_only, count, number, per, plain_powers, pretty, rounded, signed
+from md_sensitivity.reports.verdicts import finite_difference_verdict, overall, remarks, verdicts
 
 
 def levels(document) -> dict[str, str]:
@@ -45,6 +48,39 @@ def test_a_good_certificate(silicon):
 )
 def test_what_spoils_it(silicon, change, level):
     assert overall(changed(silicon().document, **change))[0] == level
+
+
+def soft(document, **equilibrium):
+    return msgspec.structs.replace(document, equilibrium=msgspec.structs.replace(document.equilibrium, **equilibrium))
+
+
+def test_a_soft_structure_is_said_to_be_soft(dipeptide):
+    document = soft(dipeptide().document, lowest_eigenvalue=0.0012, max_force=2.7e-8, softest_atoms=[5, 4])
+    level, sentence = overall(changed(document, error_estimate=3.5e-5))
+    assert level == "caution" and "the structure is soft: about 4 digits are right (error up to 0.0035 %) of dx*/dθ" in sentence
+    (remark,) = remarks(changed(document, error_estimate=3.5e-5))
+    for fragment in ("atoms 5, 4 move most", "0.0012 eV/Å²", "2.7×10⁻⁸ eV/Å", "about 4 digits", "--fmax 1e-10"):
+        assert fragment in remark.meaning
+    assert overall(changed(document, error_estimate=3.5e-7))[0] == "good"
+    tiny = changed(soft(document, max_force=3e-13), error_estimate=0.2)
+    assert "no digit is certain" in remarks(tiny)[0].meaning and "--fmax" not in remarks(tiny)[0].meaning
+
+
+def test_large_forces_are_no_softness(dipeptide):
+    document = changed(soft(dipeptide().document, max_force=1e-3), error_estimate=1e-4)
+    assert "the forces are not quite zero" in overall(document)[1]
+    assert "soft" not in remarks(document)[0].meaning and "--fmax 1e-05" in remarks(document)[0].meaning
+
+
+def test_reduced_units_have_no_unit_in_remarks(packing):
+    (remark,) = remarks(changed(packing().document, error_estimate=1e-4))
+    assert "eV" not in remark.meaning and "Å" not in remark.meaning and "reduced" not in remark.meaning
+
+
+def test_several_remarks_are_named(silicon):
+    document = changed(silicon().document, error_estimate=1e-4, relative_residual=1e-5)
+    assert overall(document)[1] == "The certificate passed, with remarks on: linear residual, error estimate; see below."
+    assert "another --solver" in remarks(document)[1].meaning
 
 
 @pytest.mark.parametrize(("status", "level"), [("unconverged", "caution"), ("not-a-minimum", "bad"), ("failed", "bad")])
@@ -121,6 +157,7 @@ def test_other_texts():
     assert number(-1.23456789e-6, 4) == "-1.235e-06"
     assert (signed(1.5), signed(-1.5), signed(0.0)) == ("+1.5", "−1.5", "0")
     assert (per("GPa", "Å"), per("GPa", "1"), per("reduced", "reduced")) == ("GPa per Å", "GPa", "reduced")
+    assert (per("1", "Å"), per("1", "1"), per("1", "")) == ("per Å", "", "")
     assert (count(1, "atom"), count(2, "atom"), count(12345, "atom")) == ("1 atom", "2 atoms", "12\u202f345 atoms")
     assert (rounded(1234.5), rounded(0.0123), rounded(98765.0)) == ("1200", "0.012", "99\u202f000")
 
@@ -162,3 +199,18 @@ def test_drawn_atoms_contain_those_that_respond():
     size[[17, 4711]] = 1.0
     chosen = drawn_atoms(size, 100)
     assert {17, 4711} <= set(chosen) and len(chosen) <= 100 and np.all(np.diff(chosen) > 0)
+
+
+@pytest.mark.parametrize("value", [1.2345e-06, -3e25, 1e-300, 12.5])
+def test_printed_powers_go_back(value):
+    assert float(plain_powers(pretty(value)).replace("−", "-")) == value
+    assert ascii_only("3×10⁻⁶ Å²") == "3e-06 A^2"
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.4836, 0.4858), (-1234.5, -1234.1), (0.0, 1e-7), (2.59, 3.22)])
+def test_numbers_at_an_axis_do_not_overlap(low, high):
+    drawing = parity([Dot(value, value, 1e-3 * (high - low), 0.0) for value in (low, high)], "eV")
+    marks = re.findall(r'<text class="middle" x="([\d.]+)" y="([\d.]+)">([^<]*)</text>', drawing)
+    row = sorted((float(x), text) for x, y, text in marks if not text.startswith("wanted"))
+    assert row
+    assert all(b - a > 6.5 * (len(s) + len(t)) / 2 for (a, s), (b, t) in itertools.pairwise(row))

@@ -12,8 +12,12 @@ from md_sensitivity.analysis.result import Result
 from md_sensitivity.reports.html.response import response_section
 from md_sensitivity.reports.html.sections import facts, provenance
 from md_sensitivity.reports.html.tables import influence_section
-from md_sensitivity.reports.text import count, per, pretty, rounded, signed
+from md_sensitivity.reports.names import pieces
+from md_sensitivity.reports.text import count, per, pretty, rounded, signed, visible
 from md_sensitivity.reports.verdicts import overall, status_level, verdicts
+
+SHORT_NAME = 24
+"""Letters of a name that stays on one line."""
 
 
 def render(result: Result) -> str:
@@ -37,7 +41,9 @@ def render(result: Result) -> str:
 def page_template(name: str) -> jinja2.Template:
     """A template of this folder, with what all pages share."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(pretty=pretty, rounded=rounded, signed=signed, per=per, count=count, breakable=breakable)
+    environment.filters.update(pretty=pretty, rounded=rounded, signed=signed, per=per, visible=visible, count=count)
+    environment.filters.update(breakable=breakable, parameter_name=parameter_name)
+    environment.globals["short_name"] = SHORT_NAME
     return environment.from_string(page_data(name))
 
 
@@ -47,8 +53,18 @@ def page_data(name: str) -> str:
 
 
 def breakable(text: str) -> Markup:
-    """Escaped text that a browser may break after dots, slashes and underscores."""
+    """Escaped text that a browser may break after dots, slashes, underscores, tildes and colons."""
     escaped = str(Markup.escape(text))
-    for mark in "._/":
+    for mark in "._/~:":
         escaped = escaped.replace(mark, mark + "<wbr>")
     return Markup(escaped)  # escaped above
+
+
+def parameter_name(name: str) -> Markup:
+    """An escaped name of a parameter that a browser breaks where its parts end; within a part only where that is wider than a line."""
+    parts = pieces(name)
+    if len(name) <= SHORT_NAME or len(parts) == 1:
+        return Markup.escape(name)
+    # A hyphen within a type is no place to break at; blocks keep it together.
+    blocks = (f'<span class="part">{Markup.escape(part)}</span>' if "-" in part[:-1] else str(Markup.escape(part)) for part in parts)
+    return Markup("<wbr>".join(blocks))  # each escaped above

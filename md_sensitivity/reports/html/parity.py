@@ -15,6 +15,8 @@ from md_sensitivity.reports.text import pretty
 SIZE, LEFT, BOTTOM, EDGE, TOP = 300.0, 74.0, 46.0, 12.0, 22.0
 WIDTH, HEIGHT = 640.0, 250.0
 MAX_DOTS = 3000
+LETTER = 7.5
+"""Width of a letter at an axis."""
 
 
 class Dot(NamedTuple):
@@ -43,11 +45,14 @@ def parity(dots: Sequence[Dot], unit: str) -> Markup:
 
     parts = [f'<svg class="plot" viewBox="0 0 {coordinate(SIZE)} {coordinate(SIZE)}" role="img" aria-label="predicted against wanted">']
     step = round_step(high - low, 3)
-    for k in range(math.ceil(low / step), math.floor(high / step) + 1):
-        tick, text = k * step, pretty(round(k * step, 12), 6)
+    marks = {k: pretty(round(k * step, 12), 6) for k in range(math.ceil(low / step), math.floor(high / step) + 1)}
+    apart = math.ceil(LETTER * max((len(text) + 1 for text in marks.values()), default=0) / (x(low + step) - x(low)))
+    for k, text in marks.items():
+        tick = k * step
         parts.append(f'<path class="grid" d="M{coordinate(LEFT)} {coordinate(y(tick))}H{coordinate(SIZE - EDGE)}"/>')
         parts.append(f'<text class="end" x="{coordinate(LEFT - 6)}" y="{coordinate(y(tick) + 4)}">{text}</text>')
-        parts.append(f'<text class="middle" x="{coordinate(x(tick))}" y="{coordinate(SIZE - BOTTOM + 16)}">{text}</text>')
+        if k % apart == 0:  # numbers side by side need more room than those below each other
+            parts.append(f'<text class="middle" x="{coordinate(x(tick))}" y="{coordinate(SIZE - BOTTOM + 16)}">{text}</text>')
     parts.append(f'<path class="ruler" d="{polyline([(x(low), y(low)), (x(high), y(high))])}"/>')
     for dot in shown:
         shade = "a5" if abs(dot.residual) > 3.0 else "a3" if abs(dot.residual) > 1.0 else "a1"

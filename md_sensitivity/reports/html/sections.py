@@ -28,8 +28,9 @@ def facts(result: Result) -> Facts:
         what = f"{count(len(document.observables), 'observable')} and all positions" if "dpositions" in result.arrays else None
         what = what or count(len(document.observables), "observable")
         lines.append(("Derivatives", f"of {what} with respect to {count(len(document.parameters), 'parameter')}"))
-    if document.message and document.status == "minimum":
-        lines.append(("Remark", document.message))
+    reached = "" if equilibrium is None else f"minimum reached in {equilibrium.steps} steps"     # as the line on minimization says
+    if document.status == "minimum" and (remark := document.message.removeprefix(reached).removeprefix("; ")):
+        lines.append(("Remark", remark))
     shown = document.certificate.warnings if document.certificate is not None else []
     lines += [("Remark of the reader", note) for note in result.structure.notes if note not in shown]
     return lines
