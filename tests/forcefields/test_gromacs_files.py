@@ -241,6 +241,8 @@ SLIPS = {
     "not finite": ("0.1526 260000.0", "0.1526 inf", "not finite"),
     "digits with underscores": ("0.1526 260000.0", "0.1526 26_0", "not a number"),
     "negative stiffness": ("0.1526 260000.0", "0.1526 -1", "stiffness k = -1 of c3-c3 must be ≥ 0"),
+    "a length beyond any molecule": ("0.1526 260000.0", "1526 260000.0", "r0 = 1526 nm of c3-c3 is more than 10 nm, which no molecule has"),
+    "an angle beyond a turn": ("1 110.7 313.8", "1 1107 313.8", "theta0 = 1107 degrees of c3-c3-hc is more than 360 degrees"),
     "negative well": ("[ pairtypes ]\n  hc oh 1 0.27 0.15", "[ pairtypes ]\n  hc oh 1 0.27 -0.15", "epsilon = -0.15 of hc-oh must be ≥ 0"),
     "too few parameters": ("0.1526 260000.0", "0.1526", "2 parameters are needed, not 1"),
     "another state B": ("0.1526 260000.0", "0.1526 260000.0 0.16 260000.0", "states B that differ"),
