@@ -244,6 +244,26 @@ def test_what_is_missing_without_openmm_is_said(tmp_path, monkeypatch):
         read_force_field("amber14-all.xml")
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("charmm36_2024.xml", "Use charmm36.xml, an older version"),
+        ("amber14/GLYCAM_06j-1.xml", "Leave out amber14/GLYCAM_06j-1.xml; of carbohydrates OpenMM has no other"),
+        ("implicit/gbn2.xml", 'Leave out implicit/gbn2.xml; for an implicit solvent, write implicit_solvent = "obc2"'),
+        ("amber19/opc.xml", "such as amber19/tip3p.xml"),
+        ("charmm36/tip4pew.xml", "such as charmm36/water.xml"),
+        ("tip5p.xml", "such as tip3p.xml"),
+        ("amber99_obc.xml", "has an implicit solvent and nothing else; name the files of the force field"),
+        ("amoeba2018.xml", "use one of fixed charges"),
+    ],
+)
+def test_a_refused_file_of_openmm_names_what_to_take_instead(name, advice):
+    pytest.importorskip("openmm")
+    with pytest.raises(InputError) as caught:
+        read_force_field(name)
+    assert advice in str(caught.value) and "emove" not in str(caught.value)
+
+
 def test_files_that_include_each_other_once_are_read_once(tmp_path):
     (tmp_path / "all.xml").write_text('<ForceField><Include file="water.xml"/><Include file="more.xml"/></ForceField>')
     (tmp_path / "more.xml").write_text('<ForceField><Include file="water.xml"/></ForceField>')
