@@ -210,6 +210,41 @@ class TestStructures:
         with pytest.raises(InputError, match=r"residue HOH 1 of chain A fits no.*lacks 1 H \(HOH has also H2\); add the hydrogens"):
             water.typing(cut)
 
+    def test_a_residue_of_unknown_name_is_named_first(self, water):
+        renamed = replace(peptides.waters(1), residue_names=("XYZ",) * 3, bonds=np.zeros((0, 2), dtype=np.int64))
+        with pytest.raises(InputError, match=r"residue XYZ 1 of chain A: .* has no template of that name, .*; if it is HOH, call it so"):
+            water.typing(renamed)
+        with pytest.raises(InputError, match=r"lacks 1 O; .*; add a file with a template of it, or call it by the name that it has there"):
+            water.typing(replace(renamed, numbers=np.array([1, 1, 1])))
+
+    def test_a_molecule_that_fits_several_templates_as_a_whole_is_said(self):
+        from openmm import app
+
+        dipeptide = peptides.chain_of(app.ForceField("amber14-all.xml"), ("ACE", "ALA", "NME"))
+        with pytest.raises(InputError, match=r"a molecule of several residues, as a whole, fits several templates of .* \(ALAD, AANM\)"):
+            read_force_field("charmm36.xml").typing(dipeptide)
+
+    def test_a_residue_of_unknown_name_is_at_fault_where_the_one_before_lacks_a_bond(self):
+        from openmm import app
+
+        chain = peptides.chain_of(app.ForceField("amber14-all.xml"), ("NALA", "GLY", "LYS", "CALA"))
+        names = tuple({"NALA": "ALA", "LYS": "XYZ", "CALA": "ALA"}.get(name, name) for name in chain.residue_names)
+        bonds = [pair for pair in chain.bonds.tolist() if "XYZ" not in (names[pair[0]], names[pair[1]])]
+        with pytest.raises(InputError, match=r"residue XYZ 3 of chain A: .* its atoms are those of LYS, which has 21 bonds, and it has 0;"):
+            read_force_field("amber14-all.xml").typing(replace(chain, residue_names=names, bonds=np.array(bonds)))
+
+    def test_a_cap_that_is_a_patch_is_told_from_missing_hydrogens(self):
+        from openmm import app
+
+        chain = peptides.chain_of(app.ForceField("amber14-all.xml"), ("ACE", "SER", "NME"))
+        force_field = read_force_field("charmm36.xml")
+        with pytest.raises(InputError, match=r"residue ACE 1 of chain A: .* has no template of that.* a patch then completes") as caught:
+            force_field.typing(chain)
+        assert "add the hydrogens" not in str(caught.value)
+        # What the message advises helps.
+        merged = replace(chain, residue_names=("SER",) * chain.size, residue_numbers=(2,) * chain.size)
+        assert len(force_field.typing(merged).tuples["HarmonicBond"].atoms) == chain.size - 1
+
     def test_a_type_without_line_is_named(self, tmp_path):
         (tmp_path / "water.xml").write_text(WATER.replace('<Atom type="H" charge="0.417" sigma="1" epsilon="0"/>', ""))
         with pytest.raises(InputError, match=r"no Lennard-Jones line for type H of atom 1 \(HOH 1 H1"):
@@ -253,7 +288,7 @@ def test_what_is_missing_without_openmm_is_said(tmp_path, monkeypatch):
         ("amber19/opc.xml", "such as amber19/tip3p.xml"),
         ("charmm36/tip4pew.xml", "such as charmm36/water.xml"),
         ("tip5p.xml", "such as tip3p.xml"),
-        ("amber99_obc.xml", "has an implicit solvent and nothing else; name the files of the force field"),
+        ("amber99_obc.xml", "has an implicit solvent and nothing else; name the force field"),
         ("amoeba2018.xml", "use one of fixed charges"),
     ],
 )
