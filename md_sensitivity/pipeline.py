@@ -228,9 +228,11 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
 
 
 def _expected(options: Options, selection: Selection, system: System, structure: Structure) -> tuple[str, bool, int]:
-    """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables."""
-    specs = dict.fromkeys(options.observables or default_observables(system))
-    components = sum(observable(spec).kind.components for spec in specs)
+    """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables; their atoms must be there."""
+    asked = [observable(spec, structure) for spec in dict.fromkeys(options.observables or default_observables(system))]
+    for each in asked:
+        each.require_atoms(structure)
+    components = sum(each.kind.components for each in asked)
     mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
     return mode, positions, len(selection.rows) if mode == FORWARD else components
 

@@ -84,6 +84,15 @@ def test_verify_that_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 7 and "FAILED" in out and "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("observable", "message"),
+    [("rmsd:backbon", "selection 'backbon' is neither"), ("distance:0-9", "there is no atom 9"), ("rmsd:element:Q", "no element 'Q'")],
+)
+def test_dry_run_looks_for_the_atoms_of_observables(run: Run, place: Path, observable: str, message: str) -> None:
+    code, _, err = run("analyze", "dimer.xyz", "-f", "argon.toml", "-O", observable, "--dry-run")
+    assert code == 2 and message in err
+
+
 def test_dry_run_computes_nothing(run: Run, place: Path) -> None:
     code, out, _ = run("analyze", "dimer.xyz", "-f", "argon.toml", "--dry-run")
     assert code == 0 and "2 atoms" in out and "lennard_jones.Ar.epsilon" in out and "nothing is computed" in out
