@@ -1,8 +1,8 @@
-"""An approximation of the inverse Hessian of molecules near a minimum: inverses of its blocks for groups of near atoms.
+"""An approximation of the inverse Hessian of molecules near a minimum: inverses of its blocks for groups of near atoms (block Jacobi).
 
-Groups overlap along bonds, and each atom counts in equal shares to the groups that it is in, so that the sum is symmetric and positive. It
-is an additive Schwarz method, doi:10.1137/S106482759732678X. What acts between all atoms is left out; a sum that is split into a part
-between neighbors and one over waves is split so that hardly anything is left to the waves.
+Small molecules that lie together are a group; long ones are cut along their chain, where the fewest bonds are cut. Groups that overlap
+along bonds were tried: with each atom counted in shares they take twice the iterations. What acts between all atoms is left out; a sum
+that is split into a part between neighbors and one over waves is split so that hardly anything is left to the waves.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from scipy.sparse import coo_array
 
 from md_sensitivity.bound import BoundTerm
 from md_sensitivity.compilation import program
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.potentials.base import PairForm
-from md_sensitivity.stiffness import Group, Stiffness, tuple_pieces
+from md_sensitivity.stiffness import Group, Stiffness, molecules, tuple_pieces
 from md_sensitivity.stored import StoredHessian, stored_hessian
 from md_sensitivity.voigt import PLACES
 
@@ -27,10 +26,12 @@ if TYPE_CHECKING:
 
 Theta = Any
 
-CORE = 160
-"""Largest number of atoms of a group without those that are bonded to them; the larger, the fewer iterations, and the more memory."""
-_BONDS = 2
-"""How many bonds a group reaches beyond its core."""
+LARGEST = 400
+"""Atoms of a group."""
+SMALLEST = 96
+"""Atoms of a group in systems of any size."""
+_NUMBERS = 24_000_000
+"""About so many numbers all inverses together may have; they are read in each iteration."""
 _SOFTEST = 0.03
 """Smallest curvature of a group that is not positive by itself [eV/Å²]."""
 _MULTIPLE = 16
@@ -47,16 +48,14 @@ def local_response(system: System, x: jax.Array, theta: Theta) -> Stiffness:
     )
     stored: StoredHessian = jax.tree.map(np.asarray, _stored(near, x, theta))
     blocks = _Blocks(stored)
-    groups, shares = _groups(system, np.asarray(x))
     classes: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     n = len(system.positions)
-    for group in groups:
+    for group in _groups(system, np.asarray(x)):
         size = -(-len(group) // _MULTIPLE) * _MULTIPLE
         members = np.pad(group, (0, size - len(group)), constant_values=n)
         inverse = blocks.inverse(group)
-        weight = np.repeat(1.0 / np.sqrt(shares[group]), 3)
         padded = np.zeros((3 * size, 3 * size))
-        padded[: len(inverse), : len(inverse)] = weight[:, None] * inverse * weight
+        padded[: len(inverse), : len(inverse)] = inverse
         classes.setdefault(size, []).append((members, padded))
     return on_device(  # type: ignore[no-any-return]
         Stiffness(tuple(Group(*(np.stack(part) for part in zip(*found, strict=True))) for _, found in sorted(classes.items())))  # type: ignore[arg-type]
@@ -129,31 +128,30 @@ def _positive_inverse(matrix: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.inv(matrix))
 
 
-def _groups(system: System, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Atoms of each group, and in how many groups each atom is, shape=(n,)."""
+def _groups(system: System, x: np.ndarray) -> list[np.ndarray]:
+    """Atoms of each group."""
     count = system.size
+    largest = min(LARGEST, max(SMALLEST, _NUMBERS // (9 * count)))
     cell, periodic = np.asarray(system.cell), np.asarray(system.pbc)
-    fractions = x[:count] @ np.linalg.inv(cell)
+    groups, small = [], []
+    for molecule in molecules(system):
+        if len(molecule) > largest:
+            groups += np.array_split(molecule, -(-len(molecule) // largest))
+        else:
+            small.append(molecule)
+    if not small:
+        return groups
+    fractions = x[[molecule[0] for molecule in small]] @ np.linalg.inv(cell)
     places = (fractions - np.floor(fractions) * periodic) @ cell
-    pairs = np.concatenate([np.asarray(each.tuples.atoms)[:, :2] for each in system.listed if each.scales is None])
-    bonds = coo_array((np.ones(2 * len(pairs)), np.concatenate([pairs, pairs[:, ::-1]]).T), shape=(count, count)).tocsr()
-    shares = np.zeros(count, dtype=np.int64)
-    groups = []
-    for core in _divided(np.arange(count), places):
-        inside = np.zeros(count)
-        inside[core] = 1.0
-        for _ in range(_BONDS):
-            inside = inside + bonds @ inside
-        groups.append(np.flatnonzero(inside > 0))
-        shares[groups[-1]] += 1
-    return groups, shares
+    return groups + [np.sort(np.concatenate(part)) for part in _divided(small, places, largest)]
 
 
-def _divided(atoms: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
-    """Atoms in halves of halves, across the longest extent, until none has more than `CORE`."""
-    if len(atoms) <= CORE:
-        return [atoms]
-    here = places[atoms]
-    order = np.argsort(here[:, np.argmax(np.ptp(here, axis=0))], kind="stable")
-    middle = len(atoms) // 2
-    return [*_divided(atoms[order[:middle]], places), *_divided(atoms[order[middle:]], places)]
+def _divided(molecules: list[np.ndarray], places: np.ndarray, largest: int) -> list[list[np.ndarray]]:
+    """Molecules in halves of halves, across the longest extent, until none has more atoms than that."""
+    sizes = np.array([len(molecule) for molecule in molecules])
+    if sizes.sum() <= largest:
+        return [molecules]
+    order = np.argsort(places[:, np.argmax(np.ptp(places, axis=0))], kind="stable")
+    middle = min(max(1, int(np.searchsorted(np.cumsum(sizes[order]), sizes.sum() / 2.0))), len(order) - 1)
+    halves = order[:middle], order[middle:]
+    return [group for half in halves for group in _divided([molecules[k] for k in half], places[half], largest)]

@@ -98,18 +98,22 @@ def _grouped(system: System) -> tuple[np.ndarray, ...]:
     count, n = system.size, len(system.positions)
     if count <= WHOLE:
         return (np.pad(np.arange(count), (0, n - count), constant_values=n)[None, :],)
-    bonds = [np.asarray(each.tuples.atoms)[:, :2] for each in system.listed if each.scales is None]
-    pairs = np.concatenate(bonds)
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    labels = connected_components(graph, directed=False)[1]
-    order = np.argsort(labels, kind="stable")
     classes: dict[int, list[np.ndarray]] = {}
-    for molecule in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+    for molecule in molecules(system):
         for first in range(0, len(molecule), LARGEST_GROUP):
             part = molecule[first : first + LARGEST_GROUP]
             size = len(part) if len(part) <= 4 else 1 << (len(part) - 1).bit_length()
             classes.setdefault(size, []).append(np.pad(part, (0, size - len(part)), constant_values=n))
     return tuple(np.stack(parts) for _, parts in sorted(classes.items()))
+
+
+def molecules(system: System) -> list[np.ndarray]:
+    """Atoms of each molecule, which bonded potentials join, in the order of the structure."""
+    pairs = np.concatenate([np.asarray(each.tuples.atoms)[:, :2] for each in system.listed if each.scales is None])
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(system.size, system.size))
+    labels = connected_components(graph, directed=False)[1]
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
 
 def _assembled(system: System, pieces: list[HostPiece], members: np.ndarray) -> Group:

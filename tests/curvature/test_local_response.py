@@ -66,7 +66,7 @@ NEUTRAL = TOML[: TOML.index('[[potential]]\nstyle = "coulomb_ewald"')]
 
 @pytest.fixture(scope="module")
 def liquid() -> Any:
-    """A minimum of 54 atoms in four groups; whether there are waves makes no difference to a spectrum, but to the time that it takes."""
+    """A minimum of 54 atoms; whether there are waves makes no difference to a spectrum, but to the time that it takes."""
     return minimize(*build(NEUTRAL, dimers(3)), curvature=False)
 
 
@@ -81,7 +81,7 @@ def applied(metric: Any, v: np.ndarray) -> np.ndarray:
 
 def test_one_group_without_waves_is_the_inverse() -> None:
     found = minimize(*build(NEUTRAL, dimers(3, fixed=3)), curvature=False)
-    assert found.x.shape[0] <= module.CORE
+    assert found.x.shape[0] <= module.LARGEST
     free = np.asarray(found.energy.system.free).reshape(-1) > 0
     matrix = dense(found, found.x)[np.ix_(free, free)]
     metric = found.energy.narrowed(found.x, found.theta).local_response(found.x, found.theta)
@@ -91,13 +91,26 @@ def test_one_group_without_waves_is_the_inverse() -> None:
     assert np.allclose(solved[:, free] @ matrix, v[:, free], atol=1e-8)
 
 
+def test_groups_keep_small_molecules_whole_and_cut_long_ones_along_their_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGEST", 14)
+    bonds = [*((i, i + 1) for i in range(30)), *((i, i + 1) for i in range(31, 53, 2))]
+    energy, x, _ = build(NEUTRAL.replace("A-B", "A-A"), replace(dimers(3), types=("A",) * 54, bonds=np.array(bonds)))
+    groups = module._groups(energy.system, np.asarray(x))
+    assert sorted(np.concatenate(groups).tolist()) == list(range(54))
+    assert max(map(len, groups)) <= 14
+    chain = [group for group in groups if group[0] < 31]
+    assert [group.tolist() for group in chain] == [list(range(11)), list(range(11, 21)), list(range(21, 31))]
+    for i in range(31, 53, 2):
+        assert any(i in group and i + 1 in group for group in groups)
+
+
 def test_it_is_symmetric_and_positive_wherever_atoms_are(liquid: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CORE", 14)
+    monkeypatch.setattr(module, "LARGEST", 14)
     energy, theta = liquid.energy, liquid.theta
     x = liquid.x + 0.3 * jnp.asarray(np.random.default_rng(2).normal(size=liquid.x.shape))
     energy = energy.updated(x, theta)
     metric = energy.narrowed(x, theta).local_response(x, theta)
-    assert len(metric.groups) >= 1 and sum(group.inverse.shape[0] for group in metric.groups) == 4
+    assert sum(group.inverse.shape[0] for group in metric.groups) >= 4
     v = np.random.default_rng(3).normal(size=(4, x.size))
     products = applied(metric, v) @ v.T
     assert np.allclose(products, products.T, rtol=0, atol=1e-10 * np.abs(products).max())
@@ -106,7 +119,7 @@ def test_it_is_symmetric_and_positive_wherever_atoms_are(liquid: Any, monkeypatc
 
 @pytest.mark.parametrize("moved", [0.0, 0.04])
 def test_the_lowest_eigenvalue_is_that_of_the_whole_matrix(moved: float, liquid: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CORE", 14)
+    monkeypatch.setattr(module, "LARGEST", 14)
     monkeypatch.setattr(spectrum_module, "STIFF_LIMIT", 0)
     x = liquid.x + moved * jnp.asarray(np.random.default_rng(4).normal(size=liquid.x.shape))
     energy = liquid.energy.updated(x, liquid.theta)

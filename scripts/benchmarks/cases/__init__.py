@@ -12,6 +12,7 @@ from benchmarks.cases.hessian import HESSIAN
 from benchmarks.cases.memory import MEMORY
 from benchmarks.cases.sparse import SPARSE
 from benchmarks.cases.start import START
+from benchmarks.cases.water import WATER
 from benchmarks.run import Case
 
 CASES: dict[str, Case] = {
@@ -23,6 +24,7 @@ CASES: dict[str, Case] = {
         HESSIAN,
         ALL_PARAMETERS,
         DIFFERENCES,
+        WATER,
         SPARSE,
         GROWTH,
         MEMORY,
