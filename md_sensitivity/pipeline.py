@@ -22,7 +22,7 @@ from md_sensitivity.analysis.document import (
 )
 from md_sensitivity.analysis.existence import lost_zero_modes
 from md_sensitivity.analysis.parameters import Selection, select_parameters
-from md_sensitivity.analysis.plan import Plan, estimate, size_of
+from md_sensitivity.analysis.plan import Plan, estimate, not_counted, size_of
 from md_sensitivity.analysis.result import (
     CertificateInfo,
     EquilibriumInfo,
@@ -132,7 +132,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
         message=equilibrium.message,
         equilibrium=equilibrium_info(equilibrium, system),
         position_norm=None if responses is None else position_norm(selection, responses),
-        parameters=parameter_infos(selection),
+        parameters=parameter_infos(selection, force_field, structure),
         observables=[
             observable_info(o.name, o.unit, found.value[k], found.direct[k], found.relaxation[k], selection, bool(undefined[k]))
             for k, o in enumerate(bound)
@@ -225,14 +225,16 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
         solver=automatic if options.solver == "auto" else options.solver,
         memory_bytes=memory,
         estimated_seconds=seconds,
-        notes=(*known, *selection.notes, *selection.undefined.values(), *written, "compilation comes on top, once per shape"),
+        notes=(*known, *selection.notes, *selection.undefined.values(), *written, not_counted(system)),
     )
 
 
 def _expected(options: Options, selection: Selection, system: System, structure: Structure) -> tuple[str, bool, int]:
-    """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables."""
-    specs = dict.fromkeys(options.observables or default_observables(system))
-    components = sum(observable(spec).kind.components for spec in specs)
+    """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables; their atoms must be there."""
+    asked = [observable(spec, structure) for spec in dict.fromkeys(options.observables or default_observables(system))]
+    for each in asked:
+        each.require_atoms(structure)
+    components = sum(each.kind.components for each in asked)
     mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
     return mode, positions, len(selection.rows) if mode == FORWARD else components
 

@@ -73,13 +73,24 @@ class Stiffness:
         return found[:-1].reshape(v.shape)
 
 
-def stiffness(system: System, x: jax.Array, theta: Theta) -> Stiffness:
-    """The approximation at concrete positions x, shape=(n, 3) [Å], for a system with bonds on one device."""
+def stiffness(system: System, x: jax.Array, theta: Theta) -> Stiffness | None:
+    """The approximation at concrete positions x, shape=(n, 3) [Å], for a system with bonds on one device.
+
+    None where curvatures are not finite, or too large to be inverted; the minimizer that sees the energy then says what is wrong with it.
+    """
     pairs, blocks = jax.tree.map(np.asarray, _blocks(system, x, theta))
+    if not all(np.all(np.isfinite(block)) for block in (*blocks, *(block for _, _, block in pairs))):
+        return None
     found = list(pairs)
     for each, block in zip(system.listed, blocks, strict=True):
         found += tuple_pieces(np.asarray(each.tuples.atoms), block, convex=True)
-    return on_device(Stiffness(tuple(_assembled(system, found, members) for members in _grouped(system))))  # type: ignore[arg-type]
+    try:
+        groups = tuple(_assembled(system, found, members) for members in _grouped(system))
+    except np.linalg.LinAlgError:
+        return None
+    if not all(np.all(np.isfinite(group.inverse)) for group in groups):
+        return None
+    return on_device(Stiffness(groups))  # type: ignore[arg-type]
 
 
 def _grouped(system: System) -> tuple[np.ndarray, ...]:

@@ -219,7 +219,7 @@ class EnergyFunction:
         return self.system.mesh is None and any(listed.scales is None for listed in self.system.listed)
 
     def stiffness(self, x: jax.Array, theta: Theta) -> Stiffness | None:
-        """An approximation of H⁻¹ for molecules; None where nothing is bonded."""
+        """An approximation of H⁻¹ for molecules; None where nothing is bonded, or curvatures are not finite."""
         return stiffness(self.system, x, theta) if self.stiff else None
 
     def local_response(self, x: jax.Array, theta: Theta) -> Stiffness | None:

@@ -22,11 +22,12 @@ from md_sensitivity.analysis.result import (
     PositionNorm,
     ProvenanceInfo,
     StructureInfo,
+    UseInfo,
 )
 from md_sensitivity.analysis.spotcheck import RANDOM
 from md_sensitivity.curvature.spectrum import Spectrum
 from md_sensitivity.files import legible
-from md_sensitivity.forcefields import ForceField
+from md_sensitivity.forcefields import ForceField, uses_of
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.minimization.equilibrium import MINIMUM
 from md_sensitivity.system import System
@@ -102,9 +103,15 @@ def softest_atoms(spectrum: Spectrum | None, size: int) -> list[int]:
     return [int(atom) for atom in order if lengths[atom] >= 0.5 * lengths[order[0]]]
 
 
-def parameter_infos(selection: Selection) -> list[ParameterInfo]:
-    """The chosen parameters."""
-    return [ParameterInfo(name=row.name, value=row.value, unit=row.unit) for row in selection.rows]
+def parameter_infos(selection: Selection, force_field: ForceField, structure: Structure) -> list[ParameterInfo]:
+    """The chosen parameters, and for molecules what they act on."""
+    uses = uses_of(force_field, structure) if force_field.typing is not None else {}
+    found = []
+    for index, row in zip(selection.indices, selection.rows, strict=True):
+        use = uses.get(index)
+        acts_on = UseInfo(count=use.count, atoms=list(use.atoms), names=use.names) if use is not None else msgspec.UNSET
+        found.append(ParameterInfo(name=row.name, value=row.value, unit=row.unit, acts_on=acts_on))
+    return found
 
 
 def position_norm(selection: Selection, responses: np.ndarray) -> PositionNorm:

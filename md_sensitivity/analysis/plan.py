@@ -17,6 +17,10 @@ from md_sensitivity.system import System
 
 _SECONDS_PER_ENTRY = 1.2e-8
 """Rough time of one force evaluation for each entry of a neighbor table on one CPU core."""
+_PER_TUPLE = 25.0
+"""Work of a bonded interaction for each of its atoms, in entries of a neighbor table."""
+_EVALUATIONS, _OF_MOLECULES = 60.0, 400.0
+"""Force evaluations of a minimization."""
 _CRYSTAL_ITERATIONS = 25.0
 """Iterations of a linear solve that the average crystal preconditions, at any size."""
 _TRIPLETS = 0.5
@@ -32,7 +36,7 @@ class Plan:
         parameters, observables: names.
         mode, solver: how derivatives would be computed.
         memory_bytes: largest memory of the computation, within a factor of two; files that are written with all their text come on top.
-        estimated_seconds: rough estimate for one CPU core, compilation not counted.
+        estimated_seconds: rough estimate for one CPU core, compilation and sums over waves not counted.
         notes: what a person should know.
     """
 
@@ -76,12 +80,22 @@ def estimate(system: System, *, solves: int, checks: int, solver: str = "auto") 
     for term in system.terms:
         n, width = term.neighbors.index.shape
         work += n * width * (1.0 + (_TRIPLETS * width if term.form.order > 2 else 0.0))
+    work += sum(_PER_TUPLE * each.tuples.atoms.size for each in system.listed)
     coordinates = 3 * len(system.positions)
     small = coordinates <= DENSE_LIMIT
     iterations = _CRYSTAL_ITERATIONS if _crystal(system) else 12.0 * system.size ** (1 / 3)
     products = (coordinates if small else iterations * (2 + solves / 4 + 3)) + checks * 4 * (10 if small else 3 * iterations)
-    seconds = work * _SECONDS_PER_ENTRY * (60 + 2.5 * products)
+    seconds = work * _SECONDS_PER_ENTRY * ((_OF_MOLECULES if system.listed else _EVALUATIONS) + 2.5 * products)
     return size.pairs // 2, peak(size), float(seconds)
+
+
+def not_counted(system: System) -> str:
+    """What comes on top of the estimated time."""
+    compiled = "compilation comes on top, once per shape"
+    if not system.listed:
+        return compiled
+    waves = ", and so do charges that are summed over waves" if system.fields else ""
+    return f"{compiled}: with molecules up to a minute or two, most of the time of small ones{waves}"
 
 
 def _crystal(system: System) -> bool:

@@ -62,10 +62,20 @@ class PositionNorm(msgspec.Struct, frozen=True, kw_only=True):
     """0-based index of that atom."""
 
 
-class ParameterInfo(msgspec.Struct, frozen=True, kw_only=True):
+class UseInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a parameter acts on: so many atoms, bonds, angles …, the first of them by 0-based indices and by names."""
+
+    count: int
+    atoms: list[int]
+    names: str
+
+
+class ParameterInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     value: float
     unit: str
+    acts_on: UseInfo | msgspec.UnsetType = msgspec.UNSET
+    """Of molecular force fields; absent where the parameter acts only by what follows it."""
 
 
 class ObservableInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

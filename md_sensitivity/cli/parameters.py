@@ -12,8 +12,11 @@ import click
 
 from md_sensitivity.cli import options
 from md_sensitivity.cli.runs import require
+from md_sensitivity.cli.tables import legible, print_json, print_table
 from md_sensitivity.errors import UsageError
 
+ACTS_ON = "acts on"
+"""Column that a narrow terminal is spared."""
 _LONG = 20
 """Fixed numbers of a series that a terminal is spared beyond."""
 
@@ -35,7 +38,8 @@ _LONG = 20
 def parameters(ctx: click.Context, **values: Any) -> int:
     """The parameter table: name, value, unit, bounds, standard deviation, and whether it is free, fixed, or follows others.
 
-    With a STRUCTURE, a column says which of them act on it: these are what `analyze` differentiates by, but for the fixed ones.
+    With a STRUCTURE, a column says which of them act on it: these are what `analyze` differentiates by, but for the fixed ones. For
+    molecules another says on how many atoms, bonds, angles and so on, and which is the first.
 
     A force field is written with the values that --set gives, and all that follows them; its comments and their order stay.
 
@@ -43,20 +47,26 @@ def parameters(ctx: click.Context, **values: Any) -> int:
     md-sensitivity parameters -f Si.sw --set stillinger_weber.Si-Si-Si.lambda=22.1 -o Si_stiff.sw
     """
     require(ctx, values, "force_field")
-    from md_sensitivity.cli.tables import print_json, print_table
-    from md_sensitivity.forcefields import acting_rows, read_force_field
+    from md_sensitivity.forcefields import acting_rows, read_force_field, uses_of
 
     read = read_force_field(values["force_field"])
     force_field = _changed(read, values["values"])
     table = force_field.table
     chosen = table.matching(values["parameters"]) if values["parameters"] else list(range(len(table)))
     acting: set[int] | None = None
+    uses: dict[int, Any] | None = None
     if values["structure"]:
         from md_sensitivity.cli.single import read_one
 
-        acting = set(acting_rows(force_field, read_one(values)))
+        structure = force_field.completed(read_one(values))
+        acting = set(acting_rows(force_field, structure))
+        uses = uses_of(force_field, structure) if force_field.typing is not None else None
     groups = _groups(table)
     documents = [_document(table.rows[i], groups.get(i, []), None if acting is None else i in acting) for i in chosen]
+    if uses is not None:
+        for document, place in zip(documents, chosen, strict=True):
+            use = uses.get(place)
+            document["acts_on"] = use and {"count": use.count, "atoms": list(use.atoms), "names": use.names}
     if values["output"]:
         from md_sensitivity.reports.force_field import write_force_field
 
@@ -68,7 +78,9 @@ def parameters(ctx: click.Context, **values: Any) -> int:
     documents = _without_long_series(documents) if not values["parameters"] else documents
     told = [name for name in ("groups", "follows") if any(document[name] for document in documents)]
     headers = ["name", "value", "unit", "lower", "upper", "std", "state", *told, *(["acts"] if acting is not None else [])]
-    print_table(headers, [[_cell(each, header) for header in headers] for each in documents], right=("value", "lower", "upper", "std"))
+    spared = [] if uses is None else [ACTS_ON]
+    rows = [[_cell(each, header) for header in (*headers, *spared)] for each in documents]
+    print_table([*headers, *spared], rows, right=("value", "lower", "upper", "std"), spared=len(spared))
     return 0
 
 
@@ -126,7 +138,9 @@ def _document(row: Any, groups: list[str], acts: bool | None) -> dict[str, Any]:
 
 
 def _cell(document: dict[str, Any], header: str) -> str:
-    value = document[header]
+    value = document["acts_on" if header == ACTS_ON else header]
+    if isinstance(value, dict):
+        return str(value["names"] if value["count"] == 1 else f"{value['count']}, first {value['names']}")
     if value is None:
         return {"lower": "-inf", "upper": "inf"}.get(header, "")
     if isinstance(value, list):
@@ -135,4 +149,4 @@ def _cell(document: dict[str, Any], header: str) -> str:
         return "yes" if value else "no"
     if header == "unit" and value == "1":
         return ""       # of a plain number
-    return repr(value) if isinstance(value, float) else str(value)
+    return legible(value) if isinstance(value, float) else str(value)

@@ -14,22 +14,27 @@ import click
 
 from md_sensitivity.cli.console import printable
 
+_ROUNDING = 2e-15
+"""Relative difference that a few operations make."""
 _WIDE = 60
 """A column of texts, which a narrow terminal had better not break at any place."""
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), spared: int = 0) -> None:
     """Print aligned columns, never cut or wrapped, so that a pipe gets all of it; on a terminal that is too narrow, row by row.
 
     Args:
         headers: titles of the columns.
         rows: cells.
         right: titles of the columns that are aligned to the right.
+        spared: how many of the last columns a terminal that is too narrow does without.
     """
     cells = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(headers, *cells, strict=True)]
+    if spared and not fits(headers, cells):
+        headers, cells = headers[:-spared], [row[:-spared] for row in cells]
+    widths = _widths(headers, cells)
     columns = shutil.get_terminal_size().columns
-    if sys.stdout.isatty() and sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > _WIDE:
+    if not fits(headers, cells) and max(widths) > _WIDE:
         for row in cells:
             click.echo(row[0])
             for cell in filter(None, row[1:]):
@@ -41,6 +46,22 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right:
             space = " " * (width - _width(cell))
             parts.append(space + cell if title in right else cell + space)
         click.echo("  ".join(parts).rstrip())
+
+
+def fits(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table is no wider than the terminal; always in a pipe."""
+    widths = _widths(headers, rows)
+    return not sys.stdout.isatty() or sum(widths) + 2 * (len(widths) - 1) <= shutil.get_terminal_size().columns
+
+
+def _widths(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(_width, column)) for column in zip(headers, *rows, strict=True)]
+
+
+def legible(value: float) -> str:
+    """A number with all its digits, but for those that are the rounding of its last operations: 259408.0, not 259407.99999999994."""
+    short = float(f"{value:.13g}")
+    return repr(short if abs(short - value) <= _ROUNDING * abs(value) else value)
 
 
 def print_json(document: Any) -> None:

@@ -18,6 +18,7 @@ from md_sensitivity.forcefields.molecules import MOLECULAR_FORMATS, MolecularFor
 from md_sensitivity.forcefields.native import parse_native
 from md_sensitivity.forcefields.potential_files import POTENTIAL_FILES, PotentialFormat, SourceText, parsed_as
 from md_sensitivity.forcefields.typing import species_of
+from md_sensitivity.forcefields.uses import Use, uses_of
 from md_sensitivity.forcefields.write import native_toml
 from md_sensitivity.registry import Registry
 from md_sensitivity.units import LAMMPS_UNIT_SYSTEMS
@@ -29,12 +30,14 @@ __all__ = [
     "ParameterTable",
     "Parameters",
     "Term",
+    "Use",
     "acting_rows",
     "assignment_of",
     "native_toml",
     "parse_native",
     "read_force_field",
     "species_of",
+    "uses_of",
 ]
 
 

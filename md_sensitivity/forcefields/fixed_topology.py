@@ -12,6 +12,7 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
 from md_sensitivity.forcefields.atom_names import AtomNames
 from md_sensitivity.forcefields.topology import Assignment
+from md_sensitivity.structures.residues import ELEMENTS_OF_NAMES
 from md_sensitivity.types import Structure
 
 _ELEMENT_TOLERANCE = 0.05
@@ -128,6 +129,10 @@ def _completed(topology: FixedTopology, structure: Structure) -> Structure:
     changed = numbers != structure.numbers
     nameless = changed | (structure.numbers == 0)
     named = structure.atom_names and structure.residue_names and structure.residue_numbers
+    # The force field has said what the reader guessed.
+    told = np.all(topology.numbers > 0) and any(note.startswith(ELEMENTS_OF_NAMES) for note in structure.notes)
+    if told:
+        structure = replace(structure, notes=tuple(note for note in structure.notes if not note.startswith(ELEMENTS_OF_NAMES)))
     if not nameless.any() and named and (len(structure.bonds) or not len(topology.bonds)):
         return structure    # the same object, for which other functions may remember results
     types = [

@@ -21,6 +21,8 @@ _MOST_FILES = 1000
 _MOST_WORDS = 200_000
 """Words of a line, macros replaced: a correction map is one line."""
 _LIBRARY = "GMXLIB"
+_SUFFIXES = (".itp", ".top", ".h", ".prm", ".inc")
+"""Ends of names of files that topologies include; those in folders `NAME.ff` may have any."""
 _INCLUDE = re.compile(r'(?:"([^"]+)"|<([^>]+)>)\s*$')
 
 
@@ -80,7 +82,7 @@ def preprocessed(text: str, path: Path, define: Iterable[str] = ()) -> Iterator[
 
     Args:
         text, path: the file; includes are looked up beside the file that names them, beside this one, and in the folders of the
-            environment variable GMXLIB.
+            environment variable GMXLIB, and are read where their names are those of topologies: messages quote lines of them.
         define: macros as on a command line: `FLEXIBLE` or `NAME=value`.
 
     Raises:
@@ -202,9 +204,21 @@ def _included(rest: str, place: str, path: Path, state: _State, depth: int) -> I
         except (OSError, ValueError):
             found = False
         if found:
+            _require_topology(candidate, f"{place}: {quotation(name)}")
             yield from _lines(read_text(candidate).text, candidate, state, depth + 1)
             return
     raise InputError(
         f"{place}: there is no file {shortened(name)!r} beside the topology; put it there, or set {_LIBRARY} to the folder of "
         "GROMACS's force fields (share/gromacs/top)"
     )
+
+
+def _require_topology(path: Path, place: str) -> None:
+    """Refuses a file that is no part of a topology by its name, or by that of the file that a link leads to.
+
+    Raises:
+        InputError: which quotes nothing of the file.
+    """
+    for file in (path, Path(os.path.realpath(path))):
+        if file.suffix.lower() not in _SUFFIXES and file.parent.suffix.lower() != ".ff":
+            raise InputError(f"{place} is not read: files that a topology includes have names that end with one of {', '.join(_SUFFIXES)}")

@@ -11,6 +11,7 @@ import numpy as np
 from md_sensitivity.forcefields.assemble import completed, options_of
 from md_sensitivity.forcefields.data import ForceField, Term
 from md_sensitivity.forcefields.parameter_blocks import block_of, plain_numbers, require_admitted
+from md_sensitivity.forcefields.plausible import require_plausible, require_plausible_powers
 from md_sensitivity.forcefields.table import ParameterBlock, TypeTuple
 from md_sensitivity.potentials.base import SCALE, Form, ParameterSpec
 from md_sensitivity.units import UnitSystem
@@ -101,6 +102,8 @@ class LineRows:
         tag = line.tag + (str(_counted(self._seen, same)) if self.numbered else _again(self._seen, same))
         for spec in self.form.parameters:
             self._put(spec, number, line, tag)
+        if not line.idle and line.values.keys() >= {"C6", "C12"}:
+            require_plausible_powers(line.values, self.units, line.where, types or self.label)
         self._types.append(types)
         return number
 
@@ -133,6 +136,8 @@ class LineRows:
         follows = line.follows.get(spec.name, "")
         if not follows:
             require_admitted(spec, values.tolist(), line.where, line.types or self.label, idle=line.idle)
+            if not line.idle:
+                require_plausible(spec, values, self.units, line.where, line.types or self.label)
         if spec.option:
             self._constants.setdefault(spec.name, []).append(float(values[0]))
             return

@@ -11,7 +11,7 @@ from typing import Any
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
 from md_sensitivity.forcefields.amber import read_prmtop
-from md_sensitivity.forcefields.charmm import parse_charmm, read_charmm
+from md_sensitivity.forcefields.charmm import TOPOLOGY_SUFFIXES, parse_charmm, read_charmm
 from md_sensitivity.forcefields.data import ForceField, Origin
 from md_sensitivity.forcefields.files import read_text
 from md_sensitivity.forcefields.gromacs import read_gromacs
@@ -29,10 +29,12 @@ class Choices:
     Attributes:
         settings: those of `Nonbonded` that are given.
         define: macros of a GROMACS topology.
+        where: file and table, for messages.
     """
 
     settings: Mapping[str, Any]
     define: tuple[str, ...] = ()
+    where: str = "molecules"
 
     def over(self, defaults: Nonbonded) -> Nonbonded:
         """Settings with those that are given in place of defaults.
@@ -42,7 +44,7 @@ class Choices:
         """
         both = replace(defaults, **self.settings)
         if both.switch_from is not None and not both.switch_from < both.cutoff:
-            raise InputError(f"molecules: switch_from = {both.switch_from:g} Å must be less than cutoff = {both.cutoff:g} Å")
+            raise InputError(f"{self.where}: switch_from = {both.switch_from:g} Å must be less than cutoff = {both.cutoff:g} Å")
         return both
 
 
@@ -57,6 +59,7 @@ class MolecularFormat:
         suffixes: ends of names, in lower case, the first of several files.
         read: (files, choices) → force field, with the choices applied.
         several: whether it takes more than one file.
+        macros: whether `define` means anything to it.
         locate: (folder, name) → the file.
     """
 
@@ -65,6 +68,7 @@ class MolecularFormat:
     suffixes: tuple[str, ...]
     read: Callable[[Sequence[Path], Choices], ForceField]
     several: bool = False
+    macros: bool = False
     locate: Callable[[Path, str], Path] = lambda folder, name: folder / name
 
 
@@ -76,6 +80,7 @@ def _read_topology(paths: Sequence[Path], choices: Choices) -> ForceField:
     """A file called `.top`, which AMBER's topologies may be, too."""
     text = read_text(paths[0]).text
     if text.lstrip().startswith(("%VERSION", "%FLAG")):
+        _require_no_macros(choices, "an AMBER topology")
         return _read_amber(paths, choices)
     return applied(read_gromacs(text, paths[0], choices.define), choices.over(Nonbonded()))
 
@@ -103,6 +108,7 @@ MOLECULAR_FORMATS: Registry[MolecularFormat] = Registry(
             description="GROMACS topology, with the files that it includes",
             suffixes=(".top", ".itp"),
             read=_read_topology,
+            macros=True,
         ),
         MolecularFormat(
             name="charmm",
@@ -150,10 +156,39 @@ def molecular_force_field(table: Mapping[str, Any], source: str, folder: Path | 
     if kind is None:
         known = ", ".join(suffix for each in MOLECULAR_FORMATS.values() for suffix in each.suffixes)
         raise InputError(f"{where}: files: {quotation(names[0])} is no molecular force field; its name must end with one of {known}")
+    _require_one_kind(names, kind, where)
     if len(names) > 1 and not kind.several:
         raise InputError(f"{where}: files: a force field of kind {kind.name} is one file, not {len(names)}")
     paths = [kind.locate(folder or Path(), name) for name in names]
-    return read_files(kind, paths, _choices(table, where), table)
+    _require_once(paths, names, where)
+    choices = _choices(table, where)
+    if not kind.macros:
+        _require_no_macros(choices, f"a force field of kind {kind.name}")
+    return read_files(kind, paths, choices, table)
+
+
+def _require_one_kind(names: Sequence[str], kind: MolecularFormat, where: str) -> None:
+    for name in names[1:]:
+        other = format_of(name)
+        if other is not None and other is not kind and not (kind.name == "charmm" and name.lower().endswith(TOPOLOGY_SUFFIXES)):
+            raise InputError(
+                f"{where}: files: {quotation(names[0])} is of kind {kind.name}, and {quotation(name)} of kind {other.name}; kinds cannot "
+                "be mixed, give one of them"
+            )
+
+
+def _require_once(paths: Sequence[Path], names: Sequence[str], where: str) -> None:
+    seen: set[str] = set()
+    for path, name in zip(paths, names, strict=True):
+        real = os.path.realpath(path)
+        if real in seen:
+            raise InputError(f"{where}: files: {quotation(name)} is listed twice; name it once")
+        seen.add(real)
+
+
+def _require_no_macros(choices: Choices, what: str) -> None:
+    if choices.define:
+        raise InputError(f"{choices.where}: define is for GROMACS topologies, and {what} has no macros; remove it")
 
 
 def read_files(
@@ -218,4 +253,4 @@ def _choices(table: Mapping[str, Any], where: str) -> Choices:
         raise InputError(f"{where}: define must be a list of macros such as [\"FLEXIBLE\"]")
     if not settings.get("tolerance", 0.0) < 0.01 or not settings.get("order", 0) <= 14:
         raise InputError(f"{where}: tolerance must be less than 0.01, and order at most 14")
-    return Choices(settings=settings, define=tuple(define))
+    return Choices(settings=settings, define=tuple(define), where=where)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
+from md_sensitivity.forcefields.openmm_advice import instead_of_script
 from md_sensitivity.forcefields.openmm_files import fingerprint
 from md_sensitivity.forcefields.openmm_lines import FORCES, Lines, read_force
 from md_sensitivity.forcefields.openmm_templates import Templates, read_templates
@@ -24,9 +25,6 @@ _VERSION_SCRIPTS = {
 """SHA-256 of scripts of OpenMM's own files that do nothing but refuse files of different versions → the version."""
 LIPID21_SCRIPT = "b417808073f923a2ecc4d90df141fbbea0b44d54eee1e97dbe026bb644fd7e2a"
 """SHA-256 of the script of OpenMM's amber19/lipid21.xml, which weakens some 1-4 interactions of hydrocarbon chains."""
-_INSTEAD = "; OpenMM would run it, and nothing of a file is run here. Remove it if its effect is not needed"
-
-_SOLVENT = "; for an implicit solvent, write implicit_solvent = \"obc2\" in a native file's [molecules]"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +57,7 @@ def read_rules(roots: Sequence[Element]) -> Rules:
                 elif child.tag == "Script" and found == LIPID21_SCRIPT:
                     lipid21 = True
                 else:
-                    raise InputError(f"{child.where}: a script{_INSTEAD}{_SOLVENT if 'GBSA' in child.text else ''}")
+                    raise InputError(f"{child.where}: a script{instead_of_script(child)}")
             elif child.tag not in FORCES and child.tag not in _SECTIONS:
                 raise InputError(f"{child.where}: {_reason(child)}")
     if len(versions) > 1:

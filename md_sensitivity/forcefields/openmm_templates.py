@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from md_sensitivity.errors import InputError
 from md_sensitivity.files import quotation
 from md_sensitivity.forcefields.line_rows import Line
+from md_sensitivity.forcefields.openmm_advice import instead_of_sites
 from md_sensitivity.forcefields.openmm_lines import REMARKS, type_word
 from md_sensitivity.forcefields.xml_tree import Element
 
-_SITES = ", which is not supported; use a model without, such as tip3p.xml for water"
 Charges = dict[tuple[str, str], Line]
 """(name of a template or patch, name of an atom) → its charge."""
 
@@ -105,7 +105,7 @@ def _residues(section: Element, found: Templates) -> None:
                 child.require(("name",))
                 children.append(Element(child.tag, {"name": _indexed(child, "name")}))
             elif child.tag == "VirtualSite":
-                raise InputError(f"{child.where}: residue {name} has a virtual site{_SITES}")
+                raise InputError(f"{child.where}: residue {name} has a virtual site{instead_of_sites(child)}")
         # OpenMM gets templates that others override, too: their patches stay allowed.
         found.residues.append(Element("Residue", {"name": name, "override": str(level)}, children))
         if level < found.levels.get(name, level):
@@ -177,7 +177,7 @@ def _patches(section: Element, found: Templates) -> None:
         children, _ = _atoms(patch, ("AddAtom", "ChangeAtom"), name, found, found.patch_charges)
         for child in patch.children:
             if child.tag == "VirtualSite":
-                raise InputError(f"{child.where}: patch {name} has a virtual site{_SITES}")
+                raise InputError(f"{child.where}: patch {name} has a virtual site{instead_of_sites(child)}")
             if child.tag in _PATCH_CHILDREN:
                 names = _PATCH_CHILDREN[child.tag]
                 child.require(names)

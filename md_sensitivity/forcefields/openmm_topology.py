@@ -14,7 +14,7 @@ from md_sensitivity.structures.residues import residue_labels
 from md_sensitivity.types import Structure
 
 _NO_TEMPLATE = re.compile(r"No template found for residue (\d+)")
-_MANY_TEMPLATES = re.compile(r"Multiple non-identical matching templates found for residue (\d+) .*?: ([^\n]*?)\.?$")
+_MANY_TEMPLATES = re.compile(r"Multiple non-identical matching templates found for residue (-?\d+) .*?: ([^\n]*?)\.?$")
 _LISTED = 8
 
 
@@ -69,21 +69,27 @@ def where(structure: Structure) -> str:
     return shown(structure.path) if structure.path else printable(structure.name)
 
 
-def failure(error: Exception, structure: Structure, topology: Any, templates: Any, source: str) -> InputError:
+def failure(error: Exception, structure: Structure, topology: Any, force_field: Any, source: str) -> InputError:
     """What to tell a person of an error of OpenMM's.
 
     Args:
-        templates: name → template of OpenMM.
+        force_field: of OpenMM, with its templates and patches by name.
         source: name of the force field.
     """
     text = str(error)
     if found := _NO_TEMPLATE.search(text):
-        residue = list(topology.residues())[int(found[1])]
+        residue = _culprit(list(topology.residues()), int(found[1]), force_field, topology)
+        templates = force_field._templates
+        if templates and residue.name not in templates:
+            reason = _nameless(residue, force_field)
+            return InputError(f"{where(structure)}: {_label(residue)}: {source} has no template of that name, nor one that fits: {reason}")
         return InputError(f"{where(structure)}: {_label(residue)} fits no template of {source}: {_difference(residue, templates)}")
     if found := _MANY_TEMPLATES.search(text):
-        residue = list(topology.residues())[int(found[1])]
+        # OpenMM joins residues where a template may be that of a whole molecule, and does not say which.
+        number = int(found[1])
+        residue = "a molecule of several residues, as a whole," if number < 0 else _label(list(topology.residues())[number])
         return InputError(
-            f"{where(structure)}: {_label(residue)} fits several templates of {source} ({printable(found[2])}), which give it different "
+            f"{where(structure)}: {residue} fits several templates of {source} ({printable(found[2])}), which give it different "
             "numbers; leave only one of them in the force field"
         )
     if text.startswith("NonbondedForce: No parameters defined"):
@@ -96,8 +102,37 @@ def _label(residue: Any) -> str:
     return f"residue {printable(residue.name)} {printable(residue.id)}{chain}"
 
 
-def _difference(residue: Any, templates: Any) -> str:
-    """How a residue differs from the template that comes nearest, and what may help."""
+def _culprit(residues: list[Any], place: int, force_field: Any, topology: Any) -> Any:
+    """The residue to speak of: the one that fits no template, or the one beside it, where only that has a name that nobody knows.
+
+    A residue of unknown name has no bonds in many files, so that the one before it lacks one, and is the first that fits no template.
+    """
+    residue = residues[place]
+    if residue.name in force_field._templates:
+        unmatched = set(force_field.getUnmatchedResidues(topology))
+        for beside in residues[max(place - 1, 0) : place + 2]:
+            if beside.chain is residue.chain and beside.name not in force_field._templates and beside in unmatched:
+                return beside
+    return residue
+
+
+def _nameless(residue: Any, force_field: Any) -> str:
+    """What may help with a residue of unknown name that fits no template."""
+    reason = _difference(residue, force_field._templates, named=False)
+    if len(list(residue.external_bonds())) == 1 and force_field._patches:
+        reason += (
+            "; where it caps a chain, its atoms belong to the residue beside it, which a patch then completes: give them the name "
+            "and number of that residue"
+        )
+    return reason
+
+
+def _difference(residue: Any, templates: Any, *, named: bool = True) -> str:
+    """How a residue differs from the template that comes nearest, and what may help.
+
+    Args:
+        named: whether there is a template of its name.
+    """
     if not templates:
         return "it has none at all; add a file with residue templates"
     own = Counter(atom.element.symbol for atom in residue.atoms())
@@ -115,10 +150,12 @@ def _difference(residue: Any, templates: Any) -> str:
     best = min(templates.values(), key=distance)
     atoms, bonds, ends, _ = distance(best)
     if atoms:
-        return _atom_difference(residue, own, best)
+        return _atom_difference(residue, own, best, named)
+    known_as = "" if named else f"; if it is {best.name}, call it so"
     if bonds:
         reason = "" if inside else "; PDB files of residues that are not standard need CONECT records"
-        return f"its atoms are those of {best.name}, which has {len(best.bonds)} bonds, and it has {inside}; complete its bonds{reason}"
+        counts = f"which has {len(best.bonds)} bonds, and it has {inside}"
+        return f"its atoms are those of {best.name}, {counts}; complete its bonds{reason}{known_as}"
     if ends:
         return (
             f"its atoms and bonds are those of {best.name}, which is bonded to {len(best.externalBonds)} atoms of other residues, and "
@@ -127,7 +164,7 @@ def _difference(residue: Any, templates: Any) -> str:
     return f"its atoms are those of {best.name}, bonded in another way; check its bonds"
 
 
-def _atom_difference(residue: Any, own: Counter[str], best: Any) -> str:
+def _atom_difference(residue: Any, own: Counter[str], best: Any, named: bool) -> str:
     other = Counter(atom.element.symbol for atom in best.atoms if atom.element is not None)
     missing, extra = other - own, own - other
     parts = [f"{word} {', '.join(f'{count} {symbol}' for symbol, count in sorted(part.items()))}" for word, part in
@@ -135,5 +172,8 @@ def _atom_difference(residue: Any, own: Counter[str], best: Any) -> str:
     here, there = {atom.name for atom in residue.atoms()}, {atom.name for atom in best.atoms}
     names = sorted(there - here)
     hint = f" ({best.name} has also {', '.join(names[:_LISTED])}{' …' if len(names) > _LISTED else ''})" if missing and names else ""
-    advice = "add the hydrogens" if set(missing) == {"H"} and not extra else "complete its atoms, or add a file with a template of it"
+    if not named:
+        advice = "add a file with a template of it, or call it by the name that it has there"
+    else:
+        advice = "add the hydrogens" if set(missing) == {"H"} and not extra else "complete its atoms, or add a file with a template of it"
     return f"nearest is {best.name}, and {'; '.join(parts)}{hint}; {advice}"

@@ -153,7 +153,7 @@ def _applied(typing: OpenMMTyping, structure: Structure) -> _Applied:
             topology, nonbondedMethod=app.NoCutoff, constraints=None, rigidWater=False, removeCMMotion=False
         )
     except Exception as error:      # OpenMM raises plain exceptions
-        raise failure(error, structure, topology, force_field._templates, typing.source) from None
+        raise failure(error, structure, topology, force_field, typing.source) from None
     data, probe.data = probe.data, None
     neighbors: list[list[int]] = [[] for _ in range(structure.size)]
     for bond in data.bonds:

@@ -78,6 +78,8 @@ def read_openmm_xml(paths: Sequence[str | Path], over: Callable[[Nonbonded], Non
     if rules.lines.gbsa and settings.implicit_solvent != "none":
         raise InputError(f"{source}: has an implicit solvent of its own; remove implicit_solvent = {settings.implicit_solvent!r}")
     rows, typing = _assembled(rules, settings, source)
+    if not rows and rules.lines.gbsa:
+        raise InputError(f"{source}: has an implicit solvent and nothing else; name the force field that it belongs to before it")
     if not rows:
         raise InputError(f"{source}: has no forces; add a file with forces")
     found = replace(force_field_of_rows(rows, OPENMM, name=name, source=source), typing=typing)

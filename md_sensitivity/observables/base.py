@@ -93,6 +93,21 @@ class Observable:
             found.append(np.pad(mask, (0, size - len(mask))))
         return tuple(found)
 
+    def require_atoms(self, structure: Structure) -> None:
+        """Refuses atoms that are not there, and selections that mean none, before anything is computed.
+
+        Raises:
+            UsageError: with the observable and the reason.
+        """
+        self._require_indices(structure.size)
+        for expression in self.selections:
+            select(structure, expression)
+
+    def _require_indices(self, count: int) -> None:
+        for atom in self.atoms:
+            if not 0 <= atom < count:
+                raise UsageError(f"observable {self.name}: there is no atom {atom}; indices run from 0 to {count - 1}")
+
     def bind(self, equilibrium: Equilibrium) -> BoundObservable:
         """The observable with what it needs of this equilibrium looked up.
 
@@ -100,9 +115,7 @@ class Observable:
             UsageError: where it is not offered for this structure, or names an atom that is not there.
         """
         count = system_of(equilibrium, self.name).size
-        for atom in self.atoms:
-            if not 0 <= atom < count:
-                raise UsageError(f"observable {self.name}: there is no atom {atom}; indices run from 0 to {count - 1}")
+        self._require_indices(count)
         if self.structure is not None and self.structure.size != count:
             raise UsageError(f"observable {self.name}: its structure has {self.structure.size} atoms, and the equilibrium has {count}")
         data = self.kind.bind(equilibrium, self)

@@ -10,6 +10,8 @@ import numpy as np
 from md_sensitivity.structures.elements import element_numbers
 from md_sensitivity.types import Structure
 
+ELEMENTS_OF_NAMES = "elements follow from atom names"
+"""What the note says where a file has names in place of elements."""
 DEUTERIUM = 2.014101778
 """[amu]"""
 
@@ -67,7 +69,7 @@ def atomic_numbers_of(atoms: NamedAtoms) -> tuple[np.ndarray, list[str]]:
     numbers = np.where(unnamed, guesses, numbers)
     guessed = {atoms.names[atom].strip(): chemical_symbols[numbers[atom]] for atom in np.flatnonzero(unnamed).tolist()}
     unclear = [f"{name} is {symbol}" for name, symbol in guessed.items() if name.rstrip("0123456789") != symbol]
-    note = f"elements follow from atom names: {', '.join(unclear[:8])}{' …' if len(unclear) > 8 else ''}"
+    note = f"{ELEMENTS_OF_NAMES}: {', '.join(unclear[:8])}{' …' if len(unclear) > 8 else ''}"
     return numbers, [note] if unclear else []
 
 

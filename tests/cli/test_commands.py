@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from md_sensitivity.cli.tables import legible
+
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., tuple[int, str, str]]
+ETHANOL = ROOT / "inputs/ethanol"
 SIGMA, EPSILON = 3.405, 0.01032
 
 
@@ -84,6 +87,15 @@ def test_verify_that_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 7 and "FAILED" in out and "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("observable", "message"),
+    [("rmsd:backbon", "selection 'backbon' is neither"), ("distance:0-9", "there is no atom 9"), ("rmsd:element:Q", "no element 'Q'")],
+)
+def test_dry_run_looks_for_the_atoms_of_observables(run: Run, place: Path, observable: str, message: str) -> None:
+    code, _, err = run("analyze", "dimer.xyz", "-f", "argon.toml", "-O", observable, "--dry-run")
+    assert code == 2 and message in err
+
+
 def test_dry_run_computes_nothing(run: Run, place: Path) -> None:
     code, out, _ = run("analyze", "dimer.xyz", "-f", "argon.toml", "--dry-run")
     assert code == 0 and "2 atoms" in out and "lennard_jones.Ar.epsilon" in out and "nothing is computed" in out
@@ -99,6 +111,34 @@ def test_plain_numbers_have_no_unit_for_people(run: Run) -> None:
     assert row[2] == "smooth" and "[1]" not in tables["potentials"]
     units = {each["name"]: each["unit"] for each in json.loads(run("list", "observables", "--json")[1])["observables"]}
     assert units["hydrogen_bonds"] == "1"
+
+
+def test_parameters_of_molecules_say_what_they_act_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("parameters", "-f", str(ETHANOL / "force_field.top"), str(ETHANOL / "structure.gro"))
+    rows = {row["name"]: row for row in json.loads(run(*words, "--json")[1])["parameters"]}
+    assert rows["HarmonicBond.OH-HO.k"]["acts_on"]["count"] == 1
+    assert rows["HarmonicBond.OH-HO.k"]["acts_on"]["names"].startswith("EOH1:")
+    table = run(*words)[1]
+    assert "acts on" in table and ", first EOH1:" in table
+    monkeypatch.setattr("md_sensitivity.cli.tables.fits", lambda headers, rows: False)
+    assert "EOH1:" not in run(*words)[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(259407.99999999994, "259408.0"), (-0.25479999999999997, "-0.2548"), (0.8333333333333334, "0.8333333333333334"), (0.0, "0.0"),
+     (0.10939999991572773, "0.10939999991572773"), (3.141592653589793, "3.141592653589793"), (1e300, "1e+300")],
+)  # fmt: skip
+def test_values_are_printed_without_the_noise_of_rounding(value: float, text: str) -> None:
+    assert legible(value) == text
+
+
+def test_dry_run_says_what_the_time_of_molecules_leaves_out(run: Run) -> None:
+    words = ("analyze", str(ETHANOL / "structure.gro"), "-f", str(ETHANOL / "force_field.top"), "--dry-run", "--json")
+    plan = json.loads(run(*words)[1])["plans"][0]
+    assert any("compilation comes on top" in note and "most of the time of small ones" in note for note in plan["notes"])
+    # Nine atoms have some eighty tuples, and hundreds of steps: not the milliseconds of their pairs alone.
+    assert 0.05 < plan["estimated_seconds"] < 10
 
 
 def test_parameters(run: Run) -> None:

@@ -205,6 +205,8 @@ SLIPS = {
     "a negative atom": ("       3       0       3       3", "       3      -3       3       3", "an atom is negative"),
     "an entry beyond": ("       3       0       3       3", "       3       0      88       3", "there is no entry 88 among the 7"),
     "negative stiffness": ("  3.40000000E+02", " -3.40000000E+02", "stiffness k = -340 of C1-H1 must be ≥ 0"),
+    "an atom of any size": ("  1.04308023E+06", "         9.9E+90", "LENNARD_JONES_ACOEF of C1: distance where φ vanishes sigma = 4.9"),
+    "a length beyond any molecule": ("  1.09000000E+00", "        1.09E+09", "BOND_EQUIL_VALUE: length at rest r0 = 1.09e+09 Å of"),
     "a type beyond": ("       1       2       1       1       3", "       1       9       1       1       3", "numbered from 1 to 7"),
     "half a Lennard-Jones": ("  9.71708117E+04", "  0.00000000E+00", "must both be positive, or both zero"),
     "exclusions lost": ("       6       7       4       3       7", "       5       7       4       3       7", "the list has 99 entries"),

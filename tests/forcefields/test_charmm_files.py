@@ -293,6 +293,7 @@ PARAMETER_SLIPS = {
     "a word for a number": ("320.000", "stiff", "k of NH1-CT1 is 'STIFF', not a number"),
     "not finite": ("320.000", "nan", "not finite"),
     "negative stiffness": ("320.000", "-320.0", "k = -320 of NH1-CT1 must be ≥ 0"),
+    "a length beyond any molecule": ("HA3  CT3   322.000     1.1110", "HA3  CT3   322.000   111.1", "r0 = 111.1 Å of HA3-CT3 is more than"),
     "half a Urey-Bradley": ("5.40   1.80200", "5.40", "is 3 types and 2 or 4 numbers"),
     "a broken periodicity": ("0.2000  3     0.00", "0.2000  2.5   0.00", "periodicity 2.5 must be a whole number"),
     "a wildcard in a bond": ("NH1  CT1   320", "NH1  X   320", "wildcards X cannot stand in NH1 X of BONDS"),

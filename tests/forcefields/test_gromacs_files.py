@@ -241,6 +241,8 @@ SLIPS = {
     "not finite": ("0.1526 260000.0", "0.1526 inf", "not finite"),
     "digits with underscores": ("0.1526 260000.0", "0.1526 26_0", "not a number"),
     "negative stiffness": ("0.1526 260000.0", "0.1526 -1", "stiffness k = -1 of c3-c3 must be ≥ 0"),
+    "a length beyond any molecule": ("0.1526 260000.0", "1526 260000.0", "r0 = 1526 nm of c3-c3 is more than 10 nm, which no molecule has"),
+    "an angle beyond a turn": ("1 110.7 313.8", "1 1107 313.8", "theta0 = 1107 degrees of c3-c3-hc is more than 360 degrees"),
     "negative well": ("[ pairtypes ]\n  hc oh 1 0.27 0.15", "[ pairtypes ]\n  hc oh 1 0.27 -0.15", "epsilon = -0.15 of hc-oh must be ≥ 0"),
     "too few parameters": ("0.1526 260000.0", "0.1526", "2 parameters are needed, not 1"),
     "another state B": ("0.1526 260000.0", "0.1526 260000.0 0.16 260000.0", "states B that differ"),
@@ -280,6 +282,7 @@ SLIPS = {
     "an unknown directive": ("#define stiff", "#if 1\n#define stiff", "'#if 1' is not supported"),
     "a file that includes itself": ("[ atomtypes ]", '#include "more.itp"\n[ atomtypes ]', "include one another"),
     "a missing file": ("#include \"ff/types.itp\"", "#include <amber99sb.ff/forcefield.itp>", "there is no file"),
+    "an include of a file that is none": ("#include \"ff/types.itp\"", "#include \"/etc/passwd\"", "'/etc/passwd' is not read"),
     "an include without name": ("#include \"ff/types.itp\"", "#include", "#include must name one file"),
     "a folder": ("#include \"ff/types.itp\"", "#include \"ff\"", "there is no file"),
     "macros without end": ("#define stiff", "#define a b b\n#define b a a\n[ system ]\na\n#define stiff", "macros that hold macros"),
@@ -287,6 +290,34 @@ SLIPS = {
     "a broken multiplicity": ("180.0 1.5 2", "180.0 1.5 2.5", "2.5 is no whole number"),
     "a map without types": ("[ pairs ]", "[ cmap ]\n 2 1 5 8 9 1\n[ pairs ]", "[ cmaptypes ] has none of function 1 for hc-c3-c3-oh-ho"),
 }
+
+
+def test_nothing_of_a_file_that_is_no_topology_is_read_or_told(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a token of mine\n")
+    (tmp_path / "innocent.itp").symlink_to(tmp_path / "secret")
+    (tmp_path / "innocent.ff").symlink_to(tmp_path)
+    (tmp_path / "ff.ff").mkdir()
+    for name in ("secret", "innocent.itp", "innocent.ff/secret", "ff.ff/../secret"):
+        path = tmp_path / "topol.top"
+        path.write_text(f'#include "{name}"\n')
+        with pytest.raises(InputError, match="is not read: files that a topology includes have names") as caught:
+            read_force_field(path)
+        assert "token" not in str(caught.value)
+
+
+def test_files_above_and_elsewhere_are_included(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = gromacs_files.written(tmp_path)
+    for folder in ("toppar", "library", "run", "library/mine.ff"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "ff" / "types.itp").rename(tmp_path / "toppar" / "types.itp")
+    (tmp_path / "ff" / "more.itp").rename(tmp_path / "library" / "mine.ff" / "more")
+    slip_in(tmp_path / "toppar" / "types.itp", '"more.itp"', "<mine.ff/more>")
+    moved = path.rename(tmp_path / "run" / "topol.top")
+    monkeypatch.setenv("GMXLIB", str(tmp_path / "library"))
+    slip_in(moved, '"ff/types.itp"', '"../toppar/types.itp"')
+    read_force_field(moved)
+    slip_in(moved, '"../toppar/types.itp"', f'"{tmp_path}/toppar/types.itp"')
+    read_force_field(moved)
 
 
 @pytest.mark.parametrize("slip", SLIPS)

@@ -58,6 +58,9 @@ FORCE_FIELDS = {
     "not a number": ('k="462750.4"', 'k="nan"', "not finite"),
     "a negative stiffness": ('k="462750.4"', 'k="-1"', "must be ≥ 0"),
     "a negative depth": ('epsilon="0.635968"', 'epsilon="-0.6"', "must be ≥ 0"),
+    "a length beyond any molecule": ('length="0.09572"', 'length="95.72"', "line 16: <Bond>: length at rest r0 = 95.72 nm of OW-HW is"),
+    "a size beyond any atom": ('sigma="0.31507524"', 'sigma="1e30"', "sigma = 1e+30 nm of O is more than 10 nm"),
+    "an angle beyond a turn": ('angle="1.82421813418"', 'angle="104.52"', "theta0 = 104.52 rad of HW-OW-HW is more than 6.28319 rad"),
     "a missing number": (' k="462750.4"', "", "misses the attribute k"),
     "an unknown attribute": (BOND, BOND.replace("/>", ' K="2"/>'), "'K' is not known"),
     "type and class": (BOND, BOND.replace("/>", ' type1="O"/>'), "both type and class"),
@@ -128,6 +131,7 @@ SYSTEMS = {
     "a bond of one atom": ('p1="0" p2="1"/><Bond', 'p1="0" p2="0"/><Bond', "an atom twice"),
     "no number": ('k="462750.4" p1="0" p2="1"', 'k="x" p1="0" p2="1"', "not a number"),
     "a negative stiffness": ('k="462750.4" p1="0" p2="1"', 'k="-1" p1="0" p2="1"', "must be ≥ 0"),
+    "a length beyond any molecule": ('d=".09572" k="462750.4" p1="0" p2="1"', 'd="1e9" k="1" p1="0" p2="1"', "r0 = 1e+09 nm of"),
     "an unknown attribute": ('k="462750.4" p1="0" p2="1"', 'k="1" k2="1" p1="0" p2="1"', "'k2' is not known"),
     "a reaction field": ('method="0"', 'method="2"', "CutoffPeriodic"),
     "waves of dispersion": ('method="0"', 'method="5"', "LJPME"),
@@ -206,6 +210,41 @@ class TestStructures:
         with pytest.raises(InputError, match=r"residue HOH 1 of chain A fits no.*lacks 1 H \(HOH has also H2\); add the hydrogens"):
             water.typing(cut)
 
+    def test_a_residue_of_unknown_name_is_named_first(self, water):
+        renamed = replace(peptides.waters(1), residue_names=("XYZ",) * 3, bonds=np.zeros((0, 2), dtype=np.int64))
+        with pytest.raises(InputError, match=r"residue XYZ 1 of chain A: .* has no template of that name, .*; if it is HOH, call it so"):
+            water.typing(renamed)
+        with pytest.raises(InputError, match=r"lacks 1 O; .*; add a file with a template of it, or call it by the name that it has there"):
+            water.typing(replace(renamed, numbers=np.array([1, 1, 1])))
+
+    def test_a_molecule_that_fits_several_templates_as_a_whole_is_said(self):
+        from openmm import app
+
+        dipeptide = peptides.chain_of(app.ForceField("amber14-all.xml"), ("ACE", "ALA", "NME"))
+        with pytest.raises(InputError, match=r"a molecule of several residues, as a whole, fits several templates of .* \(ALAD, AANM\)"):
+            read_force_field("charmm36.xml").typing(dipeptide)
+
+    def test_a_residue_of_unknown_name_is_at_fault_where_the_one_before_lacks_a_bond(self):
+        from openmm import app
+
+        chain = peptides.chain_of(app.ForceField("amber14-all.xml"), ("NALA", "GLY", "LYS", "CALA"))
+        names = tuple({"NALA": "ALA", "LYS": "XYZ", "CALA": "ALA"}.get(name, name) for name in chain.residue_names)
+        bonds = [pair for pair in chain.bonds.tolist() if "XYZ" not in (names[pair[0]], names[pair[1]])]
+        with pytest.raises(InputError, match=r"residue XYZ 3 of chain A: .* its atoms are those of LYS, which has 21 bonds, and it has 0;"):
+            read_force_field("amber14-all.xml").typing(replace(chain, residue_names=names, bonds=np.array(bonds)))
+
+    def test_a_cap_that_is_a_patch_is_told_from_missing_hydrogens(self):
+        from openmm import app
+
+        chain = peptides.chain_of(app.ForceField("amber14-all.xml"), ("ACE", "SER", "NME"))
+        force_field = read_force_field("charmm36.xml")
+        with pytest.raises(InputError, match=r"residue ACE 1 of chain A: .* has no template of that.* a patch then completes") as caught:
+            force_field.typing(chain)
+        assert "add the hydrogens" not in str(caught.value)
+        # What the message advises helps.
+        merged = replace(chain, residue_names=("SER",) * chain.size, residue_numbers=(2,) * chain.size)
+        assert len(force_field.typing(merged).tuples["HarmonicBond"].atoms) == chain.size - 1
+
     def test_a_type_without_line_is_named(self, tmp_path):
         (tmp_path / "water.xml").write_text(WATER.replace('<Atom type="H" charge="0.417" sigma="1" epsilon="0"/>', ""))
         with pytest.raises(InputError, match=r"no Lennard-Jones line for type H of atom 1 \(HOH 1 H1"):
@@ -238,6 +277,26 @@ def test_what_is_missing_without_openmm_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="pip install 'md-sensitivity"):
         read_force_field("amber14-all.xml")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("charmm36_2024.xml", "Use charmm36.xml, an older version"),
+        ("amber14/GLYCAM_06j-1.xml", "Leave out amber14/GLYCAM_06j-1.xml; of carbohydrates OpenMM has no other"),
+        ("implicit/gbn2.xml", 'Leave out implicit/gbn2.xml; for an implicit solvent, write implicit_solvent = "obc2"'),
+        ("amber19/opc.xml", "such as amber19/tip3p.xml"),
+        ("charmm36/tip4pew.xml", "such as charmm36/water.xml"),
+        ("tip5p.xml", "such as tip3p.xml"),
+        ("amber99_obc.xml", "has an implicit solvent and nothing else; name the force field"),
+        ("amoeba2018.xml", "use one of fixed charges"),
+    ],
+)
+def test_a_refused_file_of_openmm_names_what_to_take_instead(name, advice):
+    pytest.importorskip("openmm")
+    with pytest.raises(InputError) as caught:
+        read_force_field(name)
+    assert advice in str(caught.value) and "emove" not in str(caught.value)
 
 
 def test_files_that_include_each_other_once_are_read_once(tmp_path):

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import jax.numpy as jnp
+import molecules
 import numpy as np
 import pytest
 import scipy.optimize
@@ -47,6 +48,16 @@ def test_overlapping_atoms_come_apart_or_fail(minimizer: str, distance: float) -
     assert_finite_or_failed(found)
     if found.status == MINIMUM:
         assert any(found.value == pytest.approx(-depth, abs=1e-9) or abs(found.value) < 1e-6 for depth in (3.0, 1.0))
+
+
+@pytest.mark.parametrize("sigma", [1e30, 1e200])
+@pytest.mark.parametrize("minimizer", ["lbfgs", "lbfgs+newton"])
+def test_molecules_whose_curvatures_are_not_finite_fail(minimizer: str, sigma: float) -> None:
+    pairs = '[[potential]]\nstyle = "lennard_jones"\nmixing = "geometric"\nexclude = 3\nscale14 = 0.5\n'
+    pairs += "".join(f"[potential.parameters.{name}]\nsigma = {sigma!r}\nepsilon = 0.01\n" for name in "AB")
+    energy, x, theta = build(molecules.toml("harmonic_bond") + pairs, molecules.molecule())
+    found = minimize(energy, x, theta, minimizer=minimizer, throw=False)
+    assert found.status == FAILED and "not finite after 0 steps" in found.message
 
 
 @pytest.mark.parametrize("minimizer", MINIMIZERS)
