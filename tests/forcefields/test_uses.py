@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import gromacs_files
+import msgspec
 import numpy as np
 import pytest
 
 from md_sensitivity import read_structure
+from md_sensitivity.analysis.document import parameter_infos
+from md_sensitivity.analysis.parameters import select_parameters
 from md_sensitivity.forcefields import acting_rows, assignment_of, read_force_field, uses_of
 
 TOPOLOGIES = Path(__file__).parent / "topologies"
@@ -61,3 +64,16 @@ def test_a_pair_of_types_counts_the_atoms_of_both(tmp_path: Path) -> None:
     use = uses_of(force_field, structure)[force_field.table.names.index("LennardJones.hc-oh.epsilon")]
     assert use.count == np.sum((own == "hc") | (own == "oh"))
     assert [own[atom] for atom in use.atoms] == ["hc", "oh"]
+
+
+def test_results_say_what_parameters_of_molecules_act_on() -> None:
+    force_field = read_force_field(CASES["ethanol"][0])
+    structure = read_structure(CASES["ethanol"][1])
+    selection = select_parameters(force_field, structure, ["HarmonicBond.OH-HO.k", "Coulomb.scale14"])
+    infos = [msgspec.to_builtins(info) for info in parameter_infos(selection, force_field, structure)]
+    assert [set(info) for info in infos] == [{"name", "value", "unit", "acts_on"}] * 2
+    scaled = int(np.sum(assignment_of(force_field, structure).pairs["Coulomb"].rows >= 0))
+    assert {info["name"]: info["acts_on"]["count"] for info in infos} == {"HarmonicBond.OH-HO.k": 1, "Coulomb.scale14": scaled}
+    # A document without uses, as those of other force fields, stays as it was.
+    argon = msgspec.convert({"name": "a", "value": 1.0, "unit": ""}, type(parameter_infos(selection, force_field, structure)[0]))
+    assert set(msgspec.to_builtins(argon)) == {"name", "value", "unit"}
