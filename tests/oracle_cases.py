@@ -20,7 +20,7 @@ _AT_ONCE = {
     "argon_vacancy", "argon_vacancy_force_shift", "born_plus_coulomb_salt", "buckingham_cluster", "eam_alloy_copper_nickel",
     "gupta_cluster",
     "lj_binary_force_shift", "lj_binary_switch", "morse_binary", "silicon_interstitial", "soft_sphere_packing", "soft_sphere_rattlers",
-    "snap_quadratic_copper", "sw_gallium_nitride", "tersoff_silicon_carbide",
+    "tersoff_silicon_carbide",
 }  # fmt: skip
 """Minima that are looked at in each run of the tests, one of each kind; the others wait for `-m slow`."""
 

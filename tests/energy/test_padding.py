@@ -61,7 +61,17 @@ def test_there_are_few_shapes():
     assert {padded_size(n) for n in range(13, 61)} == {SMALLEST_PADDED}
 
 
-@pytest.mark.parametrize(("style", "shape"), shaped(sampled(FORCE_FIELDS)))
+LONG_TO_COMPILE = (("stillinger_weber", "cluster"), ("tersoff", "cluster"))
+"""Of these one shape is enough in each run."""
+
+
+@pytest.mark.parametrize(
+    ("style", "shape"),
+    [
+        pytest.param(*each.values, marks=[*each.marks, pytest.mark.slow]) if each.values in LONG_TO_COMPILE else each
+        for each in shaped(sampled(FORCE_FIELDS))
+    ],
+)
 def test_energies_and_forces_are_those_without_padding(style: str, shape: str):
     plain, x, theta = build(FORCE_FIELDS[style], STRUCTURES[shape]())
     padded, longer, _ = build(FORCE_FIELDS[style], STRUCTURES[shape](), padded=True)

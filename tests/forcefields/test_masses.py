@@ -90,6 +90,7 @@ def test_masses_are_those_of_the_force_field(kind: str, tmp_path: Path) -> None:
     assert np.array_equal(padded[: of.size], masses) and not padded[of.size :].any()
 
 
+@pytest.mark.slow
 def test_they_weigh_the_radius_of_gyration(tmp_path: Path) -> None:
     force_field, of = written("gromacs", tmp_path)
     options = Options(observables=("radius_of_gyration",), parameters=("HarmonicBond.*.r0",), check=0)

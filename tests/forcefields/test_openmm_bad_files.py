@@ -233,6 +233,7 @@ class TestStructures:
         with pytest.raises(InputError, match=r"residue XYZ 3 of chain A: .* its atoms are those of LYS, which has 21 bonds, and it has 0;"):
             read_force_field("amber14-all.xml").typing(replace(chain, residue_names=names, bonds=np.array(bonds)))
 
+    @pytest.mark.slow
     def test_a_cap_that_is_a_patch_is_told_from_missing_hydrogens(self):
         from openmm import app
 

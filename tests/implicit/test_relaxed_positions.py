@@ -68,6 +68,7 @@ def test_one_atoms_coordinate_alone_has_the_same_gradient_in_reverse_as_forward(
         assert inner(reverse, dot) == pytest.approx(forward, rel=1e-7, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_the_energy_of_the_minimum_curves_as_the_second_order_identity_says() -> None:
     dot = random_like(THETA, 5, relative=True)
 
