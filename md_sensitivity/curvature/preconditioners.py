@@ -17,6 +17,7 @@ WAVES = 13
 _WORTH_WAVES = 6
 """Right-hand sides for which the set-up of a coarse space, about 80 products with H, is worth while."""
 
+
 @partial(jax.tree_util.register_dataclass, data_fields=["metric", "stored"], meta_fields=[])
 @dataclass(frozen=True)
 class Metrical:
