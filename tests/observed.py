@@ -1,12 +1,17 @@
-"""Observables where a structure stands, without a minimization."""
+"""Observables where a structure stands, without a minimization, and at minima of other parameters."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import numpy as np
+from small_systems import random_like
 
 from md_sensitivity.building import build_system
 from md_sensitivity.forcefields import ForceField
-from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.observables import observable
 from md_sensitivity.system import energy_function
 from md_sensitivity.types import Structure
@@ -23,3 +28,16 @@ def at(of: Structure, field: ForceField, *, padded: bool = False) -> Equilibrium
 
 def measured(spec: str, equilibrium: Equilibrium, of: Structure) -> np.ndarray:
     return np.asarray(observable(spec, of).bind(equilibrium)(equilibrium.energy, equilibrium.x, equilibrium.theta))
+
+
+def direction_of(start: Equilibrium) -> Any:
+    """A random direction of θ, relative to its values; shares of pairs stay."""
+    tree = random_like(start.theta, 5, relative=True)
+    return {label: {name: leaf * (name != "scale14") for name, leaf in leaves.items()} for label, leaves in tree.items()}
+
+
+def minimum_along(start: Equilibrium, step: float) -> Equilibrium:
+    """The minimum at θ + step × direction, found again from x*."""
+    theta = jax.tree.map(lambda value, slope: jnp.asarray(value) + step * slope, start.theta, direction_of(start))
+    # Newton's steps turn nothing: points on the spheres of `sasa` stand still in space.
+    return minimize(start.energy, start.x, theta, fmax=1e-10, curvature=False, minimizer="newton")

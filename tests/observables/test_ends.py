@@ -6,14 +6,13 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import charmm_files
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from observed import at, measured
+from observed import at, direction_of, measured, minimum_along
 from small_systems import close, difference, random_like
 
 from md_sensitivity.analysis.sensitivity import parts
@@ -40,17 +39,9 @@ def relaxed() -> Equilibrium:
     return minimize(energy, energy.system.positions, peptide().parameters, fmax=1e-10)
 
 
-def direction() -> Any:
-    tree = random_like(relaxed().theta, 5, relative=True)
-    return {label: {name: leaf * (name != "scale14") for name, leaf in leaves.items()} for label, leaves in tree.items()}
-
-
 @cache
 def moved(step: float) -> Equilibrium:
-    """The minimum at θ + step × direction, found again from x*."""
-    start = relaxed()
-    theta = jax.tree.map(lambda value, slope: jnp.asarray(value) + step * slope, start.theta, direction())
-    return minimize(start.energy, start.x, theta, fmax=1e-10, curvature=False, minimizer="newton")
+    return minimum_along(relaxed(), step)
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -92,7 +83,7 @@ def test_derivatives_through_the_minimum_are_those_of_reminimized_differences(sp
     equilibrium, of = relaxed(), charmm_files.structure()
     assert equilibrium.status == "minimum"
     bound = observable(spec, of).bind(equilibrium)
-    directions = jax.tree.map(lambda d: jnp.asarray(d)[None], direction())
+    directions = jax.tree.map(lambda d: jnp.asarray(d)[None], direction_of(relaxed()))
     totals = []
     for mode in ("forward", "adjoint"):
         found = parts((bound,), equilibrium, directions, mode=mode)

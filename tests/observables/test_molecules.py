@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import charmm_files
 import jax
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import mdtraj
 import numpy as np
 import pytest
-from observed import at, measured
+from observed import at, direction_of, measured, minimum_along
 from scipy.spatial.transform import Rotation
 from small_systems import close, difference, random_like
 
@@ -79,18 +78,9 @@ def relaxed() -> Equilibrium:
     return minimize(energy, energy.system.positions, field.parameters)
 
 
-def direction() -> Any:
-    tree = random_like(relaxed().theta, 5, relative=True)
-    return {label: {name: leaf * (name != "scale14") for name, leaf in leaves.items()} for label, leaves in tree.items()}
-
-
 @cache
 def moved(step: float) -> Equilibrium:
-    """The minimum at θ + step × direction, found again from x*."""
-    start = relaxed()
-    theta = jax.tree.map(lambda value, slope: jnp.asarray(value) + step * slope, start.theta, direction())
-    # Newton's steps turn nothing: points on the spheres of `sasa` stand still in space.
-    return minimize(start.energy, start.x, theta, fmax=1e-10, curvature=False, minimizer="newton")
+    return minimum_along(relaxed(), step)
 
 
 def test_the_dimer_is_a_minimum_with_one_hydrogen_bond() -> None:
@@ -108,7 +98,7 @@ def test_every_observable_of_molecules_is_tested_here() -> None:
 def test_derivatives_through_the_minimum_are_those_of_reminimized_differences(spec: str) -> None:
     equilibrium = relaxed()
     bound = observable(spec, dimer()).bind(equilibrium)
-    directions = jax.tree.map(lambda d: jnp.asarray(d)[None], direction())
+    directions = jax.tree.map(lambda d: jnp.asarray(d)[None], direction_of(relaxed()))
     found = {mode: parts((bound,), equilibrium, directions, mode=mode) for mode in ("forward", "adjoint")}
     total = {mode: np.asarray(f.direct[0][0] + f.relaxation[0][0]) for mode, f in found.items()}
     assert close(total["forward"], total["adjoint"], 1e-9)
