@@ -124,8 +124,8 @@ def _softest_drift(equilibrium: Equilibrium, coordinates: int) -> float:
     """By how much the smallest eigenvalue may differ between the point that was found and the minimum, relative to itself.
 
     Along the softest mode u the minimum is u·F/λ away, and λ changes by the third derivative of E along u times that. The component of
-    F along u is taken to be no smaller than a typical one. Of systems too large for all eigenvalues the mode is not known, and nothing is
-    added.
+    F along u is taken to be no smaller than a typical one. Where Lanczos steps found the eigenvalue the mode is not known, and nothing
+    is added.
     """
     spectrum, energy, theta = equilibrium.spectrum, equilibrium.energy, equilibrium.theta
     if spectrum is None or spectrum.mode is None or spectrum.lowest is None or spectrum.lowest > SOFT * spectrum.largest:

@@ -50,7 +50,7 @@ class Lowest:
         bound: an eigenvalue lies within this distance of it [eV/Å²].
         largest: largest absolute eigenvalue, nearly [eV/Å²].
         zeros: whether there are eigenvalues of zero besides those of rigid motions.
-        vector: unit Ritz vector, flat, where the eigenvalue is negative.
+        vector: unit Ritz vector, flat; None where no vectors were kept, and the eigenvalue is not negative.
         converged: whether `TOLERANCE` was reached.
         products: number of products with H.
     """

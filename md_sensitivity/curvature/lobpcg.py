@@ -63,9 +63,11 @@ def preconditioned_lowest_eigenvalue(
         first = first or residual
         if report is not None:
             report(_done(first, residual, TOLERANCE * abs(value)))
-        if residual <= TOLERANCE * abs(value) or not np.any(rest):
+        if residual <= TOLERANCE * abs(value):
             break
         added = _beside(basis, np.asarray(_preconditioned(*fixed, preconditioner, rest.T)).T)
+        if not added.shape[1]:
+            break       # nothing is left to be found, as in a space that the vectors fill
         products += added.shape[1]
         basis = np.concatenate([basis, added], axis=1)
         image = np.concatenate([image, np.asarray(_times(*fixed, added.T)).T], axis=1)
@@ -78,16 +80,17 @@ def preconditioned_lowest_eigenvalue(
         bound=residual,
         largest=largest,
         zeros=False,
-        vector=np.asarray(stored.unpack(jnp.asarray(vectors[:, :1].T)))[0] if value < 0 else None,
+        vector=np.asarray(stored.unpack(jnp.asarray(vectors[:, :1].T)))[0],
         converged=residual <= TOLERANCE * abs(value),
         products=products,
     )
 
 
 def _beside(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Orthonormal columns for what vectors have beside the columns of a basis."""
-    for _ in range(2):
-        vectors = vectors / np.linalg.norm(vectors, axis=0)
+    """Orthonormal columns for what vectors have beside the columns of a basis; none for those that have nothing."""
+    vectors = vectors[:, np.any(vectors, axis=0)]
+    vectors = vectors / np.linalg.norm(vectors, axis=0)
+    for _ in range(2):      # once leaves rounding of what was taken out
         vectors = vectors - basis @ (basis.T @ vectors)
     q, r = np.linalg.qr(vectors)
     return np.asarray(q[:, np.abs(np.diag(r)) > _PARALLEL])

@@ -29,7 +29,7 @@ class Spectrum:
     Attributes:
         lowest: smallest nonzero eigenvalue, the most negative if any [eV/Å²]; None where all modes are zero modes.
         largest: largest eigenvalue, or an estimate of it [eV/Å²].
-        mode: unit eigenvector of the lowest one, a tree like x; None where there is none, and where a large system is stable.
+        mode: unit eigenvector of the lowest one, a tree like x; None where there is none, and where a large system is stable by "lanczos".
         floppy: zero modes beyond the rigid ones: motions that cost no energy to second order; at least so many where not all
             eigenvalues are computed.
         eigenvalues, eigenvectors: all of them, shape=(d,) and (d, d), for small systems; rigid motions have eigenvalue 0. Those of mobile

@@ -132,9 +132,7 @@ def test_the_lowest_eigenvalue_is_that_of_the_whole_matrix(moved: float, liquid:
     assert (lowest < 0) == (moved > 0), "the case is not what it is meant to be"
     assert found.lowest == pytest.approx(lowest, rel=1e-5) and found.bound <= TOLERANCE * abs(lowest)
     assert found.largest == pytest.approx(np.abs(values).max(), rel=0.02)
-    assert (found.mode is not None) == (lowest < 0)
-    if found.mode is not None:
-        assert abs(np.vdot(vectors[:, ~rigid][:, 0], np.asarray(found.mode))) > 0.999
+    assert abs(np.vdot(vectors[:, ~rigid][:, 0], np.asarray(found.mode))) > 0.999
 
 
 def test_what_waves_carry_is_hardly_missed(monkeypatch: pytest.MonkeyPatch) -> None:
