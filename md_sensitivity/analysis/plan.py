@@ -8,12 +8,12 @@ import numpy as np
 
 from md_sensitivity.curvature.lattice import lattice_sites
 from md_sensitivity.curvature.operators import SHARE_OF_MEMORY
-from md_sensitivity.curvature.spectrum import DENSE_LIMIT
+from md_sensitivity.curvature.spectrum import dense_limit
 from md_sensitivity.footprint import Size, memory, peak
 from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm
 from md_sensitivity.sharding import memories
 from md_sensitivity.stored import BYTES_PER_ENTRY
-from md_sensitivity.system import System
+from md_sensitivity.system import System, energy_function
 
 _SECONDS_PER_ENTRY = 1.2e-8
 """Rough time of one force evaluation for each entry of a neighbor table on one CPU core."""
@@ -64,7 +64,7 @@ def size_of(system: System, solves: int, solver: str = "auto") -> Size:
             # Densities are stored beside the blocks of pairs, and as large.
             entries += table.size * (2 if isinstance(term.form, EmbeddedForm) else 1)
     coordinates = 3 * len(system.positions)
-    dense = coordinates <= DENSE_LIMIT or solver == "dense"
+    dense = coordinates <= dense_limit(energy_function(system)) or solver == "dense"
     shares = memories(system.mesh)
     stored = not edges and not dense and entries * BYTES_PER_ENTRY <= SHARE_OF_MEMORY * memory() * shares
     return Size(
@@ -82,7 +82,7 @@ def estimate(system: System, *, solves: int, checks: int, solver: str = "auto") 
         work += n * width * (1.0 + (_TRIPLETS * width if term.form.order > 2 else 0.0))
     work += sum(_PER_TUPLE * each.tuples.atoms.size for each in system.listed)
     coordinates = 3 * len(system.positions)
-    small = coordinates <= DENSE_LIMIT
+    small = coordinates <= dense_limit(energy_function(system))
     iterations = _CRYSTAL_ITERATIONS if _crystal(system) else 12.0 * system.size ** (1 / 3)
     products = (coordinates if small else iterations * (2 + solves / 4 + 3)) + checks * 4 * (10 if small else 3 * iterations)
     seconds = work * _SECONDS_PER_ENTRY * ((_OF_MOLECULES if system.listed else _EVALUATIONS) + 2.5 * products)
