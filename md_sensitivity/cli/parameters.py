@@ -12,7 +12,7 @@ import click
 
 from md_sensitivity.cli import options
 from md_sensitivity.cli.runs import require
-from md_sensitivity.cli.tables import legible, print_json, print_table
+from md_sensitivity.cli.tables import print_json, print_table, without_rounding
 from md_sensitivity.errors import UsageError
 
 ACTS_ON = "acts on"
@@ -149,4 +149,4 @@ def _cell(document: dict[str, Any], header: str) -> str:
         return "yes" if value else "no"
     if header == "unit" and value == "1":
         return ""       # of a plain number
-    return legible(value) if isinstance(value, float) else str(value)
+    return without_rounding(value) if isinstance(value, float) else str(value)

@@ -58,7 +58,7 @@ def _widths(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(map(_width, column)) for column in zip(headers, *rows, strict=True)]
 
 
-def legible(value: float) -> str:
+def without_rounding(value: float) -> str:
     """A number with all its digits, but for those that are the rounding of its last operations: 259408.0, not 259407.99999999994."""
     short = float(f"{value:.13g}")
     return repr(short if abs(short - value) <= _ROUNDING * abs(value) else value)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from md_sensitivity.cli.tables import legible
+from md_sensitivity.cli.tables import without_rounding
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., tuple[int, str, str]]
@@ -130,7 +130,7 @@ def test_parameters_of_molecules_say_what_they_act_on(run: Run, monkeypatch: pyt
      (0.10939999991572773, "0.10939999991572773"), (3.141592653589793, "3.141592653589793"), (1e300, "1e+300")],
 )  # fmt: skip
 def test_values_are_printed_without_the_noise_of_rounding(value: float, text: str) -> None:
-    assert legible(value) == text
+    assert without_rounding(value) == text
 
 
 def test_dry_run_says_what_the_time_of_molecules_leaves_out(run: Run) -> None:
