@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import charmm_files
 import jax
 import jax.numpy as jnp
 import numpy as np
 from small_systems import random_like
 
 from md_sensitivity.building import build_system
-from md_sensitivity.forcefields import ForceField
+from md_sensitivity.forcefields import ForceField, read_force_field
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.observables import observable
 from md_sensitivity.system import energy_function
 from md_sensitivity.types import Structure
+
+
+@cache
+def peptide() -> ForceField:
+    """CHARMM's potentials of the peptide of `charmm_files`."""
+    with TemporaryDirectory() as folder:
+        return read_force_field(charmm_files.write(Path(folder))[0])
 
 
 def at(of: Structure, field: ForceField, *, padded: bool = False) -> Equilibrium:

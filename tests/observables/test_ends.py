@@ -12,25 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from observed import at, direction_of, measured, minimum_along
+from observed import at, direction_of, measured, minimum_along, peptide
 from small_systems import close, difference, random_like
 
 from md_sensitivity.analysis.sensitivity import parts
 from md_sensitivity.building import build_system
 from md_sensitivity.errors import UsageError
-from md_sensitivity.forcefields import ForceField, read_force_field
+from md_sensitivity.forcefields import read_force_field
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.neighbors import SMALLEST_PADDED
 from md_sensitivity.observables import observable
 from md_sensitivity.system import energy_function
 
 SPECS = ("end_to_end", "end_to_end:4-15")
-
-
-@cache
-def peptide() -> ForceField:
-    with TemporaryDirectory() as folder:
-        return read_force_field(charmm_files.write(Path(folder))[0])
 
 
 @cache

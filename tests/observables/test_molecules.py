@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import mdtraj
 import numpy as np
 import pytest
-from observed import at, direction_of, measured, minimum_along
+from observed import at, direction_of, measured, minimum_along, peptide
 from scipy.spatial.transform import Rotation
 from small_systems import close, difference, random_like
 
@@ -63,12 +63,6 @@ def dimer() -> Structure:
 def water(count: int) -> ForceField:
     with TemporaryDirectory() as folder:
         return read_force_field(charmm_files.write_waters(Path(folder), count))
-
-
-@cache
-def peptide() -> ForceField:
-    with TemporaryDirectory() as folder:
-        return read_force_field(charmm_files.write(Path(folder))[0])
 
 
 @cache
