@@ -69,7 +69,7 @@ class Stiffness:
             count, size = group.members.shape
             part = take(columns, group.members).reshape(count, 3 * size)
             moved = jnp.einsum("gab,gb->ga", group.inverse, part).reshape(count, size, 3)
-            found = found.at[group.members].add(moved, mode="promise_in_bounds")
+            found = found.at[group.members].set(moved, mode="promise_in_bounds")
         return found[:-1].reshape(v.shape)
 
 
