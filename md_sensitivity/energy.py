@@ -21,6 +21,28 @@ PyTree = Any
 """Nested containers of arrays; x and θ are such trees."""
 
 
+class Deformed(NamedTuple):
+    """A point x of an energy whose cell may change, or anything that adds to one: gradients, directions.
+
+    Attributes:
+        positions: in a reference cell, shape=(n, 3) [Å].
+        strain: amounts of strain of all vectors, coordinates of the energy's own, shape=(k,) [Å].
+    """
+
+    positions: Any
+    strain: Any
+
+
+def positions_of(x: PyTree) -> Any:
+    """The part of a point that rigid motions move, shape=(n, 3): the point itself, where there is no strain."""
+    return x.positions if isinstance(x, Deformed) else x
+
+
+def with_positions(x: PyTree, positions: Any) -> PyTree:
+    """The point with other positions."""
+    return x._replace(positions=positions) if isinstance(x, Deformed) else positions
+
+
 class Bonds(NamedTuple):
     """Which atoms interact, as a table of neighbors around each atom; rows beyond the atoms are empty.
 
@@ -51,12 +73,14 @@ class Frame(NamedTuple):
     """What rigid motions need to know of the space.
 
     Attributes:
+        positions: of the atoms, shape=(n, 3) [Å].
         cell: rows are lattice vectors, shape=(3, 3) [Å].
         free: 1 where a coordinate may move, shape=(n, 3).
         atoms: how many of the n are atoms, the first ones, where the others only pad the arrays; None for all.
         periodic: whether the space repeats along each lattice vector, shape=(3,); None where it nowhere does.
     """
 
+    positions: jax.Array
     cell: jax.Array
     free: jax.Array
     atoms: jax.Array | None = None
@@ -87,6 +111,10 @@ class Assembled(Protocol):
     def lowered(self) -> Self:
         """The same in single precision."""
 
+    @property
+    def bordered(self) -> tuple[Assembled, jax.Array] | None:
+        """The part of the atoms, and that of the k coordinates packed behind them, shape=(k, k); None where atoms are all there is."""
+
 
 class Metric(Protocol):
     """A symmetric positive matrix that stands for H⁻¹, a pytree."""
@@ -116,6 +144,12 @@ class Energy(Protocol):
 
     def stabilized(self, x: PyTree, theta: PyTree) -> Self:
         """The same energy without the contacts of atoms that nothing holds in place at x (rattlers)."""
+
+    def recentered(self, x: PyTree) -> tuple[Self, PyTree]:
+        """The same energy in coordinates that refer to a concrete x, and x in these; itself where nothing is gained by it."""
+
+    def beside(self, other: Self) -> Self:
+        """This energy in the coordinates of another one, of which it may be the origin."""
 
     def room(self, x: PyTree, theta: PyTree) -> jax.Array:
         """How far each atom may move from x with the energy still valid [Å]; negative where it is not valid at x."""
@@ -180,6 +214,12 @@ class PlainEnergy:
     def stabilized(self, x: PyTree, theta: PyTree) -> Self:
         return self
 
+    def recentered(self, x: PyTree) -> tuple[Self, PyTree]:
+        return self, x
+
+    def beside(self, other: Self) -> Self:
+        return self
+
     def room(self, x: PyTree, theta: PyTree) -> jax.Array:
         return jnp.asarray(jnp.inf)
 
@@ -217,7 +257,7 @@ class PlainEnergy:
         return None
 
     def frame(self, x: PyTree) -> Frame | None:
-        return Frame(cell=jnp.zeros((3, 3)), free=jnp.ones_like(x)) if self.rigid else None
+        return Frame(positions=x, cell=jnp.zeros((3, 3)), free=jnp.ones_like(x)) if self.rigid else None
 
 
 def as_energy(energy: Callable[..., jax.Array], *, rigid: bool = False) -> Energy:

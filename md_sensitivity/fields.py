@@ -45,9 +45,14 @@ def field_gradient(
     return jax.value_and_grad(lambda y: _at(field, y, strain, theta, kinds))(_deformed(x, strain))
 
 
-def field_strain(field: Field, x: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array) -> jax.Array:
-    """∂E/∂strain, shape=(3, 3) [eV]."""
-    return jax.grad(lambda s: field_energy(field, x, s, theta, kinds))(jnp.zeros((3, 3)) if strain is None else strain)
+def field_gradients(
+    field: Field, x: jax.Array, strain: jax.Array, theta: Theta, kinds: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The same, and ∂E/∂strain, shape=(3, 3) [eV]."""
+    y = _deformed(x, strain)
+    energy, (by_position, by_strain) = jax.value_and_grad(lambda y, s: _at(field, y, s, theta, kinds), argnums=(0, 1))(y, strain)
+    # Positions are deformed with the cell: y = (1 + ε) x.
+    return energy, by_position, by_strain + by_position.T @ x
 
 
 def _deformed(vectors: jax.Array, strain: jax.Array | None) -> jax.Array:

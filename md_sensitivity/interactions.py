@@ -20,23 +20,24 @@ from jax.custom_derivatives import SymbolicZero
 
 from md_sensitivity.blocks import laid_out
 from md_sensitivity.bound import BoundTerm, coefficients, range_of, tables
-from md_sensitivity.fields import Field, field_energy, field_gradient, field_strain
+from md_sensitivity.fields import Field, field_energy, field_gradient, field_gradients
 from md_sensitivity.kernels import (
+    Gradients,
     atoms_of,
     embedded_energy,
     embedded_gradient,
-    embedded_strain,
+    embedded_gradients,
     many_body_energy,
     many_body_gradient,
-    many_body_strain,
+    many_body_gradients,
     pair_energy,
     pair_gradient,
-    pair_strain,
+    pair_gradients,
 )
-from md_sensitivity.listed import Listed, listed_energy, listed_gradient, listed_strain
-from md_sensitivity.neighbors import displacement
+from md_sensitivity.listed import Listed, listed_energy, listed_gradient, listed_gradients
+from md_sensitivity.neighbors import room_left
 from md_sensitivity.potentials.base import EmbeddedForm, ManyBodyForm, PairForm, WholeForm
-from md_sensitivity.whole import whole_energy, whole_gradient, whole_strain
+from md_sensitivity.whole import whole_energy, whole_gradient, whole_gradients
 
 Theta = Any
 Part = BoundTerm | Listed | Field
@@ -51,21 +52,21 @@ class _Kernels(NamedTuple):
     Attributes:
         energy: → energy [eV].
         gradient: → energy and ∂E/∂x of each row (or atom) with respect to strained edges, shape=(rows, 3) [eV/Å].
-        strain: → ∂E/∂strain, shape=(3, 3) [eV].
+        gradients: → the same, and ∂E/∂strain, shape=(3, 3) [eV].
     """
 
     energy: Callable[..., jax.Array]
     gradient: Callable[..., tuple[jax.Array, jax.Array]]
-    strain: Callable[..., jax.Array]
+    gradients: Callable[..., Gradients]
 
 
 _KERNELS: dict[type, _Kernels] = {
-    PairForm: _Kernels(pair_energy, pair_gradient, pair_strain),
-    EmbeddedForm: _Kernels(embedded_energy, embedded_gradient, embedded_strain),
-    ManyBodyForm: _Kernels(many_body_energy, many_body_gradient, many_body_strain),
-    WholeForm: _Kernels(whole_energy, whole_gradient, whole_strain),
-    Listed: _Kernels(listed_energy, listed_gradient, listed_strain),
-    Field: _Kernels(field_energy, field_gradient, field_strain),
+    PairForm: _Kernels(pair_energy, pair_gradient, pair_gradients),
+    EmbeddedForm: _Kernels(embedded_energy, embedded_gradient, embedded_gradients),
+    ManyBodyForm: _Kernels(many_body_energy, many_body_gradient, many_body_gradients),
+    WholeForm: _Kernels(whole_energy, whole_gradient, whole_gradients),
+    Listed: _Kernels(listed_energy, listed_gradient, listed_gradients),
+    Field: _Kernels(field_energy, field_gradient, field_gradients),
 }
 
 
@@ -85,7 +86,7 @@ def _laid(
 @jax.jit
 def _raw_energy(x: jax.Array, strain: jax.Array | None, theta: Theta, parts: tuple[Part, ...], kinds: jax.Array) -> jax.Array:
     energies = (kernels.energy(*given) for kernels, given in _laid(parts, x, strain, theta, kinds))
-    return sum(energies, start=_validity(x, theta, parts) + _self_energies(parts, theta, kinds))
+    return sum(energies, start=_validity(x, strain, theta, parts) + _self_energies(parts, theta, kinds))
 
 
 def _self_energies(parts: tuple[Part, ...], theta: Theta, kinds: jax.Array) -> jax.Array:
@@ -98,20 +99,19 @@ def _self_energies(parts: tuple[Part, ...], theta: Theta, kinds: jax.Array) -> j
     return total
 
 
-def _validity(x: jax.Array, theta: Theta, parts: tuple[Part, ...]) -> jax.Array:
-    """Zero where every table is complete at x and θ, else NaN."""
+def _validity(x: jax.Array, strain: jax.Array | None, theta: Theta, parts: tuple[Part, ...]) -> jax.Array:
+    """Zero where every table is complete at x, strain and θ, else NaN."""
     terms = tuple(part for part in parts if isinstance(part, BoundTerm))
-    return jnp.where(jax.lax.stop_gradient(room(x, theta, terms)) >= 0, 0.0, jnp.nan)
+    return jnp.where(jax.lax.stop_gradient(room(x, strain, theta, terms)) >= 0, 0.0, jnp.nan)
 
 
 @jax.jit
-def room(x: jax.Array, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:
+def room(x: jax.Array, strain: jax.Array | None, theta: Theta, terms: tuple[BoundTerm, ...]) -> jax.Array:
     """How far each atom may still move before a neighbor could be missing from a table [Å]."""
     least = jnp.asarray(jnp.inf)
     for term in terms:
         reach = jnp.where(jnp.isinf(term.neighbors.radius), 0.0, range_of(term, theta))
-        left = 0.5 * (term.neighbors.radius - reach) - displacement(term.neighbors, x)
-        least = jnp.minimum(least, left)
+        least = jnp.minimum(least, room_left(term.neighbors, x, strain, reach))
     return least
 
 
@@ -120,7 +120,7 @@ def energy_and_gradient(
     x: jax.Array, strain: jax.Array | None, theta: Theta, parts: tuple[Part, ...], kinds: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """E [eV] and ∂E/∂x, shape=(n, 3) [eV/Å], at the given strain, in one pass over the neighbors."""
-    valid = _validity(x, theta, parts)
+    valid = _validity(x, strain, theta, parts)
     energy, by_position = valid + _self_energies(parts, theta, kinds), jnp.zeros_like(x) + valid
     for kernels, given in _laid(parts, x, strain, theta, kinds):
         own, gradient = kernels.gradient(*given)
@@ -131,12 +131,16 @@ def energy_and_gradient(
 
 
 @jax.jit
-def strain_gradient(
-    x: jax.Array, strain: jax.Array | None, theta: Theta, parts: tuple[Part, ...], kinds: jax.Array
-) -> jax.Array:
-    """∂E/∂strain, shape=(3, 3) [eV], at the given strain."""
-    strains = (kernels.strain(*given) for kernels, given in _laid(parts, x, strain, theta, kinds))
-    return sum(strains, start=jnp.zeros((3, 3)))
+def energy_and_gradients(
+    x: jax.Array, strain: jax.Array, theta: Theta, parts: tuple[Part, ...], kinds: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The same, and ∂E/∂strain, shape=(3, 3) [eV]."""
+    valid = _validity(x, strain, theta, parts)
+    energy, by_position, by_strain = valid + _self_energies(parts, theta, kinds), jnp.zeros_like(x) + valid, jnp.zeros((3, 3)) + valid
+    for kernels, given in _laid(parts, x, strain, theta, kinds):
+        own, gradient, deformed = kernels.gradients(*given)
+        energy, by_position, by_strain = energy + own, by_position + gradient[: x.shape[0]], by_strain + deformed
+    return energy, by_position @ (jnp.eye(3) + strain), by_strain
 
 
 @jax.custom_jvp
@@ -158,14 +162,17 @@ def total_energy(
 def _total_energy_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
     x, strain, theta, parts, kinds = primals
     x_dot, strain_dot, theta_dot, _, _ = tangents
-    if isinstance(x_dot, SymbolicZero):
+    if strain is not None and not isinstance(strain_dot, SymbolicZero):
+        energy, by_position, by_strain = energy_and_gradients(x, strain, theta, parts, kinds)
+        tangent = jnp.sum(by_strain * strain_dot)
+        if not isinstance(x_dot, SymbolicZero):
+            tangent = tangent + jnp.sum(by_position * x_dot)
+    elif isinstance(x_dot, SymbolicZero):
         energy = total_energy(x, strain, theta, parts, kinds)
         tangent = jnp.zeros_like(energy)
     else:
         energy, by_position = energy_and_gradient(x, strain, theta, parts, kinds)
         tangent = jnp.sum(by_position * x_dot)
-    if strain is not None and not isinstance(strain_dot, SymbolicZero):
-        tangent = tangent + jnp.sum(strain_gradient(x, strain, theta, parts, kinds) * strain_dot)
     direction = direction_of(theta, theta_dot)
     if direction is not None:
         tangent = tangent + jax.jvp(lambda t: _raw_energy(x, strain, t, parts, kinds), (theta,), (direction,))[1]

@@ -38,6 +38,8 @@ Radial = Callable[[Distance, Coefficients, Options], jax.Array]
 """A function of distance, elementwise, such as φ of a pair form."""
 Ended = Callable[[Distance], jax.Array]
 """The same for given coefficients, with its cutoff applied."""
+Gradients = tuple[jax.Array, jax.Array, jax.Array]
+"""Energy [eV], ∂E/∂x of each row (or atom) with respect to strained edges [eV/Å], and ∂E/∂strain, shape=(3, 3) [eV]."""
 
 
 def ended(term: BoundTerm, function: Radial, table: Coefficients, local: Coefficients, at: Callable[[jax.Array], jax.Array]) -> Ended:
@@ -177,15 +179,17 @@ def pair_gradient(term: BoundTerm, table: Any, rows: Block, space: Space) -> tup
     return 0.5 * jnp.sum(energy), -jnp.stack(gathered(term.neighbors.mesh, gradient), axis=1)
 
 
-def pair_strain(term: BoundTerm, table: Any, rows: Block, space: Space) -> jax.Array:
-    """∂E/∂strain, shape=(3, 3) [eV]."""
+def pair_gradients(term: BoundTerm, table: Any, rows: Block, space: Space) -> Gradients:
+    """The same, and ∂E/∂strain, in one loop."""
 
     def sums(block: Block, shared: Shared) -> tuple[jax.Array, ...]:
         term, table, space = shared
-        _, slope, *both = _pair_rows(term, table, block, space)
-        return sum_entries(*(slope * both[a] * both[3 + b] for a in range(3) for b in range(3)))
+        phi, slope, *d = _pair_rows(term, table, block, space)
+        return sum_entries(phi, *(slope * d[a] for a in range(3)), *(slope * d[a] * d[3 + b] for a in range(3) for b in range(3)))
 
-    return 0.5 * jnp.stack([jnp.sum(part) for part in over_rows(sums, term, table, rows, space)]).reshape(3, 3)
+    energy, *rest = over_rows(sums, term, table, rows, space)
+    gradient = -jnp.stack(gathered(term.neighbors.mesh, rest[:3]), axis=1)
+    return 0.5 * jnp.sum(energy), gradient, 0.5 * jnp.stack([jnp.sum(part) for part in rest[3:]]).reshape(3, 3)
 
 
 def _densities(term: BoundTerm, table: EmbeddedTables, block: Block, space: Space) -> tuple[jax.Array, jax.Array]:
@@ -269,9 +273,10 @@ def embedded_gradient(term: BoundTerm, table: EmbeddedTables, rows: Block, space
     return jnp.sum(energy), pair_gradient(term, table, *weighted(term, weight, rows, space))[1]
 
 
-def embedded_strain(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> jax.Array:
-    """∂E/∂strain, shape=(3, 3) [eV]."""
-    return pair_strain(term, table, *weighted(term, embedded_atoms(term, table, rows, space)[1], rows, space))
+def embedded_gradients(term: BoundTerm, table: EmbeddedTables, rows: Block, space: Space) -> Gradients:
+    """The same, and ∂E/∂strain."""
+    energy, weight = embedded_atoms(term, table, rows, space)
+    return jnp.sum(energy), *pair_gradients(term, table, *weighted(term, weight, rows, space))[1:]
 
 
 def edges_of(term: BoundTerm, block: Block, space: Space) -> tuple[Edges, Columns]:
@@ -323,13 +328,29 @@ def _edge_gradients(block: Block, shared: Shared) -> tuple[jax.Array, Columns, C
 
 def many_body_gradient(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> tuple[jax.Array, jax.Array]:
     """Energy [eV], and ∂E/∂x of each row with respect to strained edges, shape=(rows, 3) [eV/Å]."""
-    neighbors = term.neighbors
 
     def edges(block: Block, shared: Shared) -> tuple[jax.Array, Columns]:
         atoms, gradient, _ = _edge_gradients(block, shared)
         return atoms, gradient
 
     atoms, gradient = over_rows(edges, term, table, rows, space)
+    return jnp.sum(atoms), _of_atoms(term, gradient)
+
+
+def many_body_gradients(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> Gradients:
+    """The same, and ∂E/∂strain, from one and the same gradients of edges."""
+
+    def edges(block: Block, shared: Shared) -> tuple[jax.Array, Columns, tuple[jax.Array, ...]]:
+        atoms, gradient, plain = _edge_gradients(block, shared)
+        return atoms, gradient, sum_entries(*(gradient[a] * plain[b] for a in range(3) for b in range(3)))
+
+    atoms, gradient, strains = over_rows(edges, term, table, rows, space)
+    return jnp.sum(atoms), _of_atoms(term, gradient), jnp.stack([jnp.sum(part) for part in strains]).reshape(3, 3)
+
+
+def _of_atoms(term: BoundTerm, gradient: Columns) -> jax.Array:
+    """∂E/∂x of each row from the gradients of all edges, shape=(rows, 3) [eV/Å]."""
+    neighbors = term.neighbors
     # The opposite edge may be that of any device, so that all get all of them.
     flat = gathered(neighbors.mesh, tuple(part.reshape(-1) for part in gradient))
 
@@ -339,17 +360,7 @@ def many_body_gradient(term: BoundTerm, table: Coefficients, rows: Block, space:
         return sum_entries(*(take(flat[c], opposite) - own[c] for c in range(3)))
 
     by_atom = by_blocks(sums, (neighbors.reverse, gradient), flat, neighbors.mesh)
-    return jnp.sum(atoms), jnp.stack(gathered(neighbors.mesh, by_atom), axis=1)
-
-
-def many_body_strain(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
-    """∂E/∂strain, shape=(3, 3) [eV]."""
-
-    def sums(block: Block, shared: Shared) -> tuple[jax.Array, ...]:
-        _, gradient, plain = _edge_gradients(block, shared)
-        return sum_entries(*(gradient[a] * plain[b] for a in range(3) for b in range(3)))
-
-    return jnp.stack([jnp.sum(part) for part in over_rows(sums, term, table, rows, space)]).reshape(3, 3)
+    return jnp.stack(gathered(neighbors.mesh, by_atom), axis=1)
 
 
 def squares(table: NeighborTable, x: jax.Array) -> jax.Array:

@@ -181,12 +181,15 @@ def listed_gradient(
     return energy, jnp.stack([on_atoms(listed.tuples, [slope[c] for slope in slopes]) for c in range(3)], axis=1)
 
 
-def listed_strain(listed: Listed, x: jax.Array, strain: jax.Array | None, theta: Theta, kinds: jax.Array) -> jax.Array:
-    """∂E/∂strain, shape=(3, 3) [eV]."""
+def listed_gradients(
+    listed: Listed, x: jax.Array, strain: jax.Array, theta: Theta, kinds: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The same, and ∂E/∂strain, shape=(3, 3) [eV]."""
     plain = edges(listed.tuples, x)
-    _, slopes = _slopes(listed, strained(plain, strain), theta, kinds)
+    energy, slopes = _slopes(listed, strained(plain, strain), theta, kinds)
+    by_atom = jnp.stack([on_atoms(listed.tuples, [slope[c] for slope in slopes]) for c in range(3)], axis=1)
     parts = [sum(jnp.sum(g[a] * v[b]) for g, v in zip(slopes, plain, strict=True)) for a in range(3) for b in range(3)]
-    return jnp.stack(parts).reshape(3, 3)
+    return energy, by_atom, jnp.stack(parts).reshape(3, 3)
 
 
 def _slopes(

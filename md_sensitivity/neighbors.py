@@ -35,7 +35,7 @@ SMALLEST_PADDED = 64
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["index", "source", "image", "shift", "reverse", "removed", "excluded", "reference", "radius"],
+    data_fields=["index", "source", "image", "shift", "reverse", "removed", "excluded", "reference", "radius", "frame"],
     meta_fields=["mesh"],
 )
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,7 @@ class NeighborTable:
         excluded: pairs that are no neighbors, atoms i and j and the lattice vector from i to j, shape=(m, 5).
         reference: positions for which the table was built, shape=(n, 3) [Å].
         radius: distance up to which it is complete there [Å]; infinite where it holds all pairs.
+        frame: deformation that all vectors had when the table was built, shape=(3, 3); None for 1.
         mesh: devices that share the rows of `index` and `reverse` equally, and have all else each; None where one device has all.
 
     All are device arrays in a system, and numpy arrays as `build_table` makes them.
@@ -69,6 +70,7 @@ class NeighborTable:
     excluded: Any
     reference: Any
     radius: Any
+    frame: Any = None
     mesh: Mesh | None = None
 
     @property
@@ -316,6 +318,18 @@ def _opposite(i: np.ndarray, j: np.ndarray, images: np.ndarray, n: int) -> np.nd
     return opposite
 
 
-def displacement(table: NeighborTable, positions: jax.Array) -> jax.Array:
-    """Largest distance that an atom has moved since the table was built [Å]."""
-    return jnp.sqrt(jnp.max(jnp.sum((positions - table.reference) ** 2, axis=-1)))
+def room_left(table: NeighborTable, positions: jax.Array, strain: jax.Array | None, reach: jax.Array) -> jax.Array:
+    """How far each atom may still move before a pair within `reach` could be missing from the table [Å].
+
+    Args:
+        positions: shape=(n, 3) [Å].
+        strain: all vectors are deformed by 1 + strain; None for no strain.
+        reach: [Å].
+    """
+    moved, radius = positions - table.reference, table.radius
+    if table.frame is not None:
+        now = jnp.eye(3) if strain is None else jnp.eye(3) + strain
+        # What was at least `radius` long is not shorter than this; the norm bounds how much any vector changes.
+        radius = radius * (1.0 - jnp.linalg.norm(now @ jnp.linalg.inv(table.frame) - jnp.eye(3)))
+        moved = moved @ now.T
+    return 0.5 * (radius - reach) - jnp.sqrt(jnp.max(jnp.sum(moved**2, axis=-1)))

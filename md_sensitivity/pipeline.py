@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from md_sensitivity.analysis.document import (
     structure_info,
 )
 from md_sensitivity.analysis.existence import lost_zero_modes
+from md_sensitivity.analysis.options import Options
 from md_sensitivity.analysis.parameters import Selection, select_parameters
 from md_sensitivity.analysis.plan import Plan, estimate, not_counted, size_of
+from md_sensitivity.analysis.relaxation import cell_motions, cell_of, default_observables, energy_for, motions, relaxed, system_for
 from md_sensitivity.analysis.result import (
     CertificateInfo,
     EquilibriumInfo,
@@ -36,13 +38,13 @@ from md_sensitivity.analysis.result import (
 from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
 from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
-from md_sensitivity.building import build_system
 from md_sensitivity.curvature.spectrum import dense_limit
+from md_sensitivity.enthalpy import EnthalpyFunction
 from md_sensitivity.errors import ComputationError
 from md_sensitivity.footprint import require_memory
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.implicit.linear import ACCEPTABLE
-from md_sensitivity.minimization import Equilibrium, minimize, raise_unless_minimum
+from md_sensitivity.minimization import Equilibrium, raise_unless_minimum
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
@@ -56,25 +58,6 @@ POSITIONS_LIMIT = 15_000_000
 
 NEAR_CUTOFF = 0.01
 """A pair this close to a cutoff where energy or force jumps is worth a warning [Å]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What may be chosen for an analysis; names and defaults are those of the command line."""
-
-    parameters: tuple[str, ...] = ()
-    observables: tuple[str, ...] = ()
-    positions: bool | None = None
-    fmax: float = 1e-8
-    max_steps: int = 20000
-    dimensions: int = 3
-    minimizer: str = "lbfgs+newton"
-    solver: str = "auto"
-    hessian: str = "auto"
-    precision: str = "double"
-    mode: str = "auto"
-    check: int = 1
-    seed: int = 0
 
 
 def analyze(structure: Structure, force_field: ForceField, options: Options, *, name: str = "", progress: Progress = SILENT) -> Result:
@@ -97,14 +80,14 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     """
     start = time.perf_counter()
     structure = force_field.completed(structure)
-    system = _system(structure, force_field, options)
+    system = system_for(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
     solves = _expected(options, selection, system, structure)[2]
     require_memory(size_of(system, solves, options.solver), structure.size, structure.path or structure.name)
-    equilibrium = _relax(system, force_field, options, progress)
-    relaxed = time.perf_counter()
+    equilibrium = relaxed(system, force_field, options, progress)
+    minimized = time.perf_counter()
     if equilibrium.status == FAILED:
-        return _failed(structure, force_field, options, equilibrium.message, name, relaxed - start)
+        return _failed(structure, force_field, options, equilibrium.message, name, minimized - start)
     selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
     bound = _observables(options, equilibrium, system, structure)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
@@ -122,15 +105,15 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     differentiable = [k for k, reason in enumerate(undefined) if not reason]
     differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, differentiable, progress)
     certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
-    responses = np.asarray(found.response.value)[:, : structure.size] if mode == FORWARD else None
+    responses = motions(equilibrium, found.response.value)[:, : structure.size] if mode == FORWARD else None
     document = _document(
         structure,
         force_field,
         options,
-        Timings(minimize_s=relaxed - start, differentiate_s=differentiated - relaxed, total_s=time.perf_counter() - start),
+        Timings(minimize_s=minimized - start, differentiate_s=differentiated - minimized, total_s=time.perf_counter() - start),
         status=equilibrium.status,
         message=equilibrium.message,
-        equilibrium=equilibrium_info(equilibrium, system),
+        equilibrium=equilibrium_info(equilibrium, system, options),
         position_norm=None if responses is None else position_norm(selection, responses),
         parameters=parameter_infos(selection, force_field, structure),
         observables=[
@@ -139,7 +122,8 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
         ],
         certificate=certificate_info(certificate, equilibrium.status),
     )
-    arrays = _arrays(structure, equilibrium, selection, responses if positions else None)
+    cells = cell_motions(equilibrium, found, selection.steps, cell_of(equilibrium, structure))
+    arrays = _arrays(structure, equilibrium, selection, responses if positions else None, cells)
     return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
 
 
@@ -149,8 +133,8 @@ def minimize_structure(
     """Only the equilibrium: a result without parameters, observables and certificate."""
     start = time.perf_counter()
     structure = force_field.completed(structure)
-    system = _system(structure, force_field, options)
-    equilibrium = _relax(system, force_field, options, progress)
+    system = system_for(structure, force_field, options)
+    equilibrium = relaxed(system, force_field, options, progress)
     seconds = time.perf_counter() - start
     if equilibrium.status == FAILED:
         return _failed(structure, force_field, options, equilibrium.message, name, seconds)
@@ -162,9 +146,9 @@ def minimize_structure(
         Timings(minimize_s=seconds, differentiate_s=0.0, total_s=seconds),
         status=equilibrium.status,
         message="; ".join((equilibrium.message, *equilibrium.notes, *remarks(force_field, structure))),
-        equilibrium=equilibrium_info(equilibrium, system),
+        equilibrium=equilibrium_info(equilibrium, system, options),
     )
-    arrays = _arrays(structure, equilibrium, nothing, None)
+    arrays = _arrays(structure, equilibrium, nothing)
     return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
 
 
@@ -180,9 +164,9 @@ def verify(
         ComputationError: where there is no minimum to differentiate.
     """
     structure = force_field.completed(structure)
-    system = _system(structure, force_field, options)
+    system = system_for(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
-    equilibrium = _relax(system, force_field, options, progress)
+    equilibrium = relaxed(system, force_field, options, progress)
     raise_unless_minimum(equilibrium)
     selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
     bound = _observables(options, equilibrium, system, structure)
@@ -207,15 +191,15 @@ def verify(
 def plan(structure: Structure, force_field: ForceField, options: Options) -> Plan:
     """What `analyze` would do, with estimates of memory and time; nothing is minimized or differentiated."""
     structure = force_field.completed(structure)
-    system = _system(structure, force_field, options)
+    system = system_for(structure, force_field, options)
     selection = select_parameters(force_field, structure, options.parameters)
-    specs = tuple(dict.fromkeys(options.observables or default_observables(system)))
+    specs = tuple(dict.fromkeys(options.observables or default_observables(system, options)))
     mode, positions, solves = _expected(options, selection, system, structure)
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
     pairs, memory, seconds = estimate(system, solves=solves, checks=checks, solver=options.solver)
     known = (*structure.notes, *remarks(force_field, structure))
     written = () if positions else ("dx*/dθ of every atom is not written",)
-    automatic = "dense" if 3 * len(system.positions) <= dense_limit(energy_function(system)) else "pcg"
+    automatic = "dense" if 3 * len(system.positions) <= dense_limit(energy_for(system, options)) else "pcg"
     return Plan(
         atoms=structure.size,
         pairs=pairs,
@@ -231,7 +215,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
 
 def _expected(options: Options, selection: Selection, system: System, structure: Structure) -> tuple[str, bool, int]:
     """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables; their atoms must be there."""
-    asked = [observable(spec, structure) for spec in dict.fromkeys(options.observables or default_observables(system))]
+    asked = [observable(spec, structure) for spec in dict.fromkeys(options.observables or default_observables(system, options))]
     for each in asked:
         each.require_atoms(structure)
     components = sum(each.kind.components for each in asked)
@@ -239,31 +223,8 @@ def _expected(options: Options, selection: Selection, system: System, structure:
     return mode, positions, len(selection.rows) if mode == FORWARD else components
 
 
-def _system(structure: Structure, force_field: ForceField, options: Options) -> System:
-    """The padded system, on one device or split over several."""
-    return build_system(structure, force_field, dimensions=options.dimensions, padded=True, devices=devices_for(structure.size))
-
-
-def _relax(system: System, force_field: ForceField, options: Options, progress: Progress) -> Equilibrium:
-    return minimize(
-        energy_function(system),
-        system.positions,
-        force_field.parameters,
-        fmax=options.fmax,
-        max_steps=options.max_steps,
-        minimizer=options.minimizer,
-        throw=False,
-        report=lambda stage, share: progress.update(f"minimize ({stage})", share),
-    )
-
-
-def default_observables(system: System) -> tuple[str, ...]:
-    """Energy, and pressure where the structure is periodic."""
-    return ("energy", "pressure") if all(system.pbc[: system.dimensions]) else ("energy",)
-
-
 def _observables(options: Options, equilibrium: Equilibrium, system: System, structure: Structure) -> tuple[BoundObservable, ...]:
-    specs = dict.fromkeys(options.observables or default_observables(system))
+    specs = dict.fromkeys(options.observables or default_observables(system, options))
     return tuple(observable(spec, structure).bind(equilibrium) for spec in specs)
 
 
@@ -305,7 +266,7 @@ def _warnings(
 def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:
     """Warnings about pairs close to a cutoff where the energy, or the force, jumps."""
     gap = kink_distance(equilibrium)
-    if gap is None or gap > NEAR_CUTOFF or not isinstance(equilibrium.energy, EnergyFunction):
+    if gap is None or gap > NEAR_CUTOFF or not isinstance(equilibrium.energy, EnergyFunction | EnthalpyFunction):
         return []
     jumps = {"none": "energy", "shift": "force"}
     return [
@@ -348,18 +309,25 @@ def _checks(
     return tuple(done)
 
 
-def _arrays(structure: Structure, equilibrium: Equilibrium, selection: Selection, responses: np.ndarray | None) -> dict[str, np.ndarray]:
+def _arrays(
+    structure: Structure,
+    equilibrium: Equilibrium,
+    selection: Selection,
+    responses: np.ndarray | None = None,
+    cells: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
     """Content of `arrays.npz`."""
     arrays = {
-        "positions": np.asarray(equilibrium.x)[: structure.size],
-        "cell": np.asarray(structure.cell, dtype=np.float64),
+        "positions": equilibrium.positions[: structure.size],
+        "cell": cell_of(equilibrium, structure),
         "numbers": np.asarray(structure.numbers),
         "parameter_names": np.array(selection.names, dtype=np.str_),
         "parameter_values": selection.values,
     }
-    if responses is not None:
-        defined = np.array([name not in selection.undefined for name in selection.names], dtype=bool)
-        arrays["dpositions"] = np.where(defined[:, None, None], responses, 0.0)
+    defined = np.array([name not in selection.undefined for name in selection.names], dtype=bool)
+    for key, values in (("dpositions", responses), ("dcell", cells)):
+        if values is not None:
+            arrays[key] = np.where(defined[:, None, None], values, 0.0)
     return arrays
 
 

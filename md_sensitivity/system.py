@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -26,6 +26,7 @@ from md_sensitivity.stiffness import Stiffness, stiffness
 from md_sensitivity.stored import StoredHessian, storable, stored_hessian
 from md_sensitivity.tables import SKIN, TIGHT_SKIN, narrowed, shared_by, with_neighbors, without_contacts
 from md_sensitivity.units import UnitSystem
+from md_sensitivity.voigt import determinant
 
 _ROOMY = 0.6
 """Share of the skin that tables must have left to serve for another stage of a minimization."""
@@ -109,35 +110,53 @@ class EnergyFunction:
         """Energy [eV] with all edge vectors deformed by 1 + strain, strain symmetric of shape=(3, 3)."""
         return total_energy(x, strain, theta, self.system.parts, self.system.kinds)
 
-    def updated(self, x: jax.Array, theta: Theta) -> Self:
-        """The same energy with neighbor tables built at x; where x is traced, the tables keep their width and overflow to NaN."""
-        terms = tuple(with_neighbors(self.system, term, x, theta) for term in self.system.terms)
+    def strain(self, x: jax.Array) -> None:
+        """None: the cell is fixed."""
+        return None
+
+    def cell(self, x: jax.Array) -> jax.Array:
+        """Lattice vectors at x, as rows, shape=(3, 3) [Å]."""
+        return self.system.cell
+
+    def volume(self, x: jax.Array) -> jax.Array:
+        """Of the cell [Å³], in two dimensions its area [Å²]; axes that are not periodic count as one Å."""
+        return jnp.abs(determinant(self.system.cell))
+
+    def updated(self, x: jax.Array, theta: Theta, strain: jax.Array | None = None) -> Self:
+        """The same energy with neighbor tables built at x; where x is traced, the tables keep their width and overflow to NaN.
+
+        Args:
+            strain: that all vectors have there, shape=(3, 3); None for none.
+        """
+        terms = tuple(with_neighbors(self.system, term, x, theta, strain) for term in self.system.terms)
         return replace(self, system=replace(self.system, terms=terms))
 
-    def tightened(self, x: jax.Array, theta: Theta) -> Self:
+    def tightened(self, x: jax.Array, theta: Theta, strain: jax.Array | None = None) -> Self:
         """The same energy with neighbor tables that reach little farther than the interaction at x; x must be concrete.
 
         Terms whose curvature jumps somewhere keep their wider tables, which say how far away the next jump is.
         """
         terms = [
-            term if has_kinks(term) else with_neighbors(self.system, term, x, theta, skin=TIGHT_SKIN, widen=False)
+            term if has_kinks(term) else with_neighbors(self.system, term, x, theta, strain, skin=TIGHT_SKIN, widen=False)
             for term in self.system.terms
         ]
         return replace(self, system=replace(self.system, terms=tuple(terms)))
 
-    def narrowed(self, x: jax.Array, theta: Theta) -> Self:
+    def narrowed(self, x: jax.Array, theta: Theta) -> EnergyFunction:
         """The same energy at x alone, which must be concrete: its tables hold the pairs that interact there, and no skin."""
-        pairs = zip(self.system.terms, _bonds(self.system, x, theta), strict=True)
-        terms = tuple(replace(term, neighbors=narrowed(term.neighbors, bonds.acting)) for term, bonds in pairs)
-        return replace(self, system=replace(self.system, terms=terms))
+        return narrowed_to(self, self.term_bonds(x, theta))
 
-    def stabilized(self, x: jax.Array, theta: Theta) -> Self:
+    def stabilized(self, x: jax.Array, theta: Theta) -> EnergyFunction:
         """The same energy without the contacts of rattlers: recursively, free atoms with fewer than d + 1 contacts."""
-        if self.system.links is not None or not all(is_contact(term.form) for term in self.system.terms):
-            return self
-        held = _held(self.bonds(x, theta), jnp.any(self.system.free > 0, axis=1), self.system.dimensions)
-        terms = (replace(term, neighbors=without_contacts(term.neighbors, ~held)) for term in self.system.terms)
-        return replace(self, system=replace(self.system, terms=tuple(terms)))
+        return without_rattlers(self, lambda: self.term_bonds(x, theta))
+
+    def recentered(self, x: jax.Array) -> tuple[Self, jax.Array]:
+        """Itself: positions need no reference."""
+        return self, x
+
+    def beside(self, other: Self) -> Self:
+        """Itself."""
+        return self
 
     def sharded(self, devices: Sequence[Any] | None = None) -> Self:
         """The same energy with its neighbor tables split over devices, each of which holds the rows of an equal part of the atoms.
@@ -151,9 +170,9 @@ class EnergyFunction:
         mesh = mesh_of(jax.local_devices() if devices is None else devices)
         return replace(self, system=shared_by(self.system, mesh))
 
-    def room(self, x: jax.Array, theta: Theta) -> jax.Array:
+    def room(self, x: jax.Array, theta: Theta, strain: jax.Array | None = None) -> jax.Array:
         """How far each atom may move from x before the energy is no longer valid [Å]."""
-        return room(x, theta, self.system.terms)
+        return room(x, strain, theta, self.system.terms)
 
     def roomy(self, x: jax.Array, theta: Theta) -> bool:
         """Whether the tables, at a concrete x, still have the larger part of the skin that new ones would have."""
@@ -173,8 +192,12 @@ class EnergyFunction:
 
     def bonds(self, x: jax.Array, theta: Theta) -> tuple[Bonds, ...]:
         """Pairs that interact at x: one table for each term, and one for what the topology joins."""
-        found = _bonds(self.system, x, theta)
+        found = self.term_bonds(x, theta)
         return found if self.system.links is None else (*found, self.system.links)
+
+    def term_bonds(self, x: jax.Array, theta: Theta) -> tuple[Bonds, ...]:
+        """Pairs that interact at x, a table for each term."""
+        return _bonds(self.system, x, theta)
 
     def like(self, other: EnergyFunction) -> EnergyFunction:
         """This energy without the contacts that are removed in `other`, for the same atoms, on the same devices; both concrete."""
@@ -228,7 +251,24 @@ class EnergyFunction:
 
     def frame(self, x: jax.Array) -> Frame:
         """Cell and free coordinates, for rigid motions."""
-        return Frame(self.system.cell, self.system.free, self.system.atoms, self.system.pbc)
+        return Frame(x, self.system.cell, self.system.free, self.system.atoms, self.system.pbc)
+
+
+def narrowed_to(energy: EnergyFunction, bonds: tuple[Bonds, ...]) -> EnergyFunction:
+    """The energy with tables that hold the given pairs of each term alone."""
+    pairs = zip(energy.system.terms, bonds, strict=True)
+    terms = tuple(replace(term, neighbors=narrowed(term.neighbors, bond.acting)) for term, bond in pairs)
+    return replace(energy, system=replace(energy.system, terms=terms))
+
+
+def without_rattlers(energy: EnergyFunction, bonds: Callable[[], tuple[Bonds, ...]]) -> EnergyFunction:
+    """The energy without the contacts of rattlers; itself, with the pairs of each term unasked for, where it has none."""
+    system = energy.system
+    if system.links is not None or not all(is_contact(term.form) for term in system.terms):
+        return energy
+    held = _held(bonds(), jnp.any(system.free > 0, axis=1), system.dimensions)
+    terms = (replace(term, neighbors=without_contacts(term.neighbors, ~held)) for term in system.terms)
+    return replace(energy, system=replace(system, terms=tuple(terms)))
 
 
 @jax.jit

@@ -28,31 +28,48 @@ TIGHT_SKIN = 0.01
 
 
 def with_neighbors(
-    system: System, term: BoundTerm, x: jax.Array, theta: Theta, *, skin: float = SKIN, widen: bool = True
+    system: System,
+    term: BoundTerm,
+    x: jax.Array,
+    theta: Theta,
+    strain: jax.Array | None = None,
+    *,
+    skin: float = SKIN,
+    widen: bool = True,
 ) -> BoundTerm:
-    """The term with a neighbor table for positions x; where x is concrete, as wide as it must be (at least as before with `widen`)."""
+    """The term with a neighbor table for positions x; where x is concrete, as wide as it must be (at least as before with `widen`).
+
+    Args:
+        strain: all vectors are deformed by 1 + strain, shape=(3, 3), for a table that says so; None for no strain.
+    """
     reach = range_of(term, theta)
     old = term.neighbors
-    if any(isinstance(value, jax.core.Tracer) for value in jax.tree.leaves((x, reach, old))):
+    if any(isinstance(value, jax.core.Tracer) for value in jax.tree.leaves((x, strain, reach, old))):
         if old.mesh is not None:
             # The call back to the host waits for a thread, and on a CPU all threads may be waiting for the devices' answers.
             raise UsageError(
                 "neighbor tables that are split over devices cannot be built within traced code (jit, vmap): call "
                 "minimize outside of it, and equilibrium_jvp or equilibrium_vjp, or use one device"
             )
-        return replace(term, neighbors=_traced_table(system, old, x, reach))
+        return replace(term, neighbors=_traced_table(system, old, x, strain, reach))
     width, images = (old.index.shape[1], len(old.source)) if widen else (0, 0)
-    table = _built(system, old, np.asarray(x), float(reach) * (1.0 + skin), width, images)
+    frame = None if strain is None else np.eye(3) + np.asarray(strain)
+    table = _built(system, old, np.asarray(x), frame, float(reach) * (1.0 + skin), width, images)
     removed = np.asarray(old.removed)
     return replace(term, neighbors=on_device(without_contacts(table, removed) if np.any(removed) else table))
 
 
-def _built(system: System, old: NeighborTable, x: np.ndarray, radius: float, width: int, images: int) -> NeighborTable:
+def _built(
+    system: System, old: NeighborTable, x: np.ndarray, frame: np.ndarray | None, radius: float, width: int, images: int
+) -> NeighborTable:
+    """A table of those that are near when all vectors are deformed by `frame`, for vectors that are not."""
     cell, atoms, reverse = np.asarray(system.cell), host_count(system.atoms), old.reverse is not None
-    return build_table(
-        x, cell, system.pbc, radius, reverse=reverse, width=width, images=images, atoms=atoms, mesh=old.mesh,
+    there, around = (x, cell) if frame is None else (x @ frame.T, cell @ frame.T)
+    table = build_table(
+        there, around, system.pbc, radius, reverse=reverse, width=width, images=images, atoms=atoms, mesh=old.mesh,
         excluded=np.asarray(old.excluded),
     )
+    return table if frame is None else replace(table, shift=table.image.astype(np.float64) @ cell, reference=np.array(x), frame=frame)
 
 
 def shared_by(system: System, mesh: Mesh | None) -> System:
@@ -60,7 +77,7 @@ def shared_by(system: System, mesh: Mesh | None) -> System:
     terms = []
     for term in system.terms:
         old = jax.tree.map(np.asarray, replace(term.neighbors, mesh=mesh))
-        table = _built(system, old, old.reference, float(old.radius), old.index.shape[1], len(old.source))
+        table = _built(system, old, old.reference, old.frame, float(old.radius), old.index.shape[1], len(old.source))
         terms.append(replace(term, neighbors=without_contacts(table, old.removed)))
     return on_device(replace(jax.tree.map(np.asarray, system), terms=tuple(terms)), mesh)
 
@@ -116,22 +133,27 @@ def _with_opposites(index: jax.Array, reverse: jax.Array, acting: jax.Array, wid
     return jnp.where(kept, jnp.take_along_axis(index, order, axis=1), own), jnp.where(kept, opposite, itself)
 
 
-def _traced_table(system: System, old: NeighborTable, x: jax.Array, reach: jax.Array) -> NeighborTable:
+def _traced_table(
+    system: System, old: NeighborTable, x: jax.Array, strain: jax.Array | None, reach: jax.Array
+) -> NeighborTable:
     """Neighbor table within traced code, through a call back to the host; NaN energies where it would overflow."""
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), old)
 
-    def build(x: np.ndarray, cell: np.ndarray, reach: np.ndarray, old: NeighborTable, atoms: np.ndarray | None) -> NeighborTable:
+    def build(
+        x: np.ndarray, strain: np.ndarray | None, cell: np.ndarray, reach: np.ndarray, old: NeighborTable, atoms: np.ndarray | None
+    ) -> NeighborTable:
         width, images = old.index.shape[1], len(old.source)
         old = jax.tree.map(np.asarray, old)
-        if not np.all(np.isfinite(x)):
+        frame = None if strain is None else np.eye(3) + np.asarray(strain)
+        if not np.all(np.isfinite(x)) or (frame is not None and not np.all(np.isfinite(frame))):
             return replace(old, radius=np.float64(-1.0))
         here = replace(system, cell=cell, atoms=atoms)
-        table = _built(here, old, np.asarray(x), float(reach) * (1.0 + SKIN), width, images)
+        table = _built(here, old, np.asarray(x), frame, float(reach) * (1.0 + SKIN), width, images)
         if table.index.shape[1] > width or len(table.source) > images:
             return replace(old, radius=np.float64(-1.0))
         return without_contacts(table, old.removed)
 
-    arguments = jax.lax.stop_gradient((x, system.cell, reach, old, system.atoms))
+    arguments = jax.lax.stop_gradient((x, strain, system.cell, reach, old, system.atoms))
     return jax.pure_callback(build, shapes, *arguments, vmap_method="sequential")
 
 

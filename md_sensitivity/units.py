@@ -31,6 +31,8 @@ LAMMPS_REAL_COULOMB = 332.06371
 """LAMMPS's `qqr2e` for `units real` [kcal/mol·Å]."""
 NEWTON_PER_METER = 16.02176634
 """One eV/Å² in N/m: the unit of a two-dimensional pressure."""
+GRAM_PER_CUBIC_CENTIMETER = 1.66053906892
+"""One amu/Å³ in g/cm³. Source: CODATA 2022, doi:10.1103/RevModPhys.97.025002."""
 
 
 @dataclass(frozen=True, kw_only=True)

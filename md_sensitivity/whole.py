@@ -28,10 +28,15 @@ def whole_gradient(term: BoundTerm, table: Coefficients, rows: Block, space: Spa
     return jax.value_and_grad(lambda y: _at(term, table, rows, y, space.strain))(_deformed(_positions(term, rows), space.strain))
 
 
-def whole_strain(term: BoundTerm, table: Coefficients, rows: Block, space: Space) -> jax.Array:
-    """∂E/∂strain, shape=(3, 3) [eV]."""
-    start = jnp.zeros((3, 3)) if space.strain is None else space.strain
-    return jax.grad(lambda strain: whole_energy(term, table, rows, space._replace(strain=strain)))(start)
+def whole_gradients(
+    term: BoundTerm, table: Coefficients, rows: Block, space: Space
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The same, and ∂E/∂strain, shape=(3, 3) [eV]."""
+    x = _positions(term, rows)
+    y = _deformed(x, space.strain)
+    energy, (by_position, by_strain) = jax.value_and_grad(lambda y, s: _at(term, table, rows, y, s), argnums=(0, 1))(y, space.strain)
+    # Positions are deformed with the cell: y = (1 + ε) x.
+    return energy, by_position, by_strain + by_position.T @ x
 
 
 def _positions(term: BoundTerm, rows: Block) -> jax.Array:

@@ -148,7 +148,7 @@ def _softest_drift(equilibrium: Equilibrium, coordinates: int) -> float:
 
 def shortest_bond(equilibrium: Equilibrium) -> float:
     """Shortest distance between atoms that interact [Å]; 1 where there is none."""
-    x = np.asarray(equilibrium.x)
+    x = equilibrium.positions
     frame = equilibrium.energy.frame(equilibrium.x)
     square = np.inf
     if frame is None:

@@ -37,6 +37,8 @@ _SMALL_MOVE = 1e-3
 """A response is compared relative to this displacement [Å] (per relative change of the parameter) where it is smaller."""
 _SMALL_CHANGE, _SMALL_SHARE = 1e-6, 1e-3
 """An observable's derivative is compared relative to this change, or to this share of the observable, where it is smaller."""
+_CANCELED = 1e-4
+"""The same for this share of its direct and relaxation parts, which cancel where a stress is relaxed."""
 
 Rebuild = Callable[[PyTree], Energy]
 """θ → energy built anew for it."""
@@ -54,6 +56,7 @@ class Direction:
         one_sided: whether only positive steps are possible, because a parameter is at its bound.
         response: predicted dx*/dθ along it, a tree like x; None where only observables were differentiated.
         totals: predicted derivative of each observable along it.
+        parts: sizes of what each of these is a sum of.
         consistent: θ → θ whose parameters that follow others do so exactly, not to first order.
     """
 
@@ -63,6 +66,7 @@ class Direction:
     one_sided: bool
     response: PyTree | None
     totals: tuple[np.ndarray, ...]
+    parts: tuple[float, ...]
     consistent: Callable[[PyTree], PyTree] = lambda theta: theta
 
 
@@ -149,8 +153,9 @@ def _compared(
     predicted: list[tuple[str, np.ndarray, float]] = []
     if direction.response is not None:
         predicted.append(("positions", _flat(direction.response), _SMALL_MOVE * direction.size))
-    for observable, total, value in zip(observables, direction.totals, values, strict=True):
+    for observable, total, size, value in zip(observables, direction.totals, direction.parts, values, strict=True):
         floor = max(_SMALL_CHANGE, _SMALL_SHARE * float(np.linalg.norm(value))) * direction.size
+        floor = max(floor, _CANCELED * size)
         predicted.append((observable.name, np.atleast_1d(total).ravel(), floor))
     first = 0 if direction.response is not None else 1
     details, own = [], []
@@ -218,12 +223,12 @@ def _sample(
     after = equilibrium.energy.kink_gaps(found.x, theta)
     if any(np.any((np.asarray(a) < 0) != (np.asarray(b) < 0)) for a, b in zip(before, after, strict=True)):
         raise _NoCheck("the perturbation changes contacts, or which pairs are within a cutoff")
-    moved = _flat(found.x) - _flat(equilibrium.x)
+    change = jax.tree.map(lambda after, before: np.asarray(after) - np.asarray(before), found.x, equilibrium.x)
+    moved = _flat(change)
     if direction.response is not None and np.abs(moved).max() > 0.1 + 10 * abs(offset) * _largest_move(direction.response):
         raise _NoCheck("the perturbed structure relaxes into another basin")
     if equilibrium.modes is not None:
-        shaped = moved.reshape(equilibrium.x.shape)
-        moved = np.asarray(without_zero_modes(equilibrium.modes, equilibrium.x, shaped)).ravel()
+        moved = _flat(without_zero_modes(equilibrium.modes, equilibrium.x, change))
     return [moved, *(np.atleast_1d(value).ravel() for value in evaluate(observables, found.energy, found.x, theta))]
 
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from md_sensitivity.analysis.certificate import SOFT, Certificate
 from md_sensitivity.analysis.differences import Difference
+from md_sensitivity.analysis.options import Options
 from md_sensitivity.analysis.parameters import Selection
+from md_sensitivity.analysis.relaxation import cell_at, relaxed_cell
 from md_sensitivity.analysis.result import (
     CertificateInfo,
     EquilibriumInfo,
@@ -26,6 +28,7 @@ from md_sensitivity.analysis.result import (
 )
 from md_sensitivity.analysis.spotcheck import RANDOM
 from md_sensitivity.curvature.spectrum import Spectrum
+from md_sensitivity.energy import positions_of
 from md_sensitivity.files import legible
 from md_sensitivity.forcefields import ForceField, uses_of
 from md_sensitivity.minimization import Equilibrium
@@ -70,17 +73,16 @@ def provenance_info(options: Mapping[str, Any], devices: Sequence[Any] | None = 
     )
 
 
-def equilibrium_info(equilibrium: Equilibrium, system: System) -> EquilibriumInfo:
+def equilibrium_info(equilibrium: Equilibrium, system: System, options: Options) -> EquilibriumInfo:
     """The equilibrium in the units of results."""
     energy, length = system.units.inner_symbols()
     spectrum = equilibrium.spectrum
-    volume: float | msgspec.UnsetType = msgspec.UNSET
-    if all(system.pbc):
-        volume = float(abs(np.linalg.det(np.asarray(system.cell))))
+    volume = float(abs(np.linalg.det(cell_at(equilibrium)))) if all(system.pbc) else msgspec.UNSET
+    relaxed = relaxed_cell(equilibrium)
     return EquilibriumInfo(
-        energy=equilibrium.value,
+        energy=equilibrium.value if relaxed is None else relaxed.energy,
         energy_unit=energy,
-        max_force=equilibrium.max_force,
+        max_force=equilibrium.max_force if relaxed is None else relaxed.max_force,
         force_unit="reduced" if system.units.reduced else f"{energy}/{length}",
         steps=equilibrium.steps,
         force_evaluations=equilibrium.force_evaluations,
@@ -90,6 +92,9 @@ def equilibrium_info(equilibrium: Equilibrium, system: System) -> EquilibriumInf
         rattlers=equilibrium.rattlers,
         hessian_products=equilibrium.hessian_products,
         volume=volume,
+        relaxed_cell=msgspec.UNSET if relaxed is None else options.relax_cell,
+        pressure=msgspec.UNSET if relaxed is None else options.pressure,
+        max_stress=msgspec.UNSET if relaxed is None else relaxed.max_stress,
         softest_atoms=softest_atoms(spectrum, system.size) or msgspec.UNSET,
     )
 
@@ -98,7 +103,7 @@ def softest_atoms(spectrum: Spectrum | None, size: int) -> list[int]:
     """Atoms that move at least half as far as the first one along a soft mode, four at most; none where no mode is soft, or known."""
     if spectrum is None or spectrum.mode is None or spectrum.lowest is None or spectrum.lowest > SOFT * spectrum.largest:
         return []
-    lengths = np.linalg.norm(np.asarray(spectrum.mode)[:size], axis=1)
+    lengths = np.linalg.norm(np.asarray(positions_of(spectrum.mode))[:size], axis=1)
     order = np.argsort(-lengths, kind="stable")[:_ATOMS]
     return [int(atom) for atom in order if lengths[atom] >= 0.5 * lengths[order[0]]]
 

@@ -15,6 +15,7 @@ from md_sensitivity.analysis.parameters import Selection
 from md_sensitivity.analysis.sensitivity import FORWARD, Parts
 from md_sensitivity.building import build_system
 from md_sensitivity.energy import Energy
+from md_sensitivity.enthalpy import EnthalpyFunction
 from md_sensitivity.forcefields import ForceField, ParameterTable, native_toml, parse_native
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.system import EnergyFunction, energy_function
@@ -31,7 +32,8 @@ def rebuilder(structure: Structure, force_field: ForceField, equilibrium: Equili
     Whatever was frozen into the first system when it was built (mixing, cutoffs, switches) is built from the new values here.
     """
 
-    system = equilibrium.energy.system if isinstance(equilibrium.energy, EnergyFunction) else None
+    reference = equilibrium.energy
+    system = reference.system if isinstance(reference, EnergyFunction | EnthalpyFunction) else None
     padded = system is not None and system.atoms is not None
     devices = None if system is None or system.mesh is None else tuple(system.mesh.devices.flat)
 
@@ -39,7 +41,8 @@ def rebuilder(structure: Structure, force_field: ForceField, equilibrium: Equili
         parameters = jax.tree.map(np.asarray, theta)
         fresh = _written_and_read(force_field.with_parameters(parameters))
         energy = energy_function(build_system(structure, fresh, dimensions=dimensions, padded=padded, devices=devices))
-        reference = equilibrium.energy
+        if isinstance(reference, EnthalpyFunction):
+            return reference.of(energy.system).like(reference)
         return energy.like(reference) if isinstance(reference, EnergyFunction) else energy
 
     return rebuild
@@ -93,9 +96,7 @@ def _direction(
     response = None
     if parts.mode == FORWARD:
         response = jax.tree.map(lambda leaf: np.tensordot(vector, np.asarray(leaf), axes=1), parts.response.value)
-    totals = tuple(
-        np.tensordot(vector, parts.direct[k] + parts.relaxation[k], axes=1) for k in differentiable
-    )
+    pairs = [tuple(np.tensordot(vector, part[k], axes=1) for part in (parts.direct, parts.relaxation)) for k in differentiable]
     # A bound nearer than the usual step shortens it.
     size = max(float(np.max(np.abs(vector) / selection.scales)), 1e-3 / (0.5 * room) if np.isfinite(room) and room > 0 else 0.0)
     return Direction(
@@ -104,7 +105,8 @@ def _direction(
         size=size,
         one_sided=one_sided,
         response=response,
-        totals=totals,
+        totals=tuple(direct + relaxation for direct, relaxation in pairs),
+        parts=tuple(float(np.linalg.norm(direct)) for direct, _ in pairs),
         consistent=partial(_consistent, force_field),
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from md_sensitivity.analysis.differences import Difference, Direction
 from md_sensitivity.curvature.zero_modes import without_zero_modes
-from md_sensitivity.energy import Energy
+from md_sensitivity.energy import Deformed, Energy
 from md_sensitivity.implicit.unrolled import unrolled_jvp
 from md_sensitivity.minimization import Equilibrium
 
@@ -71,6 +71,8 @@ def unrolled_error(
     equilibrium: Equilibrium, energy: Energy, start: jax.Array, direction: Direction, *, fmax: float, max_steps: int
 ) -> tuple[float | None, str]:
     """Relative discrepancy of the unrolled derivative of positions, or the reason why there is none."""
+    if isinstance(equilibrium.x, Deformed):
+        return None, "unrolling is for a fixed cell"
     if direction.response is None:
         return None, "unrolling differentiates positions, which were not asked for"
     reached, tangent, converged = unrolled_jvp(energy, start, equilibrium.theta, direction.tree, fmax=fmax, max_steps=max_steps)

@@ -39,7 +39,8 @@ observables = click.option(
     "observables",
     metavar="SPEC",
     multiple=True,
-    help="Name or name:arguments, such as distance:0-5 or sasa:protein; repeatable. Default: energy, plus pressure in a periodic cell.",
+    help="Name or name:arguments, such as distance:0-5 or sasa:protein; repeatable. Default: energy, plus pressure in a periodic cell, or "
+    "volume where it relaxes.",
 )
 positions = click.option(
     "--positions/--no-positions", default=None, help="Whether to write dx*/dθ of every atom. Default: where the arrays stay small."
@@ -51,6 +52,29 @@ fmax = click.option(
     default=1e-8,
     show_default=True,
     help="Largest force component at the minimum [eV/Å; reduced units: as is].",
+)
+smax = click.option(
+    "--smax",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
+    default=1e-6,
+    show_default=True,
+    help="Largest stress component, beyond the pressure, when a cell relaxes [GPa; reduced units: as is].",
+)
+relax_cell = click.option(
+    "--relax-cell",
+    type=click.Choice(["isotropic", "full"]),
+    default=None,
+    help="Relax periodic axes with the atoms: by size alone, or by all strains. Default: the cell is fixed.",
+)
+pressure = click.option(
+    "--pressure",
+    metavar="GPA",
+    type=float,
+    callback=finite,
+    default=0.0,
+    show_default=True,
+    help="Pressure under which the cell relaxes [GPa; N/m in two dimensions; reduced units: as is].",
 )
 max_steps = click.option(
     "--max-steps", type=click.IntRange(min=1), default=20000, show_default=True, help="Counts every step, the polish included."
@@ -148,7 +172,7 @@ config = config_option
 PROCESS: tuple[Decorator, ...] = (threads, device, gpu_memory)
 TALK: tuple[Decorator, ...] = (as_json, quiet, verbose)
 READ: tuple[Decorator, ...] = (reader, index, fix, dimensions)
-MINIMIZE: tuple[Decorator, ...] = (fmax, max_steps, minimizer)
+MINIMIZE: tuple[Decorator, ...] = (relax_cell, pressure, fmax, smax, max_steps, minimizer)
 MANY: tuple[Decorator, ...] = (formats, resume, shard, strict, dry_run, config)
 
 

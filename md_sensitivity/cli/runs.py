@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from md_sensitivity.pipeline import Options
 
 OPTION_NAMES = (
-    *("parameters", "observables", "positions", "fmax", "max_steps", "minimizer"),
+    *("parameters", "observables", "positions", "fmax", "smax", "max_steps", "minimizer", "pressure"),
     *("solver", "hessian", "precision", "mode", "check", "seed"),
 )
 SHOWN = 3
@@ -71,7 +71,7 @@ def options_of(values: Mapping[str, Any]) -> Options:
     from md_sensitivity.pipeline import Options
 
     chosen = {name: values[name] for name in OPTION_NAMES if name in values}
-    return Options(**chosen, dimensions=int(values["dimensions"]))
+    return Options(**chosen, dimensions=int(values["dimensions"]), relax_cell=values.get("relax_cell") or "")
 
 
 def study_of(ctx: click.Context, values: Mapping[str, Any], *, differentiate: bool) -> Study:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.curvature.coarse import Coarse, coarse_space
 from md_sensitivity.curvature.lattice import Lattice, lattice_response
-from md_sensitivity.energy import Assembled, Energy, Metric, PyTree
+from md_sensitivity.energy import Assembled, Energy, Frame, Metric, PyTree
 
 WAVES = 13
 """Wave vectors of the coarse space: in a cube, all up to the face diagonals. They save two iterations of five; more save little more."""
@@ -31,7 +32,28 @@ class Metrical:
         return self.stored.pack(jax.lax.map(self.metric.solve, self.stored.unpack(r)))
 
 
-Preconditioner = Coarse | Lattice | Metrical
+@partial(jax.tree_util.register_dataclass, data_fields=["inner", "corner"], meta_fields=[])
+@dataclass(frozen=True)
+class Bordered:
+    """A preconditioner of the atoms, with the inverse of H of the k coordinates that are packed behind them.
+
+    Attributes:
+        inner: None for none.
+        corner: shape=(k, k) [Å²/eV].
+    """
+
+    inner: Coarse | Lattice | None
+    corner: jax.Array
+
+    def __call__(self, r: jax.Array) -> jax.Array:
+        """An approximation of H⁻¹ r for vectors of shape=(p, d' + k)."""
+        k = len(self.corner)
+        # Coordinates behind the atoms are about as stiff as these.
+        atoms = r[:, :-k] * (jnp.trace(self.corner) / k) if self.inner is None else self.inner(r[:, :-k])
+        return jnp.concatenate([atoms, r[:, -k:] @ self.corner], axis=1)
+
+
+Preconditioner = Coarse | Lattice | Metrical | Bordered
 
 
 def choose_preconditioner(
@@ -41,7 +63,7 @@ def choose_preconditioner(
 
     Args:
         stored: the stored Hessian; without one there is no preconditioner.
-        x: positions, shape=(n, 3) [Å], where there is a stored Hessian.
+        x: positions, with strains if there are any, where there is a stored Hessian.
     """
     frame = None if stored is None else energy.frame(x)
     if stored is None or frame is None or count == 0:
@@ -50,7 +72,15 @@ def choose_preconditioner(
         metric = energy.narrowed(x, theta).local_response(x, theta)
         assert metric is not None
         return Metrical(metric, stored), "preconditioned by groups of near atoms"
-    positions = np.asarray(x)
+    bordered = stored.bordered
+    if bordered is None:
+        return _of_atoms(stored, frame, count)
+    found, phrase = _of_atoms(bordered[0], frame, count)
+    return Bordered(found, jnp.linalg.inv(bordered[1])), phrase
+
+
+def _of_atoms(stored: Assembled, frame: Frame, count: int) -> tuple[Coarse | Lattice | None, str]:
+    positions = np.asarray(frame.positions)
     lattice = lattice_response(stored, positions, frame)
     if lattice is not None:
         return lattice, "preconditioned by the average crystal of {} × {} × {} sites".format(*lattice.shape)

@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.compilation import program
 from md_sensitivity.curvature.zero_modes import ZeroModes
-from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.energy import Energy, PyTree, positions_of, with_positions
 
 Operator = Callable[[jax.Array], jax.Array]
 """A linear map of flat vectors, shape=(d,) → shape=(d,)."""
@@ -42,8 +42,14 @@ def mixed_adjoint(energy: Energy, x: PyTree, theta: PyTree, w: PyTree) -> PyTree
 def flat_projector(modes: ZeroModes | None, energy: Energy, x: PyTree) -> Operator:
     """The projector onto motions that are neither rigid nor frozen, for flat vectors."""
     if modes is not None:
-        projector = modes.projector(x)
-        return lambda v: projector(v.reshape(x.shape)).reshape(-1)
+        projector = modes.projector(positions_of(x))
+        _, unravel = ravel_pytree(x)
+
+        def projected(v: jax.Array) -> jax.Array:
+            vector = unravel(v)
+            return ravel_pytree(with_positions(vector, projector(positions_of(vector))))[0]
+
+        return projected
     mobile = ravel_pytree(energy.mobility(x))[0]
     return lambda v: v * mobile
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from md_sensitivity.energy import Bonds, Energy
+from md_sensitivity.energy import Bonds, Energy, positions_of, with_positions
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.sharding import mesh_within
 
@@ -110,7 +110,7 @@ def zero_modes(energy: Energy, x: Any, theta: Any) -> ZeroModes | None:
     frame = energy.frame(x)
     if frame is None:
         return None
-    bonds = energy.bonds(x, theta)
+    bonds, x = energy.bonds(x, theta), frame.positions
     arguments = (x, frame.cell, frame.free, frame.atoms, bonds)
     if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
         found = _shared(_found(*jax.tree.map(np.asarray, arguments)), frame.atoms is not None)
@@ -336,12 +336,12 @@ def _unconstrained(allowed: np.ndarray, arms: np.ndarray, held: np.ndarray) -> n
     return np.pad(kept, ((0, 0), (0, 6 - kept.shape[1])))
 
 
-def count_zero_modes(modes: ZeroModes | None, x: jax.Array) -> int:
+def count_zero_modes(modes: ZeroModes | None, x: Any) -> int:
     """Number of zero modes: the rank of the allowed motions within the free coordinates; on the host, no program is compiled for it."""
     if modes is None:
         return 0
     fragment, allowed, scale = np.asarray(modes.fragment), np.asarray(modes.allowed), np.asarray(modes.scale)
-    arm = (np.asarray(x) + np.asarray(modes.image) - np.asarray(modes.origin)[fragment]) / scale[fragment, None]
+    arm = (np.asarray(positions_of(x)) + np.asarray(modes.image) - np.asarray(modes.origin)[fragment]) / scale[fragment, None]
     motions = _motions(arm, np) * np.asarray(modes.free)[:, :, None]
     gram = np.zeros((len(allowed), 6, 6))
     np.add.at(gram, fragment, np.einsum("nci,ncj->nij", motions, motions))
@@ -350,6 +350,6 @@ def count_zero_modes(modes: ZeroModes | None, x: jax.Array) -> int:
 
 
 @jax.jit
-def without_zero_modes(modes: ZeroModes, x: jax.Array, v: jax.Array) -> jax.Array:
-    """The vector v, shape=(n, 3), without rigid motions at x."""
-    return modes.projector(x)(v)
+def without_zero_modes(modes: ZeroModes, x: Any, v: Any) -> Any:
+    """A vector v like the point x without rigid motions."""
+    return with_positions(v, modes.projector(positions_of(x))(positions_of(v)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from md_sensitivity.curvature.spectrum import Spectrum
 from md_sensitivity.curvature.zero_modes import ZeroModes
-from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.energy import Energy, PyTree, positions_of
 
 MINIMUM, UNCONVERGED, NOT_A_MINIMUM, FAILED = "minimum", "unconverged", "not-a-minimum", "failed"
 
@@ -47,3 +49,8 @@ class Equilibrium:
     rattlers: int
     spectrum: Spectrum | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Where the atoms are, shape=(n, 3) [Å]; of a minimum whose cell relaxed, in its cell."""
+        return np.asarray(positions_of(self.x))

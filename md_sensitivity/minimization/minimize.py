@@ -122,7 +122,8 @@ def minimize(
     found: Spectrum | None = None
     for escape in range(_ESCAPES + 1):
         if _finite(point):
-            point = point._replace(energy=point.energy.tightened(point.x, theta))
+            energy, at = point.energy.recentered(point.x)
+            point = point._replace(energy=energy.tightened(at, theta), x=at)
         modes, rigid_count = _rigid(point, theta)
         if not curvature or not _converged(task, point):
             break
@@ -130,7 +131,7 @@ def minimize(
         if found.stable or escape == _ESCAPES:
             break
         notes.append(f"left a saddle point along its mode of curvature {found.lowest:.3g}")
-        point = _descend(task, function, _pushed(point, theta, found), point.state)
+        point = _descend(task, function.beside(point.energy), _pushed(point, theta, found), point.state)
     result = _judged(task, point, modes, rigid_count, found, tuple(notes))
     if throw:
         raise_unless_minimum(result)
@@ -230,7 +231,8 @@ def _stage(task: _Task, point: _Point, method: Method, *, goal: float, handover:
     done = 0 if point.state is None else int(point.state.steps)
     most = task.max_steps if steps is None else min(task.max_steps, done + steps)
     modes = None
-    energy = point.energy
+    energy, start = point.energy.recentered(point.x)
+    point = point._replace(energy=energy, x=start)
     if method is NEWTON:
         energy = renewed(energy, point.x, task.theta)
         modes = zero_modes(energy, point.x, task.theta)

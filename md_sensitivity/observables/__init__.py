@@ -6,6 +6,7 @@ import re
 
 from md_sensitivity.errors import UsageError
 from md_sensitivity.observables.base import BoundObservable, Observable, ObservableKind, custom_observable
+from md_sensitivity.observables.cell import DENSITY, ENTHALPY, LATTICE, VOLUME
 from md_sensitivity.observables.dipole import DIPOLE, DIPOLE_VECTOR
 from md_sensitivity.observables.ends import END_TO_END
 from md_sensitivity.observables.energies import ENERGY
@@ -24,8 +25,12 @@ OBSERVABLES: Registry[ObservableKind] = Registry(
     "observable",
     (
         ENERGY,
+        ENTHALPY,
         PRESSURE,
         STRESS,
+        VOLUME,
+        DENSITY,
+        LATTICE,
         DISTANCE,
         ANGLE,
         DIHEDRAL,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from md_sensitivity.energy import Deformed
+from md_sensitivity.enthalpy import EnthalpyFunction
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.structures.select import select
@@ -17,6 +19,29 @@ from md_sensitivity.system import EnergyFunction, System
 from md_sensitivity.types import Structure
 
 Data = dict[str, Any]
+
+
+class Geometry(NamedTuple):
+    """Where atoms and lattice are at a point x.
+
+    Attributes:
+        positions: shape=(n, 3) [Å].
+        strain: of the lattice since constants were looked up, shape=(3, 3); None where it is fixed.
+    """
+
+    positions: jax.Array
+    strain: jax.Array | None
+
+    def lattice(self, vectors: jax.Array) -> jax.Array:
+        """Lattice vectors that were looked up, as they are now, shape=(..., 3) [Å]."""
+        return vectors if self.strain is None else vectors + vectors @ self.strain
+
+
+def geometry(energy: Any, x: Any) -> Geometry:
+    """The geometry at a point of an energy of a system, with or without strain."""
+    return Geometry(energy.positions(x), energy.strain(x)) if isinstance(x, Deformed) else Geometry(x, None)
+
+
 Evaluate = Callable[[Any, jax.Array, Any, Data], jax.Array]
 """(energy, x, θ, data) → value, a scalar or an array."""
 
@@ -150,7 +175,7 @@ def custom_observable(function: Callable[[Any, Any], jax.Array], equilibrium: Eq
 
 def system_of(equilibrium: Equilibrium, name: str) -> System:
     """The system behind an equilibrium."""
-    if not isinstance(equilibrium.energy, EnergyFunction):
+    if not isinstance(equilibrium.energy, EnergyFunction | EnthalpyFunction):
         raise UsageError(f"observable {name} needs the energy of a system; for a plain function of (x, θ) give a function O(x, θ)")
     return equilibrium.energy.system
 

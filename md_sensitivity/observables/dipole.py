@@ -12,7 +12,7 @@ from md_sensitivity.bound import BoundTerm, coefficients
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
-from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, geometry, system_of
 from md_sensitivity.observables.molecules import whole_molecules
 from md_sensitivity.potentials.base import types_of
 from md_sensitivity.system import System
@@ -67,7 +67,8 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
 
 def _vector(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
     """Σ q (r − R) [e·Å], R the center of mass of each molecule, which matters where it is charged, and for derivatives by one charge."""
-    whole = x + data["image"]
+    here = geometry(energy, x)
+    whole = here.positions + here.lattice(data["image"])
     count = data["molecule"].shape[0]
     centers = jax.ops.segment_sum(data["share"][:, None] * whole, data["molecule"], num_segments=count)
     return charges(energy, theta) @ (whole - centers[data["molecule"]])

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import shortest_path
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
-from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, geometry, system_of
 
 HYDROGEN = 1
 
@@ -32,7 +32,7 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
         raise UsageError(
             f"observable {asked.name}: no bonds lead from atom {first} to atom {last}; choose atoms of one chain by end_to_end:SELECTION"
         )
-    x = np.asarray(equilibrium.x)
+    x = equilibrium.positions
     steps = x[path[1:]] - x[path[:-1]]
     nearest, _ = find_mic(steps, np.asarray(system.cell), pbc=list(system.pbc))
     return on_device({"first": np.int32(first), "last": np.int32(last), "shift": np.sum(nearest - steps, axis=0)})
@@ -52,7 +52,8 @@ def _path(bonds: np.ndarray, size: int, first: int, last: int) -> list[int]:
 
 
 def _length(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    return jnp.linalg.norm(x[data["last"]] - x[data["first"]] + data["shift"])
+    here = geometry(energy, x)
+    return jnp.linalg.norm(here.positions[data["last"]] - here.positions[data["first"]] + here.lattice(data["shift"]))
 
 
 END_TO_END = ObservableKind(

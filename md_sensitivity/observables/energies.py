@@ -8,5 +8,5 @@ ENERGY = ObservableKind(
     name="energy",
     description="potential energy of the relaxed structure",
     unit="eV",
-    evaluate=lambda energy, x, theta, data: energy(x, theta),
+    evaluate=lambda energy, x, theta, data: energy.strained(x, theta, None),
 )

@@ -13,7 +13,7 @@ from md_sensitivity.errors import UsageError
 from md_sensitivity.listed import nearest_images
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device, pairs_within
-from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, geometry, system_of
 from md_sensitivity.observables.molecules import bonds_of
 from md_sensitivity.potentials.truncation import switch
 
@@ -44,7 +44,7 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
     numbers = np.asarray(structure.numbers)
     both = np.concatenate([bonds, bonds[:, ::-1]])
     donors = both[np.isin(numbers[both[:, 0]], _POLAR) & (numbers[both[:, 1]] == 1)]
-    x, cell = np.asarray(equilibrium.x)[: system.size], np.asarray(system.cell)
+    x, cell = equilibrium.positions[: system.size], np.asarray(system.cell)
     first, second, images = pairs_within(x, cell, system.pbc, _END + _SLACK)
     near = (numbers[first] == 1) & np.isin(numbers[second], _POLAR[:3])
     first, second, images = first[near], second[near], images[near]
@@ -68,9 +68,11 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
 
 def _count(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
     """Σ s(r) t(θ), with s = 1/[1 + (r/2.5 Å)¹²] of H···A and t = 1/(1 + exp[(cos θ − cos 120°)/0.1]) of D–H···A."""
-    donor, hydrogen, acceptor = (x[data["atoms"][:, k]] for k in range(3))
-    to_donor = donor - hydrogen - data["shift"][:, 0]
-    to_acceptor = acceptor - hydrogen + data["shift"][:, 1]
+    here = geometry(energy, x)
+    donor, hydrogen, acceptor = (here.positions[data["atoms"][:, k]] for k in range(3))
+    shift = here.lattice(data["shift"])
+    to_donor = donor - hydrogen - shift[:, 0]
+    to_acceptor = acceptor - hydrogen + shift[:, 1]
     r = jnp.sqrt(jnp.sum(to_acceptor**2, axis=1))
     cosine = jnp.sum(to_donor * to_acceptor, axis=1) / (r * jnp.sqrt(jnp.sum(to_donor**2, axis=1)))
     by_distance = switch(r, jnp.asarray(_FADE), jnp.asarray(_END)) / (1.0 + (r / DISTANCE) ** _POWER)

@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.bound import BoundTerm, coefficients
+from md_sensitivity.energy import positions_of
 from md_sensitivity.errors import UsageError
 from md_sensitivity.fields import Field
 from md_sensitivity.interactions import total_energy
 from md_sensitivity.listed import Listed
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
-from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Geometry, Observable, ObservableKind, geometry, system_of
 from md_sensitivity.potentials.base import PairForm, Site
 
 
@@ -58,9 +59,9 @@ def _pairs(listed: Listed, data: Data) -> Listed:
     return replace(listed, tuples=replace(listed.tuples, mask=listed.tuples.mask & crossing))
 
 
-def _of_field(field: Field, x: jax.Array, theta: Any, kinds: jax.Array, atoms: jax.Array) -> jax.Array:
+def _of_field(field: Field, here: Geometry, theta: Any, kinds: jax.Array, atoms: jax.Array) -> jax.Array:
     """A sum over all atoms, taken over some [eV]."""
-    site = Site(positions=x, cell=field.cell, kinds=kinds, real=atoms)
+    site = Site(positions=here.positions, cell=here.lattice(field.cell), kinds=kinds, real=atoms)
     return field.form.energy(site, coefficients(field.term, theta), dict(field.term.options), field.setup)
 
 
@@ -69,13 +70,14 @@ def _evaluate(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
     system = energy.system
     terms = tuple(_neighbors(term, data) for term in system.terms)
     pairs = tuple(_pairs(each, data) for each in system.listed if each.scales is not None)
-    total = total_energy(x, None, theta, (*terms, *pairs), system.kinds)
+    here, point = geometry(energy, x), (positions_of(x), energy.strain(x))
+    total = total_energy(*point, theta, (*terms, *pairs), system.kinds)
     if any(isinstance(term.form, PairForm) and term.form.self_energy is not None for term in terms):
         nobody = {name: jnp.zeros_like(flags) for name, flags in data.items()}
-        total = total - total_energy(x, None, theta, tuple(_neighbors(term, nobody) for term in system.terms), system.kinds)
+        total = total - total_energy(*point, theta, tuple(_neighbors(term, nobody) for term in system.terms), system.kinds)
     for field in system.fields:
         for atoms, sign in ((data["a"] | data["b"], 1.0), (data["a"], -1.0), (data["b"], -1.0)):
-            total = total + sign * _of_field(field, x, theta, system.kinds, atoms)
+            total = total + sign * _of_field(field, here, theta, system.kinds, atoms)
     return total
 
 

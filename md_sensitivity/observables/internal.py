@@ -12,7 +12,7 @@ import numpy as np
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
-from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, geometry, system_of
 
 _NEARLY = 1e-5
 """Closer than this [rad] to a straight or folded angle its derivative is taken not to exist."""
@@ -25,7 +25,7 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
     if any(a == b for a, b in pairwise(atoms)) or (len(atoms) == 3 and atoms[0] == atoms[2]):
         raise UsageError(f"an internal coordinate needs different atoms, not {'-'.join(map(str, atoms))}")
     system = system_of(equilibrium, "distance")
-    x = np.asarray(equilibrium.x)
+    x = equilibrium.positions
     steps = np.array([x[b] - x[a] for a, b in pairwise(atoms)])
     # ASE's search needs the vectors of axes that are not periodic at right angles to the others, as the system's cell has them.
     nearest, _ = find_mic(steps, np.asarray(system.cell), pbc=list(system.pbc))
@@ -39,19 +39,20 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
     return on_device({"atoms": np.asarray(atoms), "shift": nearest - steps})
 
 
-def _steps(x: jax.Array, data: Data) -> jax.Array:
+def _steps(energy: Any, x: Any, data: Data) -> jax.Array:
     """Vectors along the path of atoms, shape=(m − 1, 3) [Å]."""
-    path = x[data["atoms"]]
-    return path[1:] - path[:-1] + data["shift"]
+    here = geometry(energy, x)
+    path = here.positions[data["atoms"]]
+    return path[1:] - path[:-1] + here.lattice(data["shift"])
 
 
 def _distance(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    step = _steps(x, data)[0]
+    step = _steps(energy, x, data)[0]
     return jnp.sqrt(jnp.sum(step * step))
 
 
 def _angle(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    first, second = _steps(x, data)
+    first, second = _steps(energy, x, data)
     cross = jnp.cross(-first, second)
     square = jnp.sum(cross * cross)
     straight = square == 0
@@ -61,7 +62,7 @@ def _angle(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
 
 def _dihedral(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
     # IUPAC sign; atan2 of the triple product is exact at all angles (Blondel and Karplus, doi:10.1002/(SICI)1096-987X(19960715)17:9<1132).
-    b1, b2, b3 = _steps(x, data)
+    b1, b2, b3 = _steps(energy, x, data)
     n1, n2 = jnp.cross(b1, b2), jnp.cross(b2, b3)
     length = jnp.sqrt(jnp.sum(b2 * b2))
     return jnp.degrees(jnp.arctan2(length * jnp.dot(b1, n2), jnp.dot(n1, n2)))

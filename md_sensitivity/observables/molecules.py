@@ -34,7 +34,7 @@ def whole_molecules(equilibrium: Equilibrium, asked: Observable) -> tuple[np.nda
         UsageError: where a periodic structure has no bonds, or is bonded to its own images.
     """
     system = system_of(equilibrium, asked.name)
-    size, x, cell = len(system.positions), np.asarray(equilibrium.x), np.asarray(system.cell)
+    size, x, cell = len(system.positions), equilibrium.positions, np.asarray(system.cell)
     if not any(system.pbc):
         return np.zeros(size, dtype=np.int64), np.zeros((size, 3))
     bonds = bonds_of(equilibrium, asked)

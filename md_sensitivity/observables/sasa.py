@@ -12,7 +12,7 @@ import numpy as np
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device, pairs_within
-from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, geometry, system_of
 
 PROBE = 1.4
 """Radius of a molecule of water [Å]."""
@@ -49,7 +49,7 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
     radii = known + PROBE
     masks = asked.masks(system.size)
     chosen = np.flatnonzero(masks[0]) if masks else np.arange(system.size)
-    x, cell = np.asarray(equilibrium.x)[: system.size], np.asarray(system.cell)
+    x, cell = equilibrium.positions[: system.size], np.asarray(system.cell)
     first, second, images = pairs_within(x, cell, system.pbc, 2.0 * float(radii.max()) + _TAIL + _SLACK)
     apart = np.linalg.norm(x[second] + images @ cell - x[first], axis=1)
     near = apart < radii[first] + radii[second] + _TAIL + _SLACK
@@ -83,7 +83,7 @@ def _area(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
     @jax.checkpoint
     def of_atom(each: tuple[jax.Array, ...]) -> jax.Array:
         atom, index, shift, reach, mask, radius = each
-        to_others = x[index] + shift - x[atom]
+        to_others = here.positions[index] + shift - here.positions[atom]
         # |R n − v|² written out, so that no array has one more axis of components.
         square = radius**2 + jnp.sum(to_others**2, axis=1)[None, :] - 2.0 * radius * (data["points"] @ to_others.T)
         d = jnp.sqrt(jnp.where(mask[None, :], jnp.maximum(square, 1e-12), 1.0))
@@ -91,8 +91,9 @@ def _area(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
         wide, narrow = (jnp.mean(jnp.exp(-jnp.sum(jax.nn.softplus(each), axis=1))) for each in (depth, 2.0 * depth))
         return 4.0 * math.pi * radius**2 * (4.0 * narrow - wide) / 3.0
 
-    given = tuple(data[name] for name in ("atoms", "index", "shift", "reach", "mask", "radii"))
-    return jnp.sum(jax.lax.map(of_atom, given))
+    here = geometry(energy, x)
+    moved = {**data, "shift": here.lattice(data["shift"])}
+    return jnp.sum(jax.lax.map(of_atom, tuple(moved[name] for name in ("atoms", "index", "shift", "reach", "mask", "radii"))))
 
 
 SASA = ObservableKind(

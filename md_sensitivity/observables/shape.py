@@ -10,7 +10,7 @@ import numpy as np
 
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
-from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
+from md_sensitivity.observables.base import Data, Observable, ObservableKind, geometry, system_of
 
 _SAME = 1e-9
 """A deviation smaller than this [Å] counts as zero, where its derivative does not exist."""
@@ -46,7 +46,8 @@ def _bind_gyration(equilibrium: Equilibrium, asked: Observable) -> Data:
 
 
 def _gyration(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    whole = x + data["image"]
+    here = geometry(energy, x)
+    whole = here.positions + here.lattice(data["image"])
     center = data["weights"] @ whole
     square = jnp.sum(data["weights"] * jnp.sum((whole - center) ** 2, axis=1))
     single = square == 0
@@ -61,7 +62,7 @@ def _bind_rmsd(equilibrium: Equilibrium, asked: Observable) -> Data:
     for mask in asked.masks(len(weights)):
         weights = weights * mask
     weights = weights / weights.sum()
-    reference, x = np.asarray(system.positions), np.asarray(equilibrium.x)
+    reference, x = np.asarray(system.positions), equilibrium.positions
     if translates:
         reference = reference - weights @ reference
     if turns:
@@ -84,7 +85,8 @@ def best_rotation(reference: np.ndarray, moved: np.ndarray, dimensions: int) -> 
 
 
 def _rmsd(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    moved = x - data["translates"] * (data["weights"] @ x)
+    here = geometry(energy, x).positions
+    moved = here - data["translates"] * (data["weights"] @ here)
     square = data["weights"] @ jnp.sum((moved - data["reference"]) ** 2, axis=1)
     same = square <= _SAME**2
     return jnp.where(same, 0.0, jnp.sqrt(jnp.where(same, 1.0, square)))

@@ -26,13 +26,11 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
     d = system.dimensions
     if not all(system.pbc[:d]):
         raise UsageError(f"pressure and stress are offered where all {d} axes are periodic, not for clusters and slabs")
-    cell = np.asarray(system.cell)
     if d == 2:
-        size = np.linalg.norm(np.cross(cell[0], cell[1]))
         unit = 1.0 if system.units.reduced else NEWTON_PER_METER
     else:
-        size, unit = np.abs(np.linalg.det(cell)), system.units.pressure
-    return on_device({"factor": np.float64(unit / size), "dimensions": np.float64(d)})
+        unit = system.units.pressure
+    return on_device({"unit": np.float64(unit), "dimensions": np.float64(d)})
 
 
 @jax.custom_jvp
@@ -53,9 +51,10 @@ def _strained_along_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> 
     energy, x, theta, direction = primals
     _, x_dot, theta_dot, direction_dot = tangents
     value, tangent = strained_along(energy, x, theta, direction), jnp.zeros(())
-    if not isinstance(x_dot, SymbolicZero):
-        by_position = jax.jvp(lambda strain: jax.grad(energy.strained)(x, theta, strain), (jnp.zeros((3, 3)),), (direction,))[1]
-        tangent = tangent + jnp.vdot(by_position, x_dot)
+    along_x = direction_of(x, x_dot)
+    if along_x is not None:
+        by_x = jax.jvp(lambda strain: jax.grad(energy.strained)(x, theta, strain), (jnp.zeros((3, 3)),), (direction,))[1]
+        tangent = tangent + sum(jnp.vdot(*pair) for pair in zip(jax.tree.leaves(by_x), jax.tree.leaves(along_x), strict=True))
     along_theta = direction_of(theta, theta_dot)
     if along_theta is not None:
         tangent = tangent + jax.jvp(lambda t: _along(energy, x, t, direction), (theta,), (along_theta,))[1]
@@ -65,11 +64,12 @@ def _strained_along_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> 
 
 
 def _stress(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    return data["factor"] * jax.vmap(lambda direction: strained_along(energy, x, theta, direction))(jnp.asarray(_COMPONENTS))
+    components = jax.vmap(lambda direction: strained_along(energy, x, theta, direction))(jnp.asarray(_COMPONENTS))
+    return data["unit"] / energy.volume(x) * components
 
 
 def _pressure(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    return -data["factor"] * strained_along(energy, x, theta, jnp.eye(3)) / data["dimensions"]
+    return -data["unit"] / energy.volume(x) * strained_along(energy, x, theta, jnp.eye(3)) / data["dimensions"]
 
 
 STRESS = ObservableKind(

@@ -158,7 +158,7 @@ def _require_lengths(document: ResultDocument, path: Path) -> None:
 def _require_shapes(result: Result, path: Path) -> None:
     """Arrays and document must speak of the same atoms and parameters."""
     n, p = result.document.structure.atoms, len(result.document.parameters)
-    expected = {"positions": (n, 3), "cell": (3, 3), "numbers": (n,), "dpositions": (p, n, 3), "parameter_names": (p,)}
+    expected = {"positions": (n, 3), "cell": (3, 3), "numbers": (n,), "dpositions": (p, n, 3), "dcell": (p, 3, 3), "parameter_names": (p,)}
     shapes = {name: result.arrays[name].shape for name in expected if name in result.arrays}
     shapes["initial_positions"], expected["initial_positions"] = result.structure.positions.shape, (n, 3)
     for name, shape in shapes.items():

@@ -97,6 +97,11 @@ class StoredHessian:
         stored: tuple[PairBlocks | DensityBlocks | EnvironmentBlocks, ...] = (*self.pairs, *self.densities, *self.environments)
         return tuple(term.springs(rows) for term in stored)
 
+    @property
+    def bordered(self) -> None:
+        """Atoms are all there is."""
+        return None
+
     def lowered(self) -> StoredHessian:
         """The same in single precision."""
         return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if leaf.dtype == jnp.float64 else leaf, self)
