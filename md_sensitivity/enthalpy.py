@@ -61,7 +61,7 @@ class EnthalpyFunction:
     @property
     def force_of_stress(self) -> float:
         """Gradient along a coordinate of strain [eV/Å] that a stress of one unit of reports (GPa, N/m, reduced) makes."""
-        return extent(self.system) / _pressure_unit(self.system) / float(self.length)
+        return extent(self.system) / pressure_unit(self.system) / float(self.length)
 
     @property
     def start(self) -> Deformed:
@@ -227,12 +227,12 @@ def enthalpy_function(system: System, *, relax: str = FULL, pressure: float = 0.
     volume = extent(system)
     length = np.sqrt(system.size) * (volume / system.size) ** (1.0 / system.dimensions)
     basis = strain_basis(system, relax)
-    values = on_device((basis, np.float64(length), np.float64(pressure / _pressure_unit(system)), np.asarray(system.cell)))
+    values = on_device((basis, np.float64(length), np.float64(pressure / pressure_unit(system)), np.asarray(system.cell)))
     return EnthalpyFunction(
         energy=EnergyFunction(with_frames(system)), basis=values[0], length=values[1], pressure=values[2], origin=values[3]
     )
 
 
-def _pressure_unit(system: System) -> float:
+def pressure_unit(system: System) -> float:
     """One eV/Å³, in two dimensions one eV/Å², in the unit of reports."""
     return 1.0 if system.units.reduced else NEWTON_PER_METER if system.dimensions == 2 else system.units.pressure

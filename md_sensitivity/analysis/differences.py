@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from md_sensitivity.analysis.sensitivity import evaluate
-from md_sensitivity.curvature.zero_modes import without_zero_modes
+from md_sensitivity.curvature.zero_modes import without_zero_modes, zero_modes
 from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.errors import InputError
 from md_sensitivity.minimization import Equilibrium, Stored, polish, stored_of
@@ -229,7 +229,21 @@ def _sample(
         raise _NoCheck("the perturbed structure relaxes into another basin")
     if equilibrium.modes is not None:
         moved = _flat(without_zero_modes(equilibrium.modes, equilibrium.x, change))
-    return [moved, *(np.atleast_1d(value).ravel() for value in evaluate(observables, found.energy, found.x, theta))]
+    return [moved, *(np.atleast_1d(value).ravel() for value in _values(observables, found, theta))]
+
+
+def _values(observables: Sequence[BoundObservable], found: Equilibrium, theta: PyTree) -> list[np.ndarray]:
+    """Values at a minimum near by; what knows one equilibrium only is looked up anew."""
+    local = [observable.kind.local for observable in observables]
+    values: list[np.ndarray] = list(evaluate(observables, found.energy, found.x, theta))
+    if any(local):
+        energy, x = found.energy.recentered(found.x)
+        energy = energy.updated(x, theta)
+        here = replace(found, energy=energy, x=x, modes=zero_modes(energy, x, theta))
+        moved = tuple(observable.moved(here) for observable in observables if observable.kind.local)
+        again = iter(evaluate(moved, energy, x, theta))
+        values = [next(again) if anew else value for anew, value in zip(local, values, strict=True)]
+    return values
 
 
 def _extrapolated(values: dict[float, np.ndarray], here: np.ndarray | None, step: float) -> tuple[np.ndarray, float]:

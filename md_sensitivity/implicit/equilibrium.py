@@ -270,6 +270,22 @@ def equilibrium_jacobian(
     return _response(solved, unflattened(equilibrium.x, solved.value))
 
 
+def equilibrium_response(equilibrium: Equilibrium, forces: jax.Array, *, solver: str = "auto", hessian: str = "auto") -> PyTree:
+    """How an equilibrium answers to small forces on its coordinates, H⁺ f: stacked trees like x [Å].
+
+    Args:
+        equilibrium: from `minimize`.
+        forces: flat, shape=(p, d) [eV/Å].
+        solver, hessian: as for `equilibrium_jacobian`.
+
+    Raises:
+        ConvergenceError, NotAMinimumError: where a solve failed.
+    """
+    solved = _solve(equilibrium, forces, solver, TOLERANCE, hessian)
+    _refuse(equilibrium, solved)
+    return unflattened(equilibrium.x, solved.value)
+
+
 @program
 def _mixed_columns(energy: Energy, x: PyTree, theta: PyTree, directions: PyTree) -> jax.Array:
     """−∂²E/∂x∂θ along each direction, flat, shape=(p, d)."""

@@ -8,6 +8,16 @@ from md_sensitivity.errors import UsageError
 from md_sensitivity.observables.base import BoundObservable, Observable, ObservableKind, custom_observable
 from md_sensitivity.observables.cell import DENSITY, ENTHALPY, LATTICE, VOLUME
 from md_sensitivity.observables.dipole import DIPOLE, DIPOLE_VECTOR
+from md_sensitivity.observables.elastic import (
+    BORN,
+    BULK_MODULUS,
+    ELASTIC_CONSTANTS,
+    ELASTIC_STABILITY,
+    NONAFFINE,
+    POISSON_RATIO,
+    SHEAR_MODULUS,
+    YOUNG_MODULUS,
+)
 from md_sensitivity.observables.ends import END_TO_END
 from md_sensitivity.observables.energies import ENERGY
 from md_sensitivity.observables.hydrogen_bonds import HYDROGEN_BONDS
@@ -31,6 +41,14 @@ OBSERVABLES: Registry[ObservableKind] = Registry(
         VOLUME,
         DENSITY,
         LATTICE,
+        ELASTIC_CONSTANTS,
+        BORN,
+        NONAFFINE,
+        BULK_MODULUS,
+        SHEAR_MODULUS,
+        YOUNG_MODULUS,
+        POISSON_RATIO,
+        ELASTIC_STABILITY,
         DISTANCE,
         ANGLE,
         DIHEDRAL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -59,6 +59,7 @@ class ObservableKind:
         evaluate: O(x, θ).
         bind: (equilibrium, what is asked for) → constants of `evaluate`; raises UsageError where the observable is not offered.
         undefined: (value, constants) → reason why the derivative does not exist there, or "".
+        local: whether its constants make value and first derivatives right at one equilibrium only.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ObservableKind:
     evaluate: Evaluate
     bind: Callable[[Equilibrium, Observable], Data] = lambda equilibrium, asked: {}
     undefined: Callable[[np.ndarray], str] = lambda value: ""
+    local: bool = False
 
 
     @property
@@ -144,7 +146,8 @@ class Observable:
         if self.structure is not None and self.structure.size != count:
             raise UsageError(f"observable {self.name}: its structure has {self.structure.size} atoms, and the equilibrium has {count}")
         data = self.kind.bind(equilibrium, self)
-        return BoundObservable(data=data, name=self.name, unit=unit_of(self.kind, system_of(equilibrium, self.name)), kind=self.kind)
+        unit = unit_of(self.kind, system_of(equilibrium, self.name))
+        return BoundObservable(data=data, name=self.name, unit=unit, kind=self.kind)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["data"], meta_fields=["name", "unit", "kind"])
@@ -160,6 +163,12 @@ class BoundObservable:
     def __call__(self, energy: Any, x: jax.Array, theta: Any) -> jax.Array:
         """Value at x and θ, in the unit `unit`."""
         return self.kind.evaluate(energy, x, theta, self.data)
+
+    def moved(self, equilibrium: Equilibrium) -> BoundObservable:
+        """The observable for another equilibrium of the same atoms, near this one."""
+        if not self.kind.local:
+            return self
+        return replace(self, data=self.kind.bind(equilibrium, Observable(kind=self.kind)))
 
 
 def custom_observable(function: Callable[[Any, Any], jax.Array], equilibrium: Equilibrium) -> BoundObservable:

@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
+from md_sensitivity.enthalpy import pressure_unit
 from md_sensitivity.errors import UsageError
 from md_sensitivity.interactions import direction_of
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
-from md_sensitivity.units import NEWTON_PER_METER
 from md_sensitivity.voigt import VOIGT
 
-_COMPONENTS = np.array([0.5 * (np.outer(np.eye(3)[a], np.eye(3)[b]) + np.outer(np.eye(3)[b], np.eye(3)[a])) for a, b in VOIGT])
+COMPONENTS = np.array([0.5 * (np.outer(np.eye(3)[a], np.eye(3)[b]) + np.outer(np.eye(3)[b], np.eye(3)[a])) for a, b in VOIGT])
+"""The strain that each stress component does work on, Voigt order, shape=(6, 3, 3)."""
 
 
 def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
@@ -26,11 +27,7 @@ def _bind(equilibrium: Equilibrium, asked: Observable) -> Data:
     d = system.dimensions
     if not all(system.pbc[:d]):
         raise UsageError(f"pressure and stress are offered where all {d} axes are periodic, not for clusters and slabs")
-    if d == 2:
-        unit = 1.0 if system.units.reduced else NEWTON_PER_METER
-    else:
-        unit = system.units.pressure
-    return on_device({"unit": np.float64(unit), "dimensions": np.float64(d)})
+    return on_device({"unit": np.float64(pressure_unit(system)), "dimensions": np.float64(d)})
 
 
 @jax.custom_jvp
@@ -64,7 +61,7 @@ def _strained_along_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> 
 
 
 def _stress(energy: Any, x: jax.Array, theta: Any, data: Data) -> jax.Array:
-    components = jax.vmap(lambda direction: strained_along(energy, x, theta, direction))(jnp.asarray(_COMPONENTS))
+    components = jax.vmap(lambda direction: strained_along(energy, x, theta, direction))(jnp.asarray(COMPONENTS))
     return data["unit"] / energy.volume(x) * components
 
 
