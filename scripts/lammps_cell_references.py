@@ -14,10 +14,10 @@ from lammps_references import ENERGY_EXPONENTS, ORACLES, VERSION, commands, writ
 
 sys.path.insert(0, str(ORACLES))
 
-import numpy as np  # noqa: E402
-from cases_cells import Cell, cell_cases  # noqa: E402
-from contacts import kinks  # noqa: E402
-from lammps_cells import (  # noqa: E402
+import numpy as np
+from cases_cells import Cell, cell_cases
+from contacts import kinks
+from lammps_cells import (
     GPA,
     PRESSURE,
     CellDerivative,
@@ -26,10 +26,11 @@ from lammps_cells import (  # noqa: E402
     base_value,
     cell_derivative,
     find_cell_minimum,
+    gentle_step,
     lattice,
 )
-from lammps_elastic import Elastic, elastic_constants, elastic_derivative, from_hessian  # noqa: E402
-from lammps_engine import Array  # noqa: E402
+from lammps_elastic import Elastic, elastic_constants, elastic_derivative, from_hessian
+from lammps_engine import Array
 
 LAMMPS_GPA = 160.21765
 """LAMMPS's own value of one eV/Å^3 [GPa]."""
@@ -57,6 +58,11 @@ def room(case: Cell, minimum: CellMinimum) -> float | None:
     return float(min(abs(gap) / radii)) if len(gap) else None
 
 
+def doubt(value: CellDerivative) -> float:
+    """What the step is chosen by."""
+    return max(value.errors["cell"], value.errors["positions"])
+
+
 def make(case: Cell) -> None:
     folder = ORACLES / "cells" / case.name
     write_inputs(folder, case.system, case.model)
@@ -69,25 +75,25 @@ def make(case: Cell) -> None:
     nearest = room(case, minimum)
     strain = min(case.strain, 0.4 * nearest) if nearest else case.strain
     relative = min(case.relative, 0.4 * nearest) if nearest else case.relative
-    stiffness, document = 1.0, describe(case, minimum, nearest)
+    document = describe(case, minimum, nearest)
     if case.elastic:
         constants = elastic_constants(engine, minimum, strain)
-        stiffness = float(constants.relaxed[:3, :3].mean())
         document["elastic"] = describe_elastic(case, minimum, constants)
         print("    C", constants.relaxed[0, :2], constants.relaxed[3, 3], {k: v for k, v in document["elastic"].items() if "_" in k})
-    elif bulk(case):
-        stiffness = float(np.linalg.norm(minimum.hessian[-1, -1])) * minimum.frame.scale**2 / minimum.volume * GPA
     found: list[tuple[tuple[str, ...], CellDerivative, Elastic | None]] = []
     for names in columns(case):
-        step = relative * (abs(base_value(case.model, minimum, names)) or 1.0)
-        if names == (PRESSURE,):
-            step = 3 * relative * stiffness
-        value = cell_derivative(engine, case.model, minimum, names, step)
-        slope = elastic_derivative(engine, case.model, minimum, names, step, strain) if case.elastic else None
+        step = gentle_step(engine, case.model, minimum, names, relative, case.limit or relative)
+        steps = (step, step / 3, step / 10)
+        value = min((cell_derivative(engine, case.model, minimum, names, size) for size in steps), key=doubt)
+        slope = None
+        if case.elastic and case.slopes:
+            slope = min(
+                (elastic_derivative(engine, case.model, minimum, names, size, strain) for size in steps), key=lambda item: item.relaxed_error
+            )
         found.append((names, value, slope))
         row = {key: float(f"{item:.2g}") for key, item in value.errors.items()} | {"response": float(f"{value.response_difference:.2g}")}
-        tail = f"dC {abs(slope.relaxed).max():.6g} {slope.relaxed_error:.1e} {slope.clamped_error:.1e}" if slope else ""
-        print("   ", " + ".join(names), row, tail, flush=True)
+        tail = f"dC {abs(slope.relaxed).max():.6g} {slope.relaxed_error:.1e} {slope.clamped_error:.1e} {slope.step / step:.2g}" if slope else ""
+        print("   ", " + ".join(names), f"{step:.2g} {value.step / step:.2g}", row, tail, flush=True)
     engine.close()
     document["derivatives"] = [describe_column(case, minimum, *item) for item in found]
     if case.literature:
@@ -155,12 +161,13 @@ def describe_column(
     case: Cell, minimum: CellMinimum, names: tuple[str, ...], value: CellDerivative, slope: Elastic | None
 ) -> dict[str, Any]:
     """Derivatives by one column and absolute errors of each."""
-    row: dict[str, Any] = {"column": " + ".join(names), "value": base_value(case.model, minimum, names), "step": value.step}
+    row: dict[str, Any] = {"column": " + ".join(names), "value": float(base_value(case.model, minimum, names)), "step": value.step}
     errors = {key: value.errors[key] for key in value.errors if bulk(case) or key != "volume"}
     values = {key: np.asarray(item).tolist() for key, item in value.values.items() if key in errors}
     if slope is not None:
         values |= {"relaxed": slope.relaxed.tolist(), "clamped": slope.clamped.tolist()}
         errors |= {"relaxed": slope.relaxed_error, "clamped": slope.clamped_error}
+        row["elastic_step"] = slope.step
     return row | values | {"errors": errors, "linear_response_difference": value.response_difference}
 
 

@@ -19,7 +19,7 @@ from cases import (
     crystal,
     repeated,
 )
-from cases_files import BCC, TANTALUM, setfl, table
+from cases_files import BCC, TANTALUM, funcfl, setfl, table
 from cases_files_relaxed import alone, betas, perfect, scales, tersoff_columns, vashishta_columns, without
 from lammps_engine import Model, Overlay, System
 from lammps_pairs import PairModel
@@ -37,9 +37,11 @@ class Cell:
         pressure: [GPa].
         columns: parameters differentiated; names in one tuple move together. The pressure is a column of its own in bulk.
         relative: step of the differences, relative to the value; less where a cutoff is near.
+        limit: what a step may strain the cell by; as `relative` where it is None.
         strain: largest strain of the differences that make elastic constants; less where a cutoff is near.
         hessian_step: step of the gradient differences that make the Hessian [length].
-        elastic: whether elastic constants are asked for, and their derivatives.
+        elastic: whether elastic constants are asked for.
+        slopes: and their derivatives.
         literature: a, energy and moduli of a cubic crystal in its conventional cell, as they are known.
     """
 
@@ -51,9 +53,11 @@ class Cell:
     pressure: float = 0.0
     columns: Columns = ()
     relative: float = 4e-3
+    limit: float | None = None
     strain: float = 4e-3
     hessian_step: float = 1e-3
     elastic: bool = True
+    slopes: bool = True
     literature: dict[str, float] = field(default_factory=dict)
 
     def all_columns(self) -> Columns:
@@ -204,17 +208,26 @@ def covalent() -> list[Cell]:
 
 
 def metals() -> list[Cell]:
-    copper = setfl("Cu_mishin1.eam.alloy")
+    copper, foiles = setfl("Cu_mishin1.eam.alloy"), funcfl("Cu")
     vacancy = rounded(without(perfect(FCC, (2, 2, 2), 3.6, "Cu"), 0, size=0.03))
     known = {"a": 3.614925066, "energy": -4 * 3.540218330, "C11": 169.87678, "C12": 122.58485, "C44": 76.20615}
     return [
         Cell(
             name="eam_copper", system=rounded(crystal(FCC, 3.6 * np.eye(3), "Cu", 0.03, 1)), model=copper, columns=scales(copper),
-            relative=1e-3, strain=1e-3, hessian_step=1e-4, about="copper, 4 atoms, Cu_mishin1.eam.alloy", literature=known,
+            relative=1e-3, limit=2e-6, strain=1.4e-6, hessian_step=4e-6, slopes=False, literature=known,
+            about="copper, 4 atoms, Cu_mishin1.eam.alloy; knots are 9e-4 Å apart, and one is 3.7e-6 of a distance away: no third derivatives",
+        ),
+        *(
+            Cell(
+                name=name, system=rounded(crystal(FCC, 3.6 * np.eye(3), "Cu", 0.03, 1)), model=foiles, columns=scales(foiles),
+                pressure=pressure, relative=1e-3, limit=near, strain=near, hessian_step=1e-4,
+                about=f"copper, 4 atoms, Cu_u3.eam, {pressure} GPa; the nearest knot is {2.5 * near:.1e} of a distance away",
+            )
+            for name, pressure, near in (("eam_funcfl_copper", 0.0, 9e-5), ("eam_funcfl_copper_pressure", 3.5, 1.9e-4))
         ),
         Cell(
-            name="eam_copper_vacancy", system=vacancy, model=copper, columns=scales(copper), elastic=False, relative=1e-3,
-            hessian_step=1e-4, about="vacancy in 32-site copper, Cu_mishin1.eam.alloy",
+            name="eam_copper_vacancy", system=vacancy, model=copper, columns=scales(copper), elastic=False, relative=5e-4,
+            hessian_step=2e-6, about="vacancy in 32-site copper, Cu_mishin1.eam.alloy",
         ),
         Cell(
             name="snap_tantalum", system=rounded(crystal(BCC[:1], 3.3 * BODY_CENTERED, "Ta", 0.0, 1)),

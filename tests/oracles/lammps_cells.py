@@ -250,7 +250,7 @@ def base_value(model: Model, minimum: CellMinimum, names: tuple[str, ...]) -> fl
 def romberg(sample: Callable[[float], Array], value: float, step: float) -> tuple[Array, Array]:
     """Derivative of `sample` by central differences with h, h/2, h/4, h/8: extrapolated from the last three, and by how much that
     differs from the first three."""
-    levels = [(sample(value + h) - sample(value - h)) / (2 * h) for h in step / 2.0 ** np.arange(4)]
+    levels = [(sample(value + h) - sample(value - h)) / (2 * h) for h in (step, step / 2, step / 4, step / 8)]
     first = [(4 * fine - coarse) / 3 for coarse, fine in pairwise(levels)]
     coarse, fine = ((16 * second - one) / 15 for one, second in pairwise(first))
     return fine, abs(fine - coarse)
@@ -267,6 +267,27 @@ class CellDerivative:
     step: float
 
 
+def response(engine: CellEngine, model: Model, minimum: CellMinimum, names: tuple[str, ...], step: float) -> Array:
+    """dy/d(column) = -inverse @ d(gradient)/d(column), in which nothing is re-minimized."""
+    zero = np.zeros(len(minimum.hessian))
+
+    def slope(value: float) -> Array:
+        return at(engine, model, minimum, names, value).gradient(engine, zero)[1]
+
+    return np.asarray(-minimum.inverse @ romberg(slope, base_value(model, minimum, names), step)[0])
+
+
+def gentle_step(engine: CellEngine, model: Model, minimum: CellMinimum, names: tuple[str, ...], relative: float, limit: float) -> float:
+    """A step of `relative` of the value (a strain of `limit` for the pressure, whatever its value), less where strains would go beyond
+    `limit`, or displacements beyond as much of 2.5 Å."""
+    base = base_value(model, minimum, names)
+    step = float(relative * (abs(base) or 1.0))
+    y = response(engine, model, minimum, names, step)
+    engine.set_model(model)
+    size = max(abs(minimum.frame.strain(y)).max(), abs(y[: minimum.frame.size]).max(initial=0.0) / 2.5, 1e-30)
+    return float(limit / size) if names == (PRESSURE,) else float(min(step, limit / size))
+
+
 def cell_derivative(engine: CellEngine, model: Model, minimum: CellMinimum, names: tuple[str, ...], step: float) -> CellDerivative:
     zero = np.zeros(len(minimum.hessian))
     n = len(minimum.frame.positions)
@@ -279,12 +300,8 @@ def cell_derivative(engine: CellEngine, model: Model, minimum: CellMinimum, name
         volume = abs(float(np.linalg.det(cell)))
         return np.concatenate([positions.ravel(), cell.ravel(), lattice(cell), [volume, evaluation.energy, enthalpy]])
 
-    def slope(value: float) -> Array:
-        return at(engine, model, minimum, names, value).gradient(engine, zero)[1]
-
-    base = base_value(model, minimum, names)
-    found, error = romberg(minimized, base, step)
-    y = -minimum.inverse @ romberg(slope, base, step)[0]
+    found, error = romberg(minimized, base_value(model, minimum, names), step)
+    y = response(engine, model, minimum, names, step)
     engine.set_model(model)
     parts = dict(zip(("positions", "cell", "lattice", "volume", "energy", "enthalpy"), _split(found, n), strict=True))
     errors = dict(zip(parts, (float(abs(part).max()) for part in _split(error, n)), strict=True))
@@ -292,9 +309,8 @@ def cell_derivative(engine: CellEngine, model: Model, minimum: CellMinimum, name
     u = np.zeros(3 * n)
     u[moving(minimum.frame.system)] = y[: minimum.frame.size]
     expected = np.concatenate([(u.reshape(-1, 3) + minimum.frame.positions @ strain).ravel(), (minimum.frame.cell @ strain).ravel()])
-    return CellDerivative(
-        values=parts, errors=errors, step=step, response_difference=float(abs(found[: len(expected)] - expected).max())
-    )
+    difference = float(abs(found[: len(expected)] - expected).max())
+    return CellDerivative(values=parts, errors=errors, step=step, response_difference=difference)
 
 
 def _split(values: Array, n: int) -> list[Array]:
