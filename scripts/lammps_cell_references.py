@@ -87,13 +87,12 @@ def make(case: Cell) -> None:
         value = min((cell_derivative(engine, case.model, minimum, names, size) for size in steps), key=doubt)
         slope = None
         if case.elastic and case.slopes:
-            slope = min(
-                (elastic_derivative(engine, case.model, minimum, names, size, strain) for size in steps), key=lambda item: item.relaxed_error
-            )
+            tried = (elastic_derivative(engine, case.model, minimum, names, size, strain) for size in steps)
+            slope = min(tried, key=lambda item: item.relaxed_error)
         found.append((names, value, slope))
         row = {key: float(f"{item:.2g}") for key, item in value.errors.items()} | {"response": float(f"{value.response_difference:.2g}")}
-        tail = f"dC {abs(slope.relaxed).max():.6g} {slope.relaxed_error:.1e} {slope.clamped_error:.1e} {slope.step / step:.2g}" if slope else ""
-        print("   ", " + ".join(names), f"{step:.2g} {value.step / step:.2g}", row, tail, flush=True)
+        tail = ("dC", float(abs(slope.relaxed).max()), slope.relaxed_error, slope.clamped_error) if slope else ()
+        print("   ", " + ".join(names), f"{value.step:.2g}", row, *tail, flush=True)
     engine.close()
     document["derivatives"] = [describe_column(case, minimum, *item) for item in found]
     if case.literature:

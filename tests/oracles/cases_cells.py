@@ -215,7 +215,7 @@ def metals() -> list[Cell]:
         Cell(
             name="eam_copper", system=rounded(crystal(FCC, 3.6 * np.eye(3), "Cu", 0.03, 1)), model=copper, columns=scales(copper),
             relative=1e-3, limit=2e-6, strain=1.4e-6, hessian_step=4e-6, slopes=False, literature=known,
-            about="copper, 4 atoms, Cu_mishin1.eam.alloy; knots are 9e-4 Å apart, and one is 3.7e-6 of a distance away: no third derivatives",
+            about="copper, 4 atoms, Cu_mishin1.eam.alloy; a knot lies within 3.5e-6 of a distance: no third derivatives",
         ),
         *(
             Cell(
@@ -256,8 +256,8 @@ def quartz() -> list[Cell]:
     system = rounded(crystal(np.array(fractions), cell, "Si", 0.02, 7))
     model = Overlay(
         parts=(
-            PairModel(style="buckingham", parameters=pairs, cutoff=7.215, truncation="switch", switch_from=5.29),
-            PairModel(style="coulomb_dsf", parameters=charges, cutoff=9.287, options={"alpha": 0.2}),
+            PairModel(style="buckingham", parameters=pairs, cutoff=7.274, truncation="switch", switch_from=5.277),
+            PairModel(style="coulomb_dsf", parameters=charges, cutoff=8.4, options={"alpha": 0.2}),
         )
     )
     columns = tuple((name,) for name in model.names() if "Si-Si" not in name)

@@ -139,11 +139,15 @@ class Frame:
 
 
 def roughly(engine: CellEngine, frame: Frame) -> Array:
-    """L-BFGS from the frame itself."""
-    start = np.zeros(frame.size + len(frame.strains))
-    options = {"maxiter": 20000, "maxfun": 40000, "gtol": 1e-7, "ftol": 0.0, "maxcor": 20, "maxls": 50}
-    found = scipy_minimize(lambda y: frame.gradient(engine, y)[:2], start, jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(found.x)
+    """L-BFGS from the frame itself. Its first step has length 1 in its own variables, which are made small so that no atom jumps."""
+    start, unit = np.zeros(frame.size + len(frame.strains)), 0.05
+
+    def objective(z: Array) -> tuple[float, Array]:
+        enthalpy, slope, _, _ = frame.gradient(engine, unit * z)
+        return enthalpy, unit * slope
+
+    options = {"maxiter": 20000, "maxfun": 40000, "gtol": 1e-8, "ftol": 0.0, "maxcor": 20, "maxls": 50}
+    return unit * np.asarray(scipy_minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x)
 
 
 def curvature(engine: CellEngine, frame: Frame, y: Array, step: float) -> Array:
