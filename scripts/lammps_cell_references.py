@@ -87,7 +87,7 @@ def make(case: Cell) -> None:
         value = min((cell_derivative(engine, case.model, minimum, names, size) for size in steps), key=doubt)
         slope = None
         if case.elastic and case.slopes:
-            tried = (elastic_derivative(engine, case.model, minimum, names, size, strain) for size in steps)
+            tried = (elastic_derivative(engine, case.model, minimum, names, size, strain) for size in steps[: case.tries])
             slope = min(tried, key=lambda item: item.relaxed_error)
         found.append((names, value, slope))
         row = {key: float(f"{item:.2g}") for key, item in value.errors.items()} | {"response": float(f"{value.response_difference:.2g}")}

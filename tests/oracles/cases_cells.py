@@ -42,6 +42,7 @@ class Cell:
         hessian_step: step of the gradient differences that make the Hessian [length].
         elastic: whether elastic constants are asked for.
         slopes: and their derivatives.
+        tries: with how many steps those are tried.
         literature: a, energy and moduli of a cubic crystal in its conventional cell, as they are known.
     """
 
@@ -58,6 +59,7 @@ class Cell:
     hessian_step: float = 1e-3
     elastic: bool = True
     slopes: bool = True
+    tries: int = 3
     literature: dict[str, float] = field(default_factory=dict)
 
     def all_columns(self) -> Columns:
@@ -234,7 +236,7 @@ def metals() -> list[Cell]:
             model=TANTALUM, columns=(*betas("Ta", 0, 1, 7, 30), ("zbl.Ta.Z",)), about="bcc tantalum, 1 atom, Ta06A with ZBL",
         ),
         Cell(
-            name="morse_triclinic", system=ALLOY,
+            name="morse_triclinic", system=ALLOY, tries=1,
             model=PairModel(style="morse", parameters=MORSE_PAIRS, cutoff=7.0, truncation="switch", switch_from=5.0),
             about="7 atoms, two species, oblique, cell smaller than the cutoff, C2 switch",
         ),
@@ -263,7 +265,7 @@ def quartz() -> list[Cell]:
     columns = tuple((name,) for name in model.names() if "Si-Si" not in name)
     return [
         Cell(
-            name="quartz", system=replace(system, types=("Si",) * 3 + ("O",) * 6), model=model, columns=columns,
+            name="quartz", tries=1, system=replace(system, types=("Si",) * 3 + ("O",) * 6), model=model, columns=columns,
             about="alpha-quartz, 9 atoms, trigonal, Buckingham with a C2 switch and DSF charges",
         )
     ]  # fmt: skip
