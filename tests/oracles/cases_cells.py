@@ -133,12 +133,12 @@ def gases() -> list[Cell]:
         Cell(name="lj_argon_primitive", system=one("Ar", 5.4), model=argon, about="fcc argon, 1 atom, C2 switch (lj/mdf)"),
         Cell(
             name="lj_argon_conventional", system=rounded(crystal(FCC, 5.4 * np.eye(3), "Ar", 0.05, 1)), model=argon,
-            about="the same, 4 atoms",
+            about="fcc argon, 4 atoms, C2 switch",
         ),
         Cell(name="lj_argon_pressure", system=one("Ar", 5.2), model=argon, pressure=2.0, about="fcc argon, 1 atom, 2 GPa"),
         Cell(
             name="lj_argon_conventional_pressure", system=rounded(crystal(FCC, 5.2 * np.eye(3), "Ar", 0.05, 1)), model=argon, pressure=2.0,
-            about="the same, 4 atoms, 2 GPa",
+            about="fcc argon, 4 atoms, 2 GPa",
         ),
         Cell(
             name="lj_argon_plain", system=rounded(crystal(FCC, 5.3 * np.eye(3), "Ar", 0.0, 1)), model=plain,
@@ -152,7 +152,7 @@ def gases() -> list[Cell]:
         ),
         Cell(
             name="lj_argon_krypton_isotropic", system=ordered, model=mixed, relax="isotropic",
-            about="the same, its volume alone: the stress is no pressure",
+            about="ArKr in the order L1_0, its volume alone: the stress is no pressure",
         ),
         Cell(
             name="lj_slab", system=slab, model=mixed, elastic=False,
@@ -182,9 +182,12 @@ def covalent() -> list[Cell]:
     cubic = crystal(DIAMOND, 5.4 * np.eye(3), "Si", 0.05, 2)
     return [
         Cell(name="sw_silicon_primitive", system=pair, model=SW_SILICON, columns=silicon(), about="silicon, 2 atoms, Stillinger-Weber"),
-        Cell(name="sw_silicon", system=eight, model=SW_SILICON, columns=silicon(), about="the same, 8 atoms", literature=known),
-        Cell(name="sw_silicon_pressure", system=eight, model=SW_SILICON, columns=silicon(), pressure=2.0, about="the same, 2 GPa"),
-        Cell(name="sw_silicon_tension", system=pair, model=SW_SILICON, columns=silicon(), pressure=-1.0, about="2 atoms, -1 GPa"),
+        Cell(
+            name="sw_silicon", system=eight, model=SW_SILICON, columns=silicon(), literature=known,
+            about="silicon, 8 atoms, Stillinger-Weber",
+        ),
+        Cell(name="sw_silicon_pressure", system=eight, model=SW_SILICON, columns=silicon(), pressure=2.0, about="silicon, 8 atoms, 2 GPa"),
+        Cell(name="sw_silicon_tension", system=pair, model=SW_SILICON, columns=silicon(), pressure=-1.0, about="silicon, 2 atoms, -1 GPa"),
         Cell(
             name="sw_silicon_vacancy", system=vacancy, model=SW_SILICON, columns=silicon(), pressure=2.0, elastic=False,
             about="vacancy in 64-site silicon, 2 GPa",
