@@ -185,5 +185,5 @@ SHEAR_MODULUS = _scalar("shear_modulus", "of a polycrystal, mean of Voigt's and 
 YOUNG_MODULUS = _scalar("young_modulus", "of a polycrystal, from bulk and shear modulus", _modulus(_young))
 POISSON_RATIO = _scalar("poisson_ratio", "of a polycrystal, from bulk and shear modulus", _modulus(_poisson), unit="1")
 ELASTIC_STABILITY = _scalar(
-    "elastic_stability", "smallest eigenvalue of the elastic constants (Mandel's notation); positive where the crystal is stable", _stability
+    "elastic_stability", "smallest eigenvalue of the elastic constants (Mandel notation); positive where the crystal is stable", _stability
 )
