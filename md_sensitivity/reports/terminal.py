@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from md_sensitivity.analysis.result import EquilibriumInfo, ResultDocument
-from md_sensitivity.reports.components import Component, components
+from md_sensitivity.reports.components import Component, distinct
 from md_sensitivity.reports.csv import Documented
 from md_sensitivity.reports.names import Name
 from md_sensitivity.reports.ranking import most_responsive, ranked
@@ -137,7 +137,7 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
         yield Text(_wrapped(plain(text), console), style=STYLES[remark.level])
     for warning in document.certificate.warnings if document.certificate else []:
         yield Text(_wrapped(plain(f"  warning: {warning}"), console), style=STYLES["caution"])
-    scalars = components(document)
+    scalars = distinct(document)
     for component in scalars:
         yield from _component(component, document, console, plain, limit if len(scalars) <= MANY else min(limit, 3))
     yield from _norms(document, console, plain, limit)
@@ -146,7 +146,9 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
 def _equilibrium_line(equilibrium: EquilibriumInfo, message: str) -> str:
     parts = [
         f"energy {number(equilibrium.energy, 10)} {equilibrium.energy_unit}",
+        f"volume {number(equilibrium.volume, 8)}" if equilibrium.relaxed_cell and equilibrium.volume else "",
         f"max force {number(equilibrium.max_force, 2)} {equilibrium.force_unit}",
+        f"max stress {number(equilibrium.max_stress, 2)}" if isinstance(equilibrium.max_stress, float) else "",
         f"lowest eigenvalue {number(equilibrium.lowest_eigenvalue, 4) or 'none'}",
         f"{count(equilibrium.zero_modes, 'zero mode')}",
         "" if f"in {equilibrium.steps} steps" in message else count(equilibrium.steps, "step"),
@@ -166,7 +168,7 @@ def _component(component: Component, document: ResultDocument, console: Console,
     order = ranked(component, document)
     unit = visible(component.unit)
     derivatives = f"; derivatives {f'in {unit} ' if unit else ''}per parameter unit" if order else ""
-    yield plain(f"{component.title} = {number(component.value, 8)}{deviation}{f' {unit}' if unit else ''}{derivatives}")
+    yield plain(f"{component.heading} = {number(component.value, 8)}{deviation}{f' {unit}' if unit else ''}{derivatives}")
     if not order:
         return
     wide = console.width >= 70

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from md_sensitivity.analysis.result import ParameterInfo, ResultDocument
-from md_sensitivity.reports.components import Component, components
+from md_sensitivity.reports.components import Component, distinct
 from md_sensitivity.reports.ranking import ranked
 from md_sensitivity.reports.text import magnitude
 
@@ -88,7 +88,7 @@ class Influence:
 
 def influence_section(document: ResultDocument) -> Influence:
     """Everything that the section shows, ranked."""
-    scalars = components(document)
+    scalars = distinct(document)
     budget = max(OPEN_ROWS, ROW_BUDGET // max(1, len(scalars)))
     groups: dict[str, list[SensitivityTable]] = {}
     for scalar in scalars:
