@@ -238,6 +238,29 @@ def _refuse(equilibrium: Equilibrium, solved: _Solved) -> None:
         )
 
 
+def equilibrium_solve(
+    equilibrium: Equilibrium,
+    forces: jax.Array,
+    *,
+    solver: str = "auto",
+    hessian: str = "auto",
+    tolerance: float = TOLERANCE,
+    acceptable: float = ACCEPTABLE,
+    throw: bool = True,
+) -> Response:
+    """H⁺ f for flat right-hand sides f, shape=(p, d), zero modes projected out of them and of the answers.
+
+    Args:
+        tolerance: relative residual that is asked for.
+        acceptable: largest recomputed residual that is no failure; for estimates that need few digits.
+        equilibrium, solver, hessian, throw: as for `equilibrium_jacobian`.
+    """
+    solved = _solve(equilibrium, forces, solver, tolerance, hessian)
+    if throw and not np.all(solved.residual <= acceptable):
+        _refuse(equilibrium, solved)
+    return _response(solved, unflattened(equilibrium.x, solved.value))
+
+
 def equilibrium_jacobian(
     equilibrium: Equilibrium,
     directions: PyTree,
