@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 
-from md_sensitivity.analysis.certificate import certify
-from md_sensitivity.analysis.differences import Difference, check, kink_distance
+from md_sensitivity.analysis.certificate import certify, truncation_doubts
+from md_sensitivity.analysis.differences import Difference, check
 from md_sensitivity.analysis.document import (
     certificate_info,
     equilibrium_info,
@@ -31,14 +33,16 @@ from md_sensitivity.analysis.result import (
     PositionNorm,
     Result,
     ResultDocument,
+    SecondOrderInfo,
     Timings,
 )
+from md_sensitivity.analysis.second_order import second_order
 from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
 from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
 from md_sensitivity.building import build_system
 from md_sensitivity.curvature.spectrum import dense_limit
-from md_sensitivity.errors import ComputationError
+from md_sensitivity.errors import ComputationError, UsageError
 from md_sensitivity.footprint import require_memory
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.implicit.linear import ACCEPTABLE
@@ -48,14 +52,11 @@ from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
 from md_sensitivity.remarks import remarks
 from md_sensitivity.sharding import devices_for
-from md_sensitivity.system import EnergyFunction, System, energy_function
+from md_sensitivity.system import System, energy_function
 from md_sensitivity.types import Structure
 
 POSITIONS_LIMIT = 15_000_000
 """dx*/dθ of every atom is written by default up to this many numbers (120 MB)."""
-
-NEAR_CUTOFF = 0.01
-"""A pair this close to a cutoff where energy or force jumps is worth a warning [Å]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,13 @@ class Options:
     mode: str = "auto"
     check: int = 1
     seed: int = 0
+    second_order: bool = False
+    second_order_check: int = 0
+
+    @property
+    def to_second_order(self) -> bool:
+        """Whether expansions are wanted; measuring them implies it."""
+        return self.second_order or self.second_order_check > 0
 
 
 def analyze(structure: Structure, force_field: ForceField, options: Options, *, name: str = "", progress: Progress = SILENT) -> Result:
@@ -111,17 +119,23 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
     mode, positions = _mode(options, selection, values, structure.size)
     progress.update("differentiate", None)
+    settled = equilibrium.status == MINIMUM
     try:
-        settled = equilibrium.status == MINIMUM
-        how = {"solver": _solver(options, equilibrium), "hessian": options.hessian}
+        how: dict[str, Any] = {"solver": _solver(options, equilibrium), "hessian": options.hessian}
         found = parts(bound, equilibrium, selection.steps, mode=mode, throw=settled, **how)
     except ComputationError as error:
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
     warnings = _warnings(structure, force_field, equilibrium, selection, found, undefined)
-    differentiable = [k for k, reason in enumerate(undefined) if not reason]
-    differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, differentiable, progress)
-    certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
+    smooth = [k for k, reason in enumerate(undefined) if not reason]
+    differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, smooth, progress)
+    bent: SecondOrderInfo | UnsetType = UNSET
+    if options.to_second_order:
+        how |= {"samples": options.second_order_check, "seed": options.seed, "progress": progress}
+        how["rebuild"] = rebuilder(structure, force_field, equilibrium, options.dimensions)
+        bent = second_order(equilibrium, selection, force_field, found, bound, undefined, **how)
+    scales = selection.scales if mode == FORWARD else np.ones(len(found.response.residual))
+    certificate = certify(equilibrium, found.response, mode, scales, differences, warnings)
     responses = np.asarray(found.response.value)[:, : structure.size] if mode == FORWARD else None
     document = _document(
         structure,
@@ -138,6 +152,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
             for k, o in enumerate(bound)
         ],
         certificate=certificate_info(certificate, equilibrium.status),
+        bent=bent,
     )
     arrays = _arrays(structure, equilibrium, selection, responses if positions else None)
     return Result(name=name or structure.name, document=document, arrays=arrays, structure=structure)
@@ -236,7 +251,8 @@ def _expected(options: Options, selection: Selection, system: System, structure:
         each.require_atoms(structure)
     components = sum(each.kind.components for each in asked)
     mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
-    return mode, positions, len(selection.rows) if mode == FORWARD else components
+    orders = 3 if options.to_second_order else 1  # of responses that are held at a time
+    return mode, positions, orders * len(selection.rows) if mode == FORWARD else components
 
 
 def _system(structure: Structure, force_field: ForceField, options: Options) -> System:
@@ -269,13 +285,16 @@ def _observables(options: Options, equilibrium: Equilibrium, system: System, str
 
 def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], atoms: int) -> tuple[str, bool]:
     """Forward or adjoint, and whether dx*/dθ of every atom is written."""
+    if options.to_second_order and options.mode == ADJOINT:
+        raise UsageError("second order needs the response of positions to each parameter: take --mode forward, or leave it to auto")
     positions = options.positions
     if positions is None:
         count = len(selection.rows)
         few = count * max(atoms * 3, len(selection.steps.table)) <= POSITIONS_LIMIT  # of dx*/dθ, and of the directions themselves
         positions = options.mode != ADJOINT and few
     components = sum(value.size for value in values)
-    return choose_mode(options.mode, len(selection.rows), components, positions=positions), positions
+    mode = FORWARD if options.to_second_order else options.mode
+    return choose_mode(mode, len(selection.rows), components, positions=positions), positions
 
 
 def _solver(options: Options, equilibrium: Equilibrium) -> str:
@@ -297,27 +316,9 @@ def _warnings(
         doubts.append(f"the derivatives are not those of an equilibrium: {equilibrium.message}")
     if not np.all(found.response.residual <= ACCEPTABLE):
         doubts.append(f"a linear solve did not converge (relative residual {found.response.residual.max():.2g})")
-    doubts += _truncation_doubts(equilibrium)
+    doubts += truncation_doubts(equilibrium)
     known = (*structure.notes, *remarks(force_field, structure))
     return (*doubts, *known, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
-
-
-def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:
-    """Warnings about pairs close to a cutoff where the energy, or the force, jumps."""
-    gap = kink_distance(equilibrium)
-    if gap is None or gap > NEAR_CUTOFF or not isinstance(equilibrium.energy, EnergyFunction):
-        return []
-    jumps = {"none": "energy", "shift": "force"}
-    return [
-        f"potential {term.label}: a pair is {gap:.2g} from the cutoff, where the {jumps[term.truncation]} jumps (truncation = "
-        f"{term.truncation!r}); which pairs count, and with them the minimum, is a matter of small displacements"
-        for term in equilibrium.energy.system.terms
-        if term.truncation in jumps and bool(np.all(np.isfinite(term.cutoff)))
-    ]
-
-
-def _scales(selection: Selection, mode: str, found: Parts) -> np.ndarray:
-    return selection.scales if mode == FORWARD else np.ones(len(found.response.residual))
 
 
 def _checks(
@@ -382,6 +383,7 @@ def _document(
     parameters: Sequence[ParameterInfo] = (),
     observables: Sequence[ObservableInfo] = (),
     certificate: CertificateInfo | None = None,
+    bent: SecondOrderInfo | UnsetType = UNSET,
 ) -> ResultDocument:
     return ResultDocument(
         status=status,
@@ -395,4 +397,5 @@ def _document(
         certificate=certificate,
         timings=timings,
         provenance=provenance_info(asdict(options), devices_for(structure.size)),
+        second_order=bent,
     )

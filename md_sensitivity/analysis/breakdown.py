@@ -54,7 +54,7 @@ def _rid_of_zero_modes(energy: Energy, x: PyTree, modes: ZeroModes | None, vecto
     return jax.vmap(flat_projector(modes, energy, x))(vectors)
 
 
-def soft_modes(equilibrium: Equilibrium, *, seed: int = 0) -> SoftModes:
+def soft_modes(equilibrium: Equilibrium, *, seed: int = 0, like: int = 0) -> SoftModes:
     """The softest nonzero modes: from all eigenvectors where they are known, else by a few inverse iterations of a random block."""
     spectrum = equilibrium.spectrum
     size = sum(np.size(leaf) for leaf in jax.tree.leaves(equilibrium.x))
@@ -72,7 +72,7 @@ def soft_modes(equilibrium: Equilibrium, *, seed: int = 0) -> SoftModes:
     block = _orthonormal(np.asarray(_rid_of_zero_modes(e, x, modes, block)))
     values = np.zeros(len(block))
     for _ in range(_ROUNDS if len(block) else 0):
-        found = equilibrium_solve(equilibrium, jax.numpy.asarray(block), tolerance=_ROUGH, throw=False).solution
+        found = equilibrium_solve(equilibrium, jax.numpy.asarray(block), tolerance=_ROUGH, like=like, throw=False).solution
         if not np.all(np.isfinite(np.asarray(found))):
             return none
         block = _orthonormal(np.asarray(found))
@@ -106,9 +106,12 @@ def softening(equilibrium: Equilibrium, soft: SoftModes, found: Sequence[Expansi
             moves += [first + scaled * vector, first - scaled * vector]
             paths += [expansion.path, expansion.path]
             amounts.append(scaled)
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *paths)
-    trees = unflattened(equilibrium.x, np.array(moves))
-    forces = np.asarray(second_forces(equilibrium.energy, equilibrium.x, equilibrium.theta, trees, Path(*stacked))[0])
+    parts = []
+    for begin in range(0, len(moves), p):  # as many at a time as there are paths: their program is compiled already
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *paths[begin : begin + p])
+        trees = unflattened(equilibrium.x, np.array(moves[begin : begin + p]))
+        parts.append(np.asarray(second_forces(equilibrium.energy, equilibrium.x, equilibrium.theta, trees, Path(*stacked))[0]))
+    forces = np.concatenate(parts)
     mixed = (forces[0::2] - forces[1::2]) / (4.0 * np.array(amounts)[:, None])
     rates = mixed.reshape(p, k, -1) @ soft.vectors.T
     return np.asarray(0.5 * (rates + np.swapaxes(rates, 1, 2)))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.analysis.directions import Directions
+from md_sensitivity.analysis.sensitivity import evaluate
 from md_sensitivity.compilation import program
 from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.implicit.equilibrium import equilibrium_jacobian, equilibrium_solve
@@ -18,6 +19,7 @@ from md_sensitivity.implicit.second_order import Consistent, Path, curved, secon
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.observables import BoundObservable
 
+ENERGY = "energy"
 _BLOCK = 4
 """Directions that are differentiated together."""
 
@@ -203,6 +205,7 @@ def expansions(
     consistent: Consistent | None = None,
     solver: str = "auto",
     hessian: str = "auto",
+    like: int = 0,
 ) -> list[Expansion]:
     """The equilibrium to second order along p directions, their solves made together.
 
@@ -212,6 +215,7 @@ def expansions(
         observables: bound to the equilibrium.
         sizes: largest relative change of a parameter that a unit step along each makes, shape=(p,).
         consistent, solver, hessian: as for `second_response`.
+        like: as for `equilibrium_solve`.
 
     Raises:
         ConvergenceError, NotAMinimumError: where a solve failed.
@@ -219,13 +223,14 @@ def expansions(
     e, x, theta = equilibrium.energy, equilibrium.x, equilibrium.theta
     paths = straight(directions) if consistent is None else curved(theta, directions, consistent)
     forces, thirds = second_forces(e, x, theta, firsts, paths)
-    response = equilibrium_solve(equilibrium, -forces, solver=solver, hessian=hessian)
+    response = equilibrium_solve(equilibrium, -forces, solver=solver, hessian=hessian, like=like)
     slope = _theta_gradient(e, x, theta)
     changes = _slopes(e, x, theta, firsts, paths.first)
     bound = tuple(observables)
-    values = tuple(np.asarray(o(e, x, theta)) for o in bound)
-    gains, bends = _second_values(bound, e, x, theta, firsts, response.value, paths)
-    value = equilibrium.value
+    others = tuple(o for o in bound if o.kind.name != ENERGY)  # derivatives of the energy are known without x″
+    values = dict(zip((o.name for o in others), evaluate(others, e, x, theta), strict=True)) if others else {}
+    gains, bends = _second_values(others, e, x, theta, firsts, response.value, paths) if others else ((), ())
+    bent = {o.name: (np.asarray(gain), np.asarray(bend)) for o, gain, bend in zip(others, gains, bends, strict=True)}
     found = []
     for place in range(len(forces)):
 
@@ -233,17 +238,22 @@ def expansions(
             return jax.tree.map(lambda leaf: np.asarray(leaf)[place], tree)
 
         path = own(paths)
-        second = _inner(own(changes), path.first) + _inner(slope, path.second)
+        slant = _inner(slope, path.first)
+        curvature = _inner(own(changes), path.first) + _inner(slope, path.second)
+        energy = np.array([equilibrium.value, slant, curvature, float(thirds[place])])
+
+        def series_of(o: BoundObservable, place: int = place, energy: np.ndarray = energy) -> ObservableSeries:
+            if o.name not in values:
+                return ObservableSeries(o.name, o.unit, *(np.asarray(number) for number in energy[:3]))
+            return ObservableSeries(o.name, o.unit, values[o.name], *(part[place] for part in bent[o.name]))
+
         found.append(
             Expansion(
                 path=path,
                 first=own(firsts),
                 second=own(response.value),
-                energy=np.array([value, _inner(slope, path.first), second, float(thirds[place])]),
-                observables=tuple(
-                    ObservableSeries(o.name, o.unit, v, np.asarray(gain)[place], np.asarray(bend)[place])
-                    for o, v, gain, bend in zip(bound, values, gains, bends, strict=True)
-                ),
+                energy=energy,
+                observables=tuple(series_of(o) for o in bound),
                 relative_residual=float(response.residual[place]),
                 size=1.0 if sizes is None else float(sizes[place]),
             )

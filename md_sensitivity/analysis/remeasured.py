@@ -11,9 +11,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.analysis.differences import Rebuild
-from md_sensitivity.analysis.expansion import Expansion
+from md_sensitivity.analysis.expansion import ENERGY, Expansion
 from md_sensitivity.analysis.sensitivity import evaluate
-from md_sensitivity.analysis.validity import ENERGY, POSITIONS, Place, without_turns
+from md_sensitivity.analysis.validity import Place, quantities, without_turns
 from md_sensitivity.errors import InputError
 from md_sensitivity.minimization import Equilibrium, Stored, polish
 from md_sensitivity.observables import BoundObservable
@@ -44,7 +44,8 @@ class Measured:
     def holds(self, expansion: Expansion, tolerance: float, order: int) -> np.ndarray:
         """Whether the error of each prediction is at most `tolerance` of the change that it predicts."""
         sizes = [(abs(expansion.energy[1]), abs(expansion.energy[2]))]
-        sizes += [(float(np.linalg.norm(o.first)), float(np.linalg.norm(o.second))) for o in expansion.observables]
+        others = [o for o in expansion.observables if o.name != ENERGY]
+        sizes += [(float(np.linalg.norm(o.first)), float(np.linalg.norm(o.second))) for o in others]
         sizes.append((_norm(expansion.first), _norm(expansion.second)))
         first, second = abs(self.t) * np.array(sizes).T[0], 0.5 * self.t**2 * np.array(sizes).T[1]
         return np.asarray(self.linear <= tolerance * first if order == 1 else self.quadratic <= tolerance * (first + second))
@@ -68,7 +69,7 @@ def measured(
         place: t → θ(t); default: the series.
         stored: the Hessian at x* from `stored_of`, which speeds the minimization up.
     """
-    names = (ENERGY, *(o.name for o in expansion.observables), POSITIONS)
+    names = quantities(expansion)
     none = np.full(len(names), np.nan)
 
     def nothing(reason: str) -> Measured:
@@ -86,6 +87,8 @@ def measured(
     changes = [np.asarray(found.value - expansion.energy[0])]
     predicted = [(expansion.energy[1] * t, 0.5 * t * t * expansion.energy[2])]
     for series, value in zip(expansion.observables, evaluate(observables, found.energy, found.x, theta), strict=True):
+        if series.name == ENERGY:
+            continue
         changes.append(without_turns(value - series.value, series.unit))
         predicted.append((t * series.first, 0.5 * t * t * series.second))
     changes.append(_flat(found.x) - _flat(equilibrium.x))

@@ -18,7 +18,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.analysis.breakdown import SoftModes, crossing, ritz, room_within, soft_modes, softening, vanishing
-from md_sensitivity.analysis.expansion import Expansion
+from md_sensitivity.analysis.expansion import ENERGY, Expansion
 from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import flat_gradient
 from md_sensitivity.energy import Energy, PyTree
@@ -51,8 +51,9 @@ _STILL = 1e-7
 _NOISE = 1e-13
 """Force on one coordinate, as a share of the stiffness (times 1 Å), that is rounding."""
 
-ENERGY, POSITIONS = "energy", "positions"
-THIRD_ORDER, EIGENVALUE, CONTACT, BOUNDS, CAP = "third-order terms", "eigenvalue", "contact or cutoff", "bounds", "none found"
+POSITIONS = "positions"
+SECOND_ORDER, THIRD_ORDER, DIVERGENCE = "second-order terms", "third-order terms", "divergence of the series"
+EIGENVALUE, CONTACT, BOUNDS, CAP = "eigenvalue", "contact or cutoff", "bounds", "nothing"
 
 
 class Side(NamedTuple):
@@ -126,6 +127,7 @@ def validities(
     furthest: float = FURTHEST,
     solver: str = "auto",
     hessian: str = "auto",
+    like: int = 0,
 ) -> list[Validity]:
     """How far each of several expansions at one equilibrium holds.
 
@@ -135,14 +137,15 @@ def validities(
         places: t → θ(t) of each, which raises InputError where a parameter leaves its bounds; default: the series, without bounds.
         tolerance: error of a prediction, as a share of the change that it predicts, up to which it holds.
         furthest: largest relative change of a parameter that is looked at.
-        solver, hessian: as for `expansions`.
+        solver, hessian, like: as for `expansions`.
     """
     theta = equilibrium.theta
     if places is None:
         places = [lambda t, e=each: e.parameters(theta, t) for each in found]  # type: ignore[misc]
-    scope = _Scope(equilibrium, equilibrium.energy.updated(equilibrium.x, theta), tuple(observables), soft_modes(equilibrium), tolerance)
+    wide = equilibrium.energy.updated(equilibrium.x, theta)
+    scope = _Scope(equilibrium, wide, tuple(observables), soft_modes(equilibrium, like=like), tolerance)
     probes = [_probed(scope, each, place) for each, place in zip(found, places, strict=True)]
-    thirds = _thirds(scope, probes, solver, hessian)
+    thirds = _thirds(scope, probes, solver, hessian, like)
     rates = softening(equilibrium, scope.soft, found)
     done = []
     for each, place, probe, third, rate in zip(found, places, probes, thirds, rates, strict=True):
@@ -221,13 +224,13 @@ def _gaps(energy: Energy, x: PyTree, theta: PyTree) -> np.ndarray:
     return np.concatenate([np.zeros(0), *(np.ravel(np.asarray(gap)) for gap in energy.kink_gaps(x, theta))])
 
 
-def _thirds(scope: _Scope, probes: Sequence[_Probed], solver: str, hessian: str) -> list[PyTree | None]:
+def _thirds(scope: _Scope, probes: Sequence[_Probed], solver: str, hessian: str, like: int) -> list[PyTree | None]:
     """x‴ along each path, a tree like x; None where forces are not finite, or where the solve fails."""
     known = [k for k, probe in enumerate(probes) if np.all(np.isfinite(probe.force))]
     found: list[PyTree | None] = [None] * len(probes)
     if known:
         forces = jnp.asarray(np.array([-probes[k].force for k in known]))
-        response = equilibrium_solve(scope.equilibrium, forces, solver=solver, hessian=hessian, tolerance=_ROUGH, throw=False)
+        response = equilibrium_solve(scope.equilibrium, forces, solver=solver, hessian=hessian, tolerance=_ROUGH, like=like, throw=False)
         for row, k in enumerate(known):
             still = response.rhs[row] == 0.0
             if still or response.residual[row] <= _ENOUGH:
@@ -251,9 +254,9 @@ class _Reached(NamedTuple):
 
 def _side(scope: _Scope, expansion: Expansion, place: Place, third: PyTree | None, side: float, limit: Side) -> _Reached:
     """How far the prediction of each quantity holds to one side."""
-    names = (ENERGY, *(o.name for o in expansion.observables), POSITIONS)
+    names = quantities(expansion)
     if third is None or not limit.reach > 0:
-        none = tuple(Side(0.0, limit.reason if third is not None else THIRD_ORDER) for _ in names)
+        none = tuple(Side(0.0, limit.reason if third is not None else DIVERGENCE) for _ in names)
         return _Reached(names, none, none)
     steps = [limit.reach / _RATIO**k for k in range(_POINTS)][::-1]
     contacts = _inside(scope.wide, scope.equilibrium.x, scope.equilibrium.theta)
@@ -275,15 +278,16 @@ def _side(scope: _Scope, expansion: Expansion, place: Place, third: PyTree | Non
 
 def _reach(steps: Sequence[float], probes: Sequence[_Probe], shares: Sequence[float], order: int, name: str, limit: Side) -> Side:
     """Where the error reaches what is tolerated, between two points on a logarithmic scale."""
+    word = f"{THIRD_ORDER if order == 2 else SECOND_ORDER} of {name}"
     for k, (t, probe, share) in enumerate(zip(steps, probes, shares, strict=False)):
         if probe.stop:
             return Side(steps[k - 1] if k else 0.0, probe.stop)
         if share > 1.0:
             if k == 0:  # relative errors of small changes are proportional to a power of t
-                return Side(_CAUTION * t * share ** (-1.0 / order), f"{THIRD_ORDER} of {name}" if order == 2 else f"second-order terms of {name}")
+                return Side(_CAUTION * t * share ** (-1.0 / order), word)
             before, reach = max(shares[k - 1], 1e-12), steps[k - 1]
             reach *= (t / reach) ** min(1.0, max(0.0, -np.log(before) / (np.log(share) - np.log(before))))
-            return Side(_CAUTION * float(reach), f"{THIRD_ORDER} of {name}" if order == 2 else f"second-order terms of {name}")
+            return Side(_CAUTION * float(reach), word)
     return limit
 
 
@@ -294,8 +298,7 @@ def _inside(energy: Energy, x: PyTree, theta: PyTree) -> int:
 
 def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: float, contacts: int) -> _Probe:
     equilibrium = scope.equilibrium
-    count = len(expansion.observables) + 2
-    bad = np.full(count, np.inf)
+    bad = np.full(len(quantities(expansion)), np.inf)
     theta = _theta(place, t)
     if theta is None:
         return _Probe(bad, bad, BOUNDS)
@@ -306,17 +309,19 @@ def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: 
     before = float(np.linalg.norm(np.asarray(_force(_at(scope, second, theta), second, theta))))
     numbers = [np.ravel(np.asarray(part)) for part in (value, left, matrix, *values)]
     if not np.all(np.isfinite(np.concatenate(numbers))):
-        return _Probe(bad, bad, THIRD_ORDER)
+        return _Probe(bad, bad, DIVERGENCE)
     coordinates = sum(np.size(leaf) for leaf in jax.tree.leaves(there))
     floor = 10.0 * (equilibrium.max_force * np.sqrt(coordinates) + _rounding(scope, coordinates))
     if float(left) > max(_CONVERGENT * before, floor):
-        return _Probe(bad, bad, THIRD_ORDER)
+        return _Probe(bad, bad, DIVERGENCE)
     if len(scope.soft.values) and np.linalg.eigvalsh(0.5 * (np.asarray(matrix) + np.asarray(matrix).T))[0] <= 0:
         return _Probe(bad, bad, EIGENVALUE)
     if _inside(energy, there, theta) != contacts:
         return _Probe(bad, bad, CONTACT)
     pairs = [_shares(float(value) - expansion.energy[0], t, expansion.energy[1], expansion.energy[2], abs(expansion.energy[0]), scope)]
     for series_of, at in zip(expansion.observables, values, strict=True):
+        if series_of.name == ENERGY:
+            continue
         change = without_turns(np.asarray(at) - series_of.value, series_of.unit)
         pairs.append(_shares(change, t, series_of.first, series_of.second, float(np.linalg.norm(series_of.value)), scope))
     moved = np.asarray(ravel_pytree(there)[0] - ravel_pytree(equilibrium.x)[0])
@@ -339,6 +344,11 @@ def _shares(change: Any, t: float, first: Any, second: Any, size: float, scope: 
 def without_turns(change: np.ndarray, unit: str) -> np.ndarray:
     """A change of angles in degrees the short way around; of anything else as it is."""
     return (change + 180.0) % 360.0 - 180.0 if unit == "degrees" else change
+
+
+def quantities(expansion: Expansion) -> tuple[str, ...]:
+    """What ranges speak of: energy, the other observables, positions."""
+    return (ENERGY, *(o.name for o in expansion.observables if o.name != ENERGY), POSITIONS)
 
 
 def _joined(expansion: Expansion, down: _Reached, up: _Reached) -> Validity:
