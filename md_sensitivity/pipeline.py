@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from md_sensitivity.analysis.certificate import certify, truncation_doubts
+from md_sensitivity.analysis.certificate import certify, doubts
 from md_sensitivity.analysis.differences import Difference, check
 from md_sensitivity.analysis.document import (
     certificate_info,
@@ -45,10 +45,9 @@ from md_sensitivity.curvature.spectrum import dense_limit
 from md_sensitivity.errors import ComputationError, UsageError
 from md_sensitivity.footprint import require_memory
 from md_sensitivity.forcefields import ForceField
-from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium, minimize, raise_unless_minimum
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
-from md_sensitivity.observables import BoundObservable, observable
+from md_sensitivity.observables import BoundObservable, Observable, observable
 from md_sensitivity.progress import SILENT, Progress
 from md_sensitivity.remarks import remarks
 from md_sensitivity.sharding import devices_for
@@ -119,10 +118,9 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
     mode, positions = _mode(options, selection, values, structure.size)
     progress.update("differentiate", None)
-    settled = equilibrium.status == MINIMUM
+    how: dict[str, Any] = {"solver": _solver(options, equilibrium), "hessian": options.hessian}
     try:
-        how: dict[str, Any] = {"solver": _solver(options, equilibrium), "hessian": options.hessian}
-        found = parts(bound, equilibrium, selection.steps, mode=mode, throw=settled, **how)
+        found = parts(bound, equilibrium, selection.steps, mode=mode, throw=equilibrium.status == MINIMUM, **how)
     except ComputationError as error:
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
@@ -246,7 +244,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
 
 def _expected(options: Options, selection: Selection, system: System, structure: Structure) -> tuple[str, bool, int]:
     """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables; their atoms must be there."""
-    asked = [observable(spec, structure) for spec in dict.fromkeys(options.observables or default_observables(system))]
+    asked = _asked(options, system, structure)
     for each in asked:
         each.require_atoms(structure)
     components = sum(each.kind.components for each in asked)
@@ -279,8 +277,11 @@ def default_observables(system: System) -> tuple[str, ...]:
 
 
 def _observables(options: Options, equilibrium: Equilibrium, system: System, structure: Structure) -> tuple[BoundObservable, ...]:
-    specs = dict.fromkeys(options.observables or default_observables(system))
-    return tuple(observable(spec, structure).bind(equilibrium) for spec in specs)
+    return tuple(each.bind(equilibrium) for each in _asked(options, system, structure))
+
+
+def _asked(options: Options, system: System, structure: Structure) -> list[Observable]:
+    return [observable(spec, structure) for spec in dict.fromkeys(options.observables or default_observables(system))]
 
 
 def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], atoms: int) -> tuple[str, bool]:
@@ -311,14 +312,9 @@ def _warnings(
     structure: Structure, force_field: ForceField, equilibrium: Equilibrium, selection: Selection, found: Parts, undefined: Sequence[str]
 ) -> tuple[str, ...]:
     """All that a person should know of this result."""
-    doubts = []
-    if equilibrium.status != MINIMUM:
-        doubts.append(f"the derivatives are not those of an equilibrium: {equilibrium.message}")
-    if not np.all(found.response.residual <= ACCEPTABLE):
-        doubts.append(f"a linear solve did not converge (relative residual {found.response.residual.max():.2g})")
-    doubts += truncation_doubts(equilibrium)
     known = (*structure.notes, *remarks(force_field, structure))
-    return (*doubts, *known, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
+    noted = (*equilibrium.notes, *selection.notes, *selection.undefined.values())
+    return (*doubts(equilibrium, found.response), *known, *noted, *filter(None, undefined))
 
 
 def _checks(

@@ -12,7 +12,9 @@ from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import gradient
 from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.implicit.equilibrium import Response
+from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.minimization.equilibrium import MINIMUM
 from md_sensitivity.system import EnergyFunction
 
 _ANHARMONIC = 0.1
@@ -168,7 +170,17 @@ def shortest_bond(equilibrium: Equilibrium) -> float:
     return float(np.sqrt(square)) if np.isfinite(square) else 1.0
 
 
-def truncation_doubts(equilibrium: Equilibrium) -> list[str]:
+def doubts(equilibrium: Equilibrium, response: Response) -> tuple[str, ...]:
+    """What speaks against the derivatives before any check."""
+    found = []
+    if equilibrium.status != MINIMUM:
+        found.append(f"the derivatives are not those of an equilibrium: {equilibrium.message}")
+    if not np.all(response.residual <= ACCEPTABLE):
+        found.append(f"a linear solve did not converge (relative residual {response.residual.max():.2g})")
+    return (*found, *_truncation_doubts(equilibrium))
+
+
+def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:
     """Warnings about pairs close to a cutoff where the energy, or the force, jumps."""
     gap = kink_distance(equilibrium)
     if gap is None or gap > NEAR_CUTOFF or not isinstance(equilibrium.energy, EnergyFunction):

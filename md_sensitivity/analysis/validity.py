@@ -52,7 +52,7 @@ _NOISE = 1e-13
 """Force on one coordinate, as a share of the stiffness (times 1 Å), that is rounding."""
 
 POSITIONS = "positions"
-SECOND_ORDER, THIRD_ORDER, DIVERGENCE = "second-order terms", "third-order terms", "divergence of the series"
+SECOND_ORDER, THIRD_ORDER, DIVERGENCE = "second order", "third order", "divergence"
 EIGENVALUE, CONTACT, BOUNDS, CAP = "eigenvalue", "contact or cutoff", "bounds", "nothing"
 
 
@@ -61,7 +61,7 @@ class Side(NamedTuple):
 
     Attributes:
         reach: largest t, positive.
-        reason: what ends it, one of the words above; "third-order terms of …" names the quantity.
+        reason: what ends it, one of the words above; orders name the quantity, as in "third order (energy)".
     """
 
     reach: float
@@ -278,7 +278,7 @@ def _side(scope: _Scope, expansion: Expansion, place: Place, third: PyTree | Non
 
 def _reach(steps: Sequence[float], probes: Sequence[_Probe], shares: Sequence[float], order: int, name: str, limit: Side) -> Side:
     """Where the error reaches what is tolerated, between two points on a logarithmic scale."""
-    word = f"{THIRD_ORDER if order == 2 else SECOND_ORDER} of {name}"
+    word = f"{THIRD_ORDER if order == 2 else SECOND_ORDER} ({name})"
     for k, (t, probe, share) in enumerate(zip(steps, probes, shares, strict=False)):
         if probe.stop:
             return Side(steps[k - 1] if k else 0.0, probe.stop)
