@@ -42,8 +42,10 @@ _NEARER, _ATTEMPTS = 8.0, 4
 """Where an expansion breaks down before the first point, that one is moved inward by this factor, so many times at most."""
 _CAUTION = 0.9
 """Share of an estimated reach that is stated."""
-_CONVERGENT = 0.5
+_CONVERGENT = 0.8
 """Share of the forces at the prediction of second order that may be left at that of third order."""
+_TRUSTED = 0.5
+"""Share up to which the third order alone estimates errors; beyond, they grow like those of a geometric series."""
 _ROUNDING = 1e-9
 """Change of an observable, relative to its value, that is rounding."""
 _STILL = 1e-7
@@ -312,7 +314,8 @@ def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: 
         return _Probe(bad, bad, DIVERGENCE)
     coordinates = sum(np.size(leaf) for leaf in jax.tree.leaves(there))
     floor = 10.0 * (equilibrium.max_force * np.sqrt(coordinates) + _rounding(scope, coordinates))
-    if float(left) > max(_CONVERGENT * before, floor):
+    share = float(left) / before if float(left) > floor else 0.0
+    if share > _CONVERGENT:
         return _Probe(bad, bad, DIVERGENCE)
     if len(scope.soft.values) and np.linalg.eigvalsh(0.5 * (np.asarray(matrix) + np.asarray(matrix).T))[0] <= 0:
         return _Probe(bad, bad, EIGENVALUE)
@@ -327,8 +330,8 @@ def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: 
     moved = np.asarray(ravel_pytree(there)[0] - ravel_pytree(equilibrium.x)[0])
     first, second = (np.asarray(ravel_pytree(tree)[0]) for tree in (expansion.first, expansion.second))
     pairs.append(_shares(moved, t, first, second, _STILL / _ROUNDING, scope))
-    linear, quadratic = zip(*pairs, strict=True)
-    return _Probe(np.array(linear), np.array(quadratic), "")
+    linear, quadratic = (np.array(part) * max(1.0, (1.0 - _TRUSTED) / (1.0 - share)) for part in zip(*pairs, strict=True))
+    return _Probe(linear, quadratic, "")
 
 
 def _shares(change: Any, t: float, first: Any, second: Any, size: float, scope: _Scope) -> tuple[float, float]:
