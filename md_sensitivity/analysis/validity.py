@@ -146,17 +146,16 @@ def validities(
         places = [lambda t, e=each: e.parameters(theta, t) for each in found]  # type: ignore[misc]
     wide = equilibrium.energy.updated(equilibrium.x, theta)
     scope = _Scope(equilibrium, wide, tuple(observables), soft_modes(equilibrium, like=like), tolerance)
-    probes = [_probed(scope, each, place) for each, place in zip(found, places, strict=True)]
+    rooms = [_rooms(each, place, furthest) for each, place in zip(found, places, strict=True)]
+    probes = [_probed(scope, *each) for each in zip(found, places, rooms, strict=True)]
     thirds = _thirds(scope, probes, solver, hessian, like)
     rates = softening(equilibrium, scope.soft, found)
     done = []
-    for each, place, probe, third, rate in zip(found, places, probes, thirds, rates, strict=True):
+    for each, place, room, probe, third, rate in zip(found, places, rooms, probes, thirds, rates, strict=True):
         fading = vanishing(scope.soft, rate)
-        sides = [
-            _side(scope, each, place, third, side, _limit(each, place, side, furthest, (fading[way], probe.contact[way])))
-            for way, side in enumerate((-1.0, 1.0))
-        ]
-        done.append(_joined(each, *sides))
+        ends = zip(fading, probe.contact, room, strict=True)
+        limits = [min((Side(soft, EIGENVALUE), Side(gap, CONTACT), end), key=lambda side: side.reach) for soft, gap, end in ends]
+        done.append(_joined(each, *(_side(scope, each, place, third, *way) for way in zip((-1.0, 1.0), limits, strict=True))))
     return done
 
 
@@ -190,10 +189,11 @@ def _theta(place: Place, t: float) -> PyTree | None:
     return found if all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found)) else None
 
 
-def _probed(scope: _Scope, expansion: Expansion, place: Place) -> _Probed:
-    """Forces that are left at the prediction, close by on both sides."""
+def _probed(scope: _Scope, expansion: Expansion, place: Place, rooms: tuple[Side, Side]) -> _Probed:
+    """Forces that are left at the prediction, close by on both sides where there is room."""
     move = float(np.abs(np.asarray(ravel_pytree(expansion.first)[0])).max(initial=0.0))
     step = min(_PROBE_CHANGE / expansion.size, _PROBE_MOVE / move if move > 0 else np.inf)
+    step = min(step, *(0.5 * room.reach for room in rooms if room.reach > 0))
     x = scope.equilibrium.x
     forces, gaps = {}, {}
     for side in (-1.0, 1.0):
@@ -240,12 +240,11 @@ def _thirds(scope: _Scope, probes: Sequence[_Probed], solver: str, hessian: str,
     return found
 
 
-def _limit(expansion: Expansion, place: Place, side: float, furthest: float, ends: tuple[float, float]) -> Side:
-    """The nearest of all that ends an expansion whatever its terms say."""
+def _rooms(expansion: Expansion, place: Place, furthest: float) -> tuple[Side, Side]:
+    """How far down and up all parameters are admitted, and looked at."""
     cap = furthest / expansion.size
-    room = room_within(lambda t: _theta(place, side * t) is not None, cap)
-    candidates = [Side(ends[0], EIGENVALUE), Side(ends[1], CONTACT), Side(room, CAP if room >= cap else BOUNDS)]
-    return min(candidates, key=lambda each: each.reach)
+    found = [room_within(lambda t, s=side: _theta(place, s * t) is not None, cap) for side in (-1.0, 1.0)]  # type: ignore[misc]
+    return Side(found[0], CAP if found[0] >= cap else BOUNDS), Side(found[1], CAP if found[1] >= cap else BOUNDS)
 
 
 class _Reached(NamedTuple):
