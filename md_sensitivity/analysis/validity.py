@@ -38,6 +38,8 @@ _ROUGH, _ENOUGH = 1e-4, 1e-2
 """Relative residual asked of the solve for it, and that with which its estimates are good enough."""
 _POINTS, _RATIO = 14, 1.4
 """Points at which errors are estimated, each so many times farther than the last."""
+_REFINED = 3
+"""Points between the last at which an expansion holds and the first at which it breaks down."""
 _NEARER, _ATTEMPTS = 8.0, 4
 """Where an expansion breaks down before the first point, that one is moved inward by this factor, so many times at most."""
 _CAUTION = 0.9
@@ -46,6 +48,8 @@ _CONVERGENT = 0.8
 """Share of the forces at the prediction of second order that may be left at that of third order."""
 _TRUSTED = 0.5
 """Share up to which the third order alone estimates errors; beyond, they grow like those of a geometric series."""
+_NEGLIGIBLE = 0.1
+"""Part of the tolerated error of positions that is small."""
 _ROUNDING = 1e-9
 """Change of an observable, relative to its value, that is rounding."""
 _STILL = 1e-7
@@ -272,6 +276,16 @@ def _side(scope: _Scope, expansion: Expansion, place: Place, third: PyTree | Non
         if probes[-1].stop or (np.all(probes[-1].linear > 1.0) and np.all(probes[-1].quadratic > 1.0)):
             break
         probes.append(_probe(scope, expansion, place, third, side * t, contacts))
+    steps = steps[: len(probes)]
+    for _ in range(_REFINED if probes[-1].stop and len(probes) > 1 else 0):
+        # Where it breaks down is looked for between the last two points; what breaks down stays last.
+        middle = float(np.sqrt(steps[-2] * steps[-1]))
+        between = _probe(scope, expansion, place, third, side * middle, contacts)
+        if between.stop:
+            steps[-1], probes[-1] = middle, between
+        else:
+            steps.insert(-1, middle)
+            probes.insert(-1, between)
     linear = tuple(_reach(steps, probes, [p.linear[q] for p in probes], 1, name, limit) for q, name in enumerate(names))
     quadratic = tuple(_reach(steps, probes, [p.quadratic[q] for p in probes], 2, name, limit) for q, name in enumerate(names))
     return _Reached(names, linear, quadratic)
@@ -314,19 +328,23 @@ def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: 
     coordinates = sum(np.size(leaf) for leaf in jax.tree.leaves(there))
     floor = 10.0 * (equilibrium.max_force * np.sqrt(coordinates) + _rounding(scope, coordinates))
     share = float(left) / before if float(left) > floor else 0.0
+    moved = np.asarray(ravel_pytree(there)[0] - ravel_pytree(equilibrium.x)[0])
+    softest = scope.soft.values[0] if len(scope.soft.values) else 0.0
+    # Forces that move nothing by more than a small part of what is tolerated tell nothing of the series either.
+    if softest > 0 and before <= softest * (_NEGLIGIBLE * scope.tolerance * float(np.linalg.norm(moved)) + _STILL * scope.tolerance):
+        share = 0.0
     if share > _CONVERGENT:
         return _Probe(bad, bad, DIVERGENCE)
-    if len(scope.soft.values) and np.linalg.eigvalsh(0.5 * (np.asarray(matrix) + np.asarray(matrix).T))[0] <= 0:
-        return _Probe(bad, bad, EIGENVALUE)
     if _inside(energy, there, theta) != contacts:
         return _Probe(bad, bad, CONTACT)
+    if len(scope.soft.values) and np.linalg.eigvalsh(0.5 * (np.asarray(matrix) + np.asarray(matrix).T))[0] <= 0:
+        return _Probe(bad, bad, EIGENVALUE)
     pairs = [_shares(float(value) - expansion.energy[0], t, expansion.energy[1], expansion.energy[2], abs(expansion.energy[0]), scope)]
     for series_of, at in zip(expansion.observables, values, strict=True):
         if series_of.name == ENERGY:
             continue
         change = without_turns(np.asarray(at) - series_of.value, series_of.unit)
         pairs.append(_shares(change, t, series_of.first, series_of.second, float(np.linalg.norm(series_of.value)), scope))
-    moved = np.asarray(ravel_pytree(there)[0] - ravel_pytree(equilibrium.x)[0])
     first, second = (np.asarray(ravel_pytree(tree)[0]) for tree in (expansion.first, expansion.second))
     pairs.append(_shares(moved, t, first, second, _STILL / _ROUNDING, scope))
     linear, quadratic = (np.array(part) * max(1.0, (1.0 - _TRUSTED) / (1.0 - share)) for part in zip(*pairs, strict=True))
