@@ -346,18 +346,20 @@ def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: 
         change = without_turns(np.asarray(at) - series_of.value, series_of.unit)
         pairs.append(_shares(change, t, series_of.first, series_of.second, float(np.linalg.norm(series_of.value)), scope))
     first, second = (np.asarray(ravel_pytree(tree)[0]) for tree in (expansion.first, expansion.second))
-    pairs.append(_shares(moved, t, first, second, _STILL / _ROUNDING, scope))
+    # What follows the third order in positions is to it about as the forces that are left are to those before.
+    beyond = min(share, 1.0) * abs(t) ** 3 / 6.0 * float(np.linalg.norm(np.asarray(ravel_pytree(third)[0])))
+    pairs.append(_shares(moved, t, first, second, _STILL / _ROUNDING, scope, beyond))
     linear, quadratic = (np.array(part) * max(1.0, (1.0 - _TRUSTED) / (1.0 - share)) for part in zip(*pairs, strict=True))
     return _Probe(linear, quadratic, "")
 
 
-def _shares(change: Any, t: float, first: Any, second: Any, size: float, scope: _Scope) -> tuple[float, float]:
-    """Errors of the predicted change, of first and second order, as shares of what is tolerated."""
+def _shares(change: Any, t: float, first: Any, second: Any, size: float, scope: _Scope, beyond: float = 0.0) -> tuple[float, float]:
+    """Errors of the predicted change, of first and second order, as shares of what is tolerated; `beyond` is added to them."""
     straight, bend = t * np.asarray(first), 0.5 * t * t * np.asarray(second)
     slope, curve = float(np.linalg.norm(straight)), float(np.linalg.norm(bend))
     rounding = _ROUNDING * max(size, 1e-3)
-    linear = float(np.linalg.norm(change - straight)) / (scope.tolerance * slope + rounding)
-    quadratic = float(np.linalg.norm(change - straight - bend)) / (scope.tolerance * (slope + curve) + rounding)
+    linear = float(np.linalg.norm(change - straight) + beyond) / (scope.tolerance * slope + rounding)
+    quadratic = float(np.linalg.norm(change - straight - bend) + beyond) / (scope.tolerance * (slope + curve) + rounding)
     return linear, quadratic
 
 
