@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -186,6 +187,22 @@ def test_errors_of_energies_fall_with_the_order_of_the_prediction_over_two_decad
         assert expected - 0.1 < slope < expected + 0.1, (order, slope)
     large = errors[changes > 2e-3, 2]  # below, the fourth order is rounding
     assert np.all(large < errors[changes > 2e-3, 1]) and all(b > 4 * a for a, b in pairwise(large))
+
+
+@pytest.mark.slow
+def test_errors_of_a_vacancy_fall_with_the_cube_of_the_change_over_two_decades() -> None:
+    folder = Path(__file__).parents[2] / "inputs" / "argon_vacancy"
+    of, field = mds.read_structure(folder / "structure.extxyz"), mds.read_force_field(folder / "force_field.toml")
+    system = mds.build_system(of, field)
+    equilibrium = mds.minimize(mds.energy_function(system), system.positions, field.parameters)
+    sigma = list(field.table.names).index("lennard_jones.Ar.sigma")
+    found, hessian = expanded(equilibrium, field, of)
+    assert hessian.asymmetry < 1e-10 and found[sigma].energy[2] == pytest.approx(hessian.value[sigma, sigma], rel=1e-10)
+    vector = np.eye(len(field.table))[sigma]
+    changes = 3.405 * np.geomspace(2e-4, 2e-2, 7)
+    errors = errors_of(found[sigma], equilibrium, changes, lambda t: field.table.unravel(field.table.values + t * vector))
+    assert 2.9 < np.polyfit(np.log(changes), np.log(errors[:, 1]), 1)[0] < 3.1
+    assert 1.9 < np.polyfit(np.log(changes), np.log(errors[:, 0]), 1)[0] < 2.1
 
 
 FOLLOWING = (
