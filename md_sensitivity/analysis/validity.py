@@ -325,6 +325,8 @@ def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: 
     numbers = [np.ravel(np.asarray(part)) for part in (value, left, matrix, *values)]
     if not np.all(np.isfinite(np.concatenate(numbers))):
         return _Probe(bad, bad, DIVERGENCE)
+    if _inside(energy, there, theta) != contacts:
+        return _Probe(bad, bad, CONTACT)
     coordinates = sum(np.size(leaf) for leaf in jax.tree.leaves(there))
     floor = 10.0 * (equilibrium.max_force * np.sqrt(coordinates) + _rounding(scope, coordinates))
     share = float(left) / before if float(left) > floor else 0.0
@@ -335,8 +337,6 @@ def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: 
         share = 0.0
     if share > _CONVERGENT:
         return _Probe(bad, bad, DIVERGENCE)
-    if _inside(energy, there, theta) != contacts:
-        return _Probe(bad, bad, CONTACT)
     if len(scope.soft.values) and np.linalg.eigvalsh(0.5 * (np.asarray(matrix) + np.asarray(matrix).T))[0] <= 0:
         return _Probe(bad, bad, EIGENVALUE)
     pairs = [_shares(float(value) - expansion.energy[0], t, expansion.energy[1], expansion.energy[2], abs(expansion.energy[0]), scope)]
