@@ -34,6 +34,8 @@ FURTHEST = 1.0
 """Largest relative change of a parameter that is looked at."""
 _PROBE_CHANGE, _PROBE_MOVE = 0.05, 0.01
 """Relative change of a parameter, and displacement of an atom [Å], at which forces are evaluated for the third-order response."""
+_SHARE_OF_GAP = 0.3
+"""Largest share of the way to the next contact that is gone for it."""
 _ROUGH, _ENOUGH = 1e-4, 1e-2
 """Relative residual asked of the solve for it, and that with which its estimates are good enough."""
 _POINTS, _RATIO = 14, 1.4
@@ -199,7 +201,9 @@ def _probed(scope: _Scope, expansion: Expansion, place: Place, rooms: tuple[Side
     step = min(_PROBE_CHANGE / expansion.size, _PROBE_MOVE / move if move > 0 else np.inf)
     step = min(step, *(0.5 * room.reach for room in rooms if room.reach > 0))
     x = scope.equilibrium.x
-    forces, gaps = {}, {}
+    contact = _contacts(scope, expansion, place, step)
+    step = min(step, *(_SHARE_OF_GAP * gap for gap in contact if gap > 0))  # third derivatives jump where contacts change
+    forces = {}
     for side in (-1.0, 1.0):
         theta, there = _theta(place, side * step), expansion.positions_at(x, side * step)
         if theta is None:
@@ -208,16 +212,22 @@ def _probed(scope: _Scope, expansion: Expansion, place: Place, rooms: tuple[Side
         force = np.asarray(_force(energy, there, theta))
         if np.all(np.isfinite(force)):
             forces[side] = side * force
-        if energy is scope.wide:
-            gaps[side] = _gaps(energy, there, theta)
     size = sum(np.size(leaf) for leaf in jax.tree.leaves(x))
     total = np.mean(list(forces.values()), axis=0) if forces else np.full(size, np.nan)
     if len(forces) == 2 and np.linalg.norm(total) <= _rounding(scope, size):
         total = np.zeros(size)
-    contact = (np.inf, np.inf)
-    if len(gaps) == 2 and gaps[1.0].size:
-        contact = crossing(_gaps(scope.wide, x, scope.equilibrium.theta), gaps[-1.0], gaps[1.0], step)
     return _Probed(6.0 * total / step**3, contact)
+
+
+def _contacts(scope: _Scope, expansion: Expansion, place: Place, step: float) -> tuple[float, float]:
+    """How far down and up contacts last, as the gaps of pairs at ±step tell."""
+    x, gaps = scope.equilibrium.x, []
+    for side in (-1.0, 1.0):
+        theta, there = _theta(place, side * step), expansion.positions_at(x, side * step)
+        if theta is None or float(scope.wide.room(there, theta)) < 0:
+            return np.inf, np.inf
+        gaps.append(_gaps(scope.wide, there, theta))
+    return crossing(_gaps(scope.wide, x, scope.equilibrium.theta), gaps[0], gaps[1], step) if gaps[0].size else (np.inf, np.inf)
 
 
 def _rounding(scope: _Scope, size: int) -> float:
@@ -322,8 +332,7 @@ def _probe(scope: _Scope, expansion: Expansion, place: Place, third: PyTree, t: 
     energy = _at(scope, there, theta)
     value, left, values, matrix = _evaluated(scope.observables, energy, there, theta, equilibrium.modes, scope.soft.vectors)
     before = float(np.linalg.norm(np.asarray(_force(_at(scope, second, theta), second, theta))))
-    numbers = [np.ravel(np.asarray(part)) for part in (value, left, matrix, *values)]
-    if not np.all(np.isfinite(np.concatenate(numbers))):
+    if not all(np.all(np.isfinite(np.asarray(part))) for part in (value, left, matrix, *values)):
         return _Probe(bad, bad, DIVERGENCE)
     if _inside(energy, there, theta) != contacts:
         return _Probe(bad, bad, CONTACT)
