@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from md_sensitivity.errors import MdSensitivityError
 
 if TYPE_CHECKING:
+    from md_sensitivity.analysis.expansion import Expansion, energy_hessian, expand
     from md_sensitivity.analysis.sensitivity import sensitivity
     from md_sensitivity.building import build_system
     from md_sensitivity.energy import Deformed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         relaxed_positions,
         root_jvp,
         root_vjp,
+        second_response,
     )
     from md_sensitivity.minimization import minimize
     from md_sensitivity.observables import observable
@@ -67,6 +69,10 @@ __all__ = [
     "equilibrium_jvp",
     "equilibrium_vjp",
     "equilibrium_jacobian",
+    "second_response",
+    "energy_hessian",
+    "expand",
+    "Expansion",
     "fit",
     "Target",
     "Fit",
@@ -95,7 +101,9 @@ _HOMES = {
         "equilibrium_jvp",
         "equilibrium_vjp",
         "equilibrium_jacobian",
+        "second_response",
     ),
+    "analysis.expansion": ("energy_hessian", "expand", "Expansion"),
     "fitting": ("fit", "Target", "Fit"),
     "reports.force_field": ("write_force_field",),
     "reports.load": ("load",),

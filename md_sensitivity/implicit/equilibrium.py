@@ -109,8 +109,11 @@ def _projected(energy: Energy, x: PyTree, modes: ZeroModes | None, b: jax.Array)
     return b, jnp.linalg.norm(b, axis=1)
 
 
-def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float, hessian: str) -> _Solved:
-    """P H⁺ P b for right-hand sides of shape=(p, d), in blocks; zero right-hand sides cost nothing."""
+def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float, hessian: str, like: int = 0) -> _Solved:
+    """P H⁺ P b for right-hand sides of shape=(p, d), in blocks; zero right-hand sides cost nothing.
+
+    Where so many others (`like`) were solved for before, blocks are as wide as theirs, so that their program serves.
+    """
     name, reason = choose_solver(equilibrium, solver)
     if len(b) == 0:
         return _Solved(b, np.zeros(0), 0, np.zeros(0, dtype=np.int64), name, reason, np.zeros(0))
@@ -126,17 +129,17 @@ def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float
     stored, way, because = choose_hessian(e, x, theta, hessian)
     preconditioner, helped = None, "no preconditioner"
     if name in _PRECONDITIONED:
-        preconditioner, helped = choose_preconditioner(stored, e, x, theta, len(wanted))
+        preconditioner, helped = choose_preconditioner(stored, e, x, theta, like or len(wanted))
     value, residual = np.zeros(b.shape), np.zeros(len(b))
     status, iterations = np.zeros(len(b), dtype=np.int64), 0
     single = mesh_within(jax.tree.leaves(e)) is None
-    parts = streams(len(wanted)) if single else -(-len(wanted) // BLOCK)
+    parts, width = _division(len(wanted), like, single=single)
     blocks = np.array_split(wanted, parts) if len(wanted) else []
 
     def answer_of(columns: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(np.asarray(part) for part in _krylov(e, x, theta, modes, stored, preconditioner, columns, name, tolerance))
 
-    answers = side_by_side(answer_of, [b[_filled(block, blocks)] for block in blocks], threads=single)
+    answers = side_by_side(answer_of, [b[np.resize(block, width)] for block in blocks], threads=single)
     for block, answer in zip(blocks, answers, strict=True):
         found, left, count, code = answer
         value[block], residual[block], status[block] = found[: len(block)], left[: len(block)], code[: len(block)]
@@ -150,9 +153,12 @@ def streams(count: int) -> int:
     return least if jax.default_backend() != "cpu" else max(least, min(processors(), -(-count // _FEWEST)))
 
 
-def _filled(block: np.ndarray, blocks: list[np.ndarray]) -> np.ndarray:
-    """The block, filled up by repetition to the size of the largest, so that all share one program."""
-    return np.resize(block, max(len(other) for other in blocks))
+def _division(count: int, like: int, *, single: bool) -> tuple[int, int]:
+    """Number of blocks, and their width, up to which they are filled by repetition, so that all share one program."""
+    of = like or count
+    parts = streams(of) if single else -(-of // BLOCK)
+    width = -(-of // parts) if of else 1
+    return (-(-count // width), width) if like else (parts, width)
 
 
 def _finite(rhs: np.ndarray) -> np.ndarray:
@@ -175,6 +181,29 @@ def _refuse(equilibrium: Equilibrium, solved: _Solved) -> None:
             f"the linear solver {solved.solver} {text} (relative residual {solved.residual[worst]:.3g}); "
             "minimize to a smaller fmax, or try another solver"
         )
+
+
+def equilibrium_solve(
+    equilibrium: Equilibrium,
+    forces: jax.Array,
+    *,
+    solver: str = "auto",
+    hessian: str = "auto",
+    tolerance: float = TOLERANCE,
+    like: int = 0,
+    throw: bool = True,
+) -> Response:
+    """H⁺ f for flat right-hand sides f, shape=(p, d), zero modes projected out of them and of the answers.
+
+    Args:
+        tolerance: relative residual that is asked for; estimates need few digits.
+        like: number of other right-hand sides, not zero, that were solved for here before; 0 where there were none.
+        equilibrium, solver, hessian, throw: as for `equilibrium_jacobian`.
+    """
+    solved = _solve(equilibrium, forces, solver, tolerance, hessian, like)
+    if throw:
+        _refuse(equilibrium, solved)
+    return _response(solved, unflattened(equilibrium.x, solved.value))
 
 
 def equilibrium_jacobian(

@@ -13,6 +13,7 @@ from md_sensitivity.reports.components import Component, distinct
 from md_sensitivity.reports.csv import Documented
 from md_sensitivity.reports.names import Name
 from md_sensitivity.reports.ranking import most_responsive, ranked
+from md_sensitivity.reports.second_order import bend_rows, second_order_of
 from md_sensitivity.reports.text import ascii_only, count, number, periodicity, plain_powers, visible
 from md_sensitivity.reports.verdicts import ESTIMATE, overall, remarks, status_level
 
@@ -141,6 +142,7 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
     for component in scalars:
         yield from _component(component, document, console, plain, limit if len(scalars) <= MANY else min(limit, 3))
     yield from _norms(document, console, plain, limit)
+    yield from _second_order(document, console, plain, limit)
 
 
 def _equilibrium_line(equilibrium: EquilibriumInfo, message: str) -> str:
@@ -209,6 +211,34 @@ def _norms(document: ResultDocument, console: Console, plain: Plain, limit: int)
         table.add_row(Name(plain(parameter.name)), plain(visible(parameter.unit)), *numbers, "" if atom is None else str(atom))
     yield table
     yield from _rest(len(order), limit, plain)
+
+
+def _second_order(document: ResultDocument, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:
+    info = second_order_of(document)
+    if info is None:
+        return
+    yield ""
+    if info.energy_hessian is None:
+        reason = info.reason if isinstance(info.reason, str) else "nothing was found"
+        yield _wrapped(plain(f"second order: none, because {reason}"), console)
+        return
+    unit, share = visible(info.unit), number(100 * info.tolerance)
+    per_unit = f"; d²E/dθ² in {unit} per parameter unit squared" if unit else ""
+    yield plain(f"second order{per_unit}; change of the parameter up to which predicted changes are right to {share} %")
+    table = slim_table(console)
+    table.add_column("parameter", overflow="fold")
+    table.add_column("per", no_wrap=True)
+    for title in ("d²E/dθ²", "linear", "quadratic"):
+        table.add_column(plain(title), justify="right", no_wrap=True)
+    table.add_column("ended by", overflow="fold")
+    rows = bend_rows(document)
+    # The direction over all parameters stands last, and stays.
+    shown = rows if len(rows) <= limit + 1 else [*rows[:limit], rows[-1]]
+    for row in shown:
+        numbers = (number(row.second, 4), row.linear, row.quadratic, row.limit) if row.second is not None else ("", "does not", "exist", "")
+        table.add_row(Name(plain(row.name)), plain(visible(row.unit)), *map(plain, numbers))
+    yield table
+    yield from _rest(len(rows), len(shown), plain)
 
 
 def _rest(total: int, limit: int, plain: Plain) -> Iterator[str]:
