@@ -14,6 +14,7 @@ import numpy as np
 from md_sensitivity.analysis.differences import Rebuild
 from md_sensitivity.analysis.expansion import Expansion, energy_hessian, expansions
 from md_sensitivity.analysis.parameters import Selection
+from md_sensitivity.analysis.relaxation import second_motion
 from md_sensitivity.analysis.remeasured import Measured, measured
 from md_sensitivity.analysis.result import (
     EnergySeries,
@@ -94,7 +95,8 @@ def second_order(
     if not len(task.vectors):
         return _nothing(unit, "there is no parameter with respect to which a derivative exists", start)
     progress.update("second order", None)
-    bound = [o for o, reason in zip(observables, undefined, strict=True) if not reason]
+    # What is right to first order only, as elastic constants are, has no second derivative.
+    bound = [o for o, reason in zip(observables, undefined, strict=True) if not reason and not o.kind.local]
     tree = force_field.table.unravel(np.array([selection.steps.combined(vector) for vector in task.vectors]))
     firsts = jax.tree.map(lambda leaf: np.tensordot(task.vectors, np.asarray(leaf), axes=1), found.response.value)
     consistent = force_field.consistent if len(force_field.relations) else None
@@ -114,7 +116,8 @@ def second_order(
         for number, t in enumerate(_perturbations(each, valid, samples)):
             progress.update(f"second order, {names[place]}", (place + number / samples) / len(series))
             checks.append(measured(equilibrium, each, t, bound, rebuild, place=task.places[place], stored=stored))
-        infos.append(_expansion_info(names[place], each, valid, checks if samples else None, observables, single=place < count))
+        done = checks if samples else None
+        infos.append(_expansion_info(names[place], equilibrium, each, valid, done, observables, single=place < count))
     own = iter(infos)
     ordered = [next(own) if there else _missing(name, selection) for name, there in zip(selection.names, task.known, strict=True)]
     return SecondOrderInfo(
@@ -204,7 +207,14 @@ def _perturbations(expansion: Expansion, valid: Validity, samples: int) -> list[
 
 
 def _expansion_info(
-    name: str, expansion: Expansion, valid: Validity, checks: list[Measured] | None, observables: Sequence[BoundObservable], *, single: bool
+    name: str,
+    equilibrium: Equilibrium,
+    expansion: Expansion,
+    valid: Validity,
+    checks: list[Measured] | None,
+    observables: Sequence[BoundObservable],
+    *,
+    single: bool,
 ) -> ExpansionInfo:
     _, first, second, third = (float(number) for number in expansion.energy)
     series = {o.name: o for o in expansion.observables}
@@ -221,7 +231,7 @@ def _expansion_info(
             )
             for o in observables
         ],
-        position_norm=float(np.sqrt(sum(np.sum(np.asarray(leaf) ** 2) for leaf in jax.tree.leaves(expansion.second)))),
+        position_norm=float(np.linalg.norm(second_motion(equilibrium, expansion.first, expansion.second))),
         relative_residual=expansion.relative_residual,
         validity=_validity_info(expansion, valid, single=single),
         measured=msgspec.UNSET if checks is None else [_measured_info(expansion, check) for check in checks],
