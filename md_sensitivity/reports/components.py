@@ -24,6 +24,7 @@ class Component:
         unit: unit of `value` and `standard_deviation`.
         direct, relaxation, total: [unit per parameter unit].
         logarithmic: (θ/O)(dO/dθ); None also where the value is zero.
+        constant: whether no parameter changes it, though some change other components.
         also: labels of components of the same observable that are the same, by symmetry, and not listed by themselves.
     """
 
@@ -37,6 +38,7 @@ class Component:
     logarithmic: tuple[float | None, ...]
     standard_deviation: float | None = None
     also: tuple[str, ...] = ()
+    constant: bool = False
 
     @property
     def heading(self) -> str:
@@ -62,8 +64,10 @@ def distinct(document: ResultDocument) -> list[Component]:
         largest = max((abs(component.value) for component in every), default=0.0)
         kept: list[Component] = []
         for component in every:
-            if len(every) > 1 and abs(component.value) <= _NOTHING * max(1.0, largest) and _constant(component, every):
+            constant = len(every) > 1 and _constant(component, every)
+            if constant and abs(component.value) <= _NOTHING * max(1.0, largest):
                 continue
+            component = replace(component, constant=constant)
             same = next((k for k, other in enumerate(kept) if _same(component, other)), None)
             if same is None:
                 kept.append(component)
@@ -79,13 +83,15 @@ def _constant(component: Component, every: Sequence[Component]) -> bool:
         largest = max((abs(part[p] or 0.0) for other in every for part in (other.direct, other.relaxation)), default=0.0)
         if total is not None and abs(total) > _NOTHING * largest:
             return False
-    return True
+    return any(total is not None for total in component.total)
 
 
 def _same(one: Component, other: Component) -> bool:
     """Whether value and derivatives agree within what rounding leaves of symmetry."""
-    if one.unit != other.unit or not _close(one.value, other.value, abs(other.value)):
+    if one.unit != other.unit or one.constant != other.constant or not _close(one.value, other.value, abs(other.value)):
         return False
+    if one.constant:
+        return True
     sizes = [max(abs(a or 0.0), abs(b or 0.0), abs(c or 0.0)) for a, b, c in zip(other.total, other.direct, other.relaxation, strict=True)]
     pairs = zip(one.total, other.total, sizes, strict=True)
     return all((a is None) == (b is None) and (a is None or b is None or _close(a, b, size)) for a, b, size in pairs)

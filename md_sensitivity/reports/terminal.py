@@ -167,9 +167,11 @@ def _wrapped(text: str, console: Console) -> str:
 def _component(component: Component, document: ResultDocument, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:
     deviation = "" if component.standard_deviation is None else f" ± {number(component.standard_deviation, 3)}"
     yield ""
-    order = ranked(component, document)
+    order = [] if component.constant else ranked(component, document)
     unit = visible(component.unit)
     derivatives = f"; derivatives {f'in {unit} ' if unit else ''}per parameter unit" if order else ""
+    if component.constant:
+        derivatives = "; no parameter changes it"
     yield plain(f"{component.heading} = {number(component.value, 8)}{deviation}{f' {unit}' if unit else ''}{derivatives}")
     if not order:
         return
