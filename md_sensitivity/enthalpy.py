@@ -249,3 +249,8 @@ def _turn_back(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def pressure_unit(system: System) -> float:
     """One eV/Å³, in two dimensions one eV/Å², in the unit of reports."""
     return 1.0 if system.units.reduced else NEWTON_PER_METER if system.dimensions == 2 else system.units.pressure
+
+
+def pressure_symbol(system: System) -> str:
+    """The unit of pressures in reports."""
+    return "reduced" if system.units.reduced else "N/m" if system.dimensions == 2 else "GPa"

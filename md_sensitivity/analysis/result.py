@@ -50,9 +50,11 @@ class EquilibriumInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     relaxed_cell: str | msgspec.UnsetType = msgspec.UNSET
     """How the cell relaxed, "isotropic" or "full"; absent where it was fixed."""
     pressure: float | msgspec.UnsetType = msgspec.UNSET
-    """Under which it relaxed [GPa; N/m in two dimensions; reduced units: as is]."""
+    """Under which it relaxed [`pressure_unit`]."""
+    pressure_unit: str | msgspec.UnsetType = msgspec.UNSET
+    """"GPa", "N/m" in two dimensions, or "reduced"."""
     max_stress: float | msgspec.UnsetType = msgspec.UNSET
-    """Largest component of what is left of stress and pressure, of those strains that were free [unit of the pressure]."""
+    """Largest component of what is left of stress and pressure, of those strains that were free [`pressure_unit`]."""
     softest_atoms: list[int] | msgspec.UnsetType = msgspec.UNSET
     """0-based indices of the atoms that a very soft lowest mode moves most, the largest displacement first; where the mode is known."""
 

@@ -150,7 +150,7 @@ def _equilibrium_line(equilibrium: EquilibriumInfo, message: str) -> str:
         f"energy {number(equilibrium.energy, 10)} {equilibrium.energy_unit}",
         f"volume {number(equilibrium.volume, 8)}" if equilibrium.relaxed_cell and equilibrium.volume else "",
         f"max force {number(equilibrium.max_force, 2)} {equilibrium.force_unit}",
-        f"max stress {number(equilibrium.max_stress, 2)}" if isinstance(equilibrium.max_stress, float) else "",
+        f"max stress {number(equilibrium.max_stress, 2)} {equilibrium.pressure_unit}" if isinstance(equilibrium.max_stress, float) else "",
         f"lowest eigenvalue {number(equilibrium.lowest_eigenvalue, 4) or 'none'}",
         f"{count(equilibrium.zero_modes, 'zero mode')}",
         "" if f"in {equilibrium.steps} steps" in message else count(equilibrium.steps, "step"),
