@@ -26,7 +26,16 @@ from md_sensitivity.analysis.existence import lost_zero_modes
 from md_sensitivity.analysis.options import Options
 from md_sensitivity.analysis.parameters import Selection, select_parameters
 from md_sensitivity.analysis.plan import Plan, estimate, not_counted, size_of
-from md_sensitivity.analysis.relaxation import cell_motions, cell_of, default_observables, energy_for, motions, relaxed, system_for
+from md_sensitivity.analysis.relaxation import (
+    cell_motions,
+    cell_of,
+    default_observables,
+    energy_for,
+    loose_cell,
+    motions,
+    relaxed,
+    system_for,
+)
 from md_sensitivity.analysis.result import (
     CertificateInfo,
     EquilibriumInfo,
@@ -90,7 +99,8 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
     bound = _observables(options, equilibrium, system, structure)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
-    undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
+    loose = loose_cell(equilibrium)
+    undefined = [(loose if o.kind.of_cell else "") or o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
     mode, positions = _mode(options, selection, values, structure.size)
     progress.update("differentiate", None)
     how: dict[str, Any] = {"solver": _solver(options, equilibrium), "hessian": options.hessian}

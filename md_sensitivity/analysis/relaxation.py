@@ -13,6 +13,7 @@ from md_sensitivity.analysis.sensitivity import FORWARD, Parts
 from md_sensitivity.building import build_system
 from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import gradient
+from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO
 from md_sensitivity.energy import Deformed
 from md_sensitivity.enthalpy import EnthalpyFunction, enthalpy_function
 from md_sensitivity.errors import UsageError
@@ -23,6 +24,9 @@ from md_sensitivity.progress import Progress
 from md_sensitivity.sharding import devices_for
 from md_sensitivity.system import EnergyFunction, System, energy_function
 from md_sensitivity.types import Structure
+
+_HELD = 1e-6
+"""Share of a motion without energy that may be a strain by rounding."""
 
 
 def system_for(structure: Structure, force_field: ForceField, options: Options) -> System:
@@ -114,6 +118,19 @@ def _strains(equilibrium: Equilibrium, amounts: Any) -> np.ndarray:
     energy = equilibrium.energy
     assert isinstance(energy, EnthalpyFunction)
     return np.tensordot(np.asarray(amounts) / float(energy.length), np.asarray(energy.basis), axes=1)
+
+
+def loose_cell(equilibrium: Equilibrium) -> str:
+    """Why properties of a relaxed cell have no derivatives: strains that cost no energy, as of molecules far apart; else ""."""
+    spectrum = equilibrium.spectrum
+    if not isinstance(equilibrium.x, Deformed) or spectrum is None or not spectrum.floppy or spectrum.eigenvectors is None:
+        return ""
+    values = np.asarray(spectrum.eigenvalues)
+    count = len(equilibrium.x.strain)
+    strains = np.asarray(spectrum.eigenvectors)[-count:, np.abs(values) <= RELATIVE_ZERO * spectrum.largest]
+    if not np.any(np.abs(strains) > _HELD):
+        return ""
+    return "nothing holds the cell: there are strains that cost no energy, so that its properties have no derivatives"
 
 
 class RelaxedCell(NamedTuple):

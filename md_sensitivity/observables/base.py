@@ -59,6 +59,7 @@ class ObservableKind:
         evaluate: O(x, θ).
         bind: (equilibrium, what is asked for) → constants of `evaluate`; raises UsageError where the observable is not offered.
         undefined: (value, constants) → reason why the derivative does not exist there, or "".
+        of_cell: whether it is a property of the cell, which something must hold.
         local: whether its constants make value and first derivatives right at one equilibrium only.
     """
 
@@ -72,6 +73,7 @@ class ObservableKind:
     evaluate: Evaluate
     bind: Callable[[Equilibrium, Observable], Data] = lambda equilibrium, asked: {}
     undefined: Callable[[np.ndarray], str] = lambda value: ""
+    of_cell: bool = False
     local: bool = False
 
 

@@ -64,8 +64,10 @@ def _enthalpy(energy: Any, x: Any, theta: Any, data: Data) -> jax.Array:
     return energy(x, theta) - strained_along(energy, x, theta, jnp.eye(3)) / data["dimensions"]
 
 
-VOLUME = ObservableKind(name="volume", description="volume of the cell", unit="Å³", evaluate=_volume, bind=_bind)
-DENSITY = ObservableKind(name="density", description="mass of the atoms per volume", unit="g/cm³", evaluate=_density, bind=_bind_density)
+VOLUME = ObservableKind(name="volume", description="volume of the cell", unit="Å³", evaluate=_volume, bind=_bind, of_cell=True)
+DENSITY = ObservableKind(
+    name="density", description="mass of the atoms per volume", unit="g/cm³", evaluate=_density, bind=_bind_density, of_cell=True
+)
 LATTICE = ObservableKind(
     name="lattice",
     description="lattice parameters a b c [Å] and α β γ [degrees], the angles between b and c, a and c, a and b",
@@ -73,6 +75,7 @@ LATTICE = ObservableKind(
     components=6,
     evaluate=_lattice,
     bind=_bind,
+    of_cell=True,
 )
 ENTHALPY = ObservableKind(
     name="enthalpy",

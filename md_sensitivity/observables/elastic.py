@@ -169,12 +169,12 @@ def _bind_solid(equilibrium: Equilibrium, asked: Observable) -> Data:
 
 def _matrix(name: str, description: str, evaluate: Callable[..., jax.Array]) -> ObservableKind:
     return ObservableKind(
-        name=name, description=description, unit="GPa", components=36, evaluate=evaluate, bind=_bind, local=True
+        name=name, description=description, unit="GPa", components=36, evaluate=evaluate, bind=_bind, of_cell=True, local=True
     )
 
 
 def _scalar(name: str, description: str, evaluate: Callable[..., jax.Array], unit: str = "GPa") -> ObservableKind:
-    return ObservableKind(name=name, description=description, unit=unit, evaluate=evaluate, bind=_bind_solid, local=True)
+    return ObservableKind(name=name, description=description, unit=unit, evaluate=evaluate, bind=_bind_solid, of_cell=True, local=True)
 
 
 ELASTIC_CONSTANTS = _matrix("elastic_constants", "∂σ/∂ε with relaxed ions, 6×6 Voigt, engineering shear", _constants)
