@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
 from make_molecules import silica_cell
 from make_structures import DIAMOND, FCC, extxyz, lattice_sites, rattle
 
