@@ -21,6 +21,7 @@ from md_sensitivity.errors import MdSensitivityError
 if TYPE_CHECKING:
     from md_sensitivity.analysis.sensitivity import sensitivity
     from md_sensitivity.building import build_system
+    from md_sensitivity.enthalpy import enthalpy_function
     from md_sensitivity.fitting import Fit, Target, fit
     from md_sensitivity.forcefields import ForceField, read_force_field
     from md_sensitivity.forcefields.models import model_force_field, model_parameters
@@ -53,6 +54,7 @@ __all__ = [
     "model_parameters",
     "build_system",
     "energy_function",
+    "enthalpy_function",
     "minimize",
     "sensitivity",
     "observable",
@@ -78,6 +80,7 @@ _HOMES = {
     "forcefields.models": ("model_force_field", "model_parameters"),
     "building": ("build_system",),
     "system": ("energy_function",),
+    "enthalpy": ("enthalpy_function",),
     "minimization": ("minimize",),
     "analysis.sensitivity": ("sensitivity",),
     "observables": ("observable",),

@@ -132,8 +132,7 @@ class EnthalpyFunction:
         if not np.any(np.asarray(x.strain)):
             return self, x
         cell, positions = np.asarray(self.cell(x)), np.asarray(self.positions(x))
-        left, _, right = np.linalg.svd(np.linalg.solve(np.asarray(self.origin), cell))
-        turn = right.T @ left.T
+        turn = _turn(np.asarray(self.origin), cell)
         system = in_cell(self.system, on_device(cell @ turn))
         there = Deformed(*on_device((positions @ turn, np.zeros(x.strain.shape))))
         return replace(self, energy=EnergyFunction(system)), there
@@ -169,6 +168,16 @@ class EnthalpyFunction:
     def beside(self, other: Self) -> Self:
         """This enthalpy in the reference cell of another, of the same atoms."""
         return replace(other, energy=EnergyFunction(in_cell(self.system, other.system.cell)))
+
+    def located(self, other: Self, x: Deformed) -> Deformed:
+        """x of another enthalpy of the same atoms, turned, as positions in this one's reference cell and the strain of it."""
+        if self.system.cell is other.system.cell:
+            return x
+        reference, cell = np.asarray(self.system.cell), np.asarray(other.cell(x))
+        turn = _turn(reference, cell)
+        stretch = np.linalg.solve(reference, cell @ turn)
+        amounts = np.tensordot(np.asarray(self.basis), stretch - np.eye(3), axes=2) * float(self.length)
+        return Deformed(*on_device((np.linalg.solve(stretch.T, (np.asarray(other.positions(x)) @ turn).T).T, amounts)))
 
     def like(self, other: EnthalpyFunction) -> EnthalpyFunction:
         """The same, without the contacts that are removed there."""
@@ -208,6 +217,12 @@ class EnthalpyFunction:
         """The space of rigid motions at x."""
         here, positions = self.placed(x)
         return here.frame(positions)
+
+
+def _turn(reference: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """The rotation of `cell`, of rows, after which it is a symmetric deformation of the reference, shape=(3, 3)."""
+    left, _, right = np.linalg.svd(np.linalg.solve(reference, cell))
+    return np.asarray(right.T @ left.T)
 
 
 def enthalpy_function(system: System, *, relax: str = FULL, pressure: float = 0.0) -> EnthalpyFunction:
