@@ -22,11 +22,12 @@ ROOT = Path(__file__).parent / "oracles" / "cells"
 PRESSURE = "pressure"
 """The column that is no parameter of the force field [GPa]."""
 _AT_ONCE = {
-    "eam_funcfl_copper", "lj_argon_krypton_isotropic", "lj_argon_krypton_ordered", "lj_argon_pressure", "lj_argon_primitive", "lj_plane",
-    "lj_slab", "quartz", "sw_gallium_nitride_triclinic", "sw_silicon", "sw_silicon_primitive", "sw_silicon_tension",
-    "tersoff_silicon_carbide",
+    "eam_funcfl_copper", "lj_argon_krypton_isotropic", "lj_argon_pressure", "lj_plane", "lj_slab", "morse_triclinic", "quartz",
+    "sw_silicon_primitive",
 }  # fmt: skip
 """Cases that are looked at in each run of the tests, one of each kind; the others wait for `-m slow`."""
+_ELASTIC_AT_ONCE = {"lj_argon_krypton_isotropic", "lj_argon_pressure", "sw_silicon_primitive"}
+"""Of those, the ones whose elastic constants are; their programs take longest to compile."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +106,17 @@ class CellCase:
 _REFERENCES = {path.parent.name: json.loads(path.read_text()) for path in sorted(ROOT.glob("*/reference.json"))}
 
 
-def _named(chosen: list[str]) -> list[Any]:
+def _named(chosen: list[str], at_once: set[str] = _AT_ONCE) -> list[Any]:
     """Names, those that take longer marked slow."""
-    return [name if name in _AT_ONCE else pytest.param(name, marks=pytest.mark.slow) for name in chosen]
+    return [name if name in at_once else pytest.param(name, marks=pytest.mark.slow) for name in chosen]
 
 
-CELLS = _named(list(_REFERENCES))
+NAMES = tuple(_REFERENCES)
+CELLS = _named(list(NAMES))
 """All cases."""
-ELASTIC = _named([name for name, reference in _REFERENCES.items() if "elastic" in reference])
+ELASTIC = _named([name for name, reference in _REFERENCES.items() if "elastic" in reference], _ELASTIC_AT_ONCE)
 """Those with elastic constants."""
-ELASTIC_SLOPES = _named([name for name, reference in _REFERENCES.items() if "relaxed" in reference["derivatives"][0]])
+ELASTIC_SLOPES = _named([name for name, reference in _REFERENCES.items() if "relaxed" in reference["derivatives"][0]], _ELASTIC_AT_ONCE)
 """Those with derivatives of them as well."""
 
 

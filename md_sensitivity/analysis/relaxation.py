@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ from md_sensitivity.errors import UsageError
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.implicit.equilibrium import equilibrium_vjp
 from md_sensitivity.minimization import Equilibrium, minimize
+from md_sensitivity.minimization.equilibrium import FAILED, UNCONVERGED
 from md_sensitivity.progress import Progress
 from md_sensitivity.sharding import devices_for
 from md_sensitivity.system import EnergyFunction, System, energy_function
@@ -27,6 +29,8 @@ from md_sensitivity.types import Structure
 
 _HELD = 1e-6
 """Share of a motion without energy that may be a strain by rounding."""
+_GROWN = 3.0
+"""A cell that is so many times larger than that of the input and at no minimum has nothing that holds it."""
 
 
 def system_for(structure: Structure, force_field: ForceField, options: Options) -> System:
@@ -54,7 +58,7 @@ def relaxed(system: System, force_field: ForceField, options: Options, progress:
     if isinstance(energy, EnthalpyFunction):
         # A coordinate of strain feels volume · stress / length; where that is the stricter one, all forces are made as small.
         fmax, start = min(fmax, options.smax * energy.force_of_stress), energy.start
-    return minimize(
+    found = minimize(
         energy,
         start,
         force_field.parameters,
@@ -64,6 +68,22 @@ def relaxed(system: System, force_field: ForceField, options: Options, progress:
         throw=False,
         report=lambda stage, share: progress.update(f"minimize ({stage})", share),
     )
+    return _explained(found, options)
+
+
+def _explained(found: Equilibrium, options: Options) -> Equilibrium:
+    """The equilibrium with a message that says so where there is none because the cell grows without end."""
+    energy = found.energy
+    if found.status not in (FAILED, UNCONVERGED) or not isinstance(energy, EnthalpyFunction):
+        return found
+    growth = float(energy.volume(found.x)) / abs(float(np.linalg.det(np.asarray(energy.origin))))
+    if not growth > _GROWN:
+        return found
+    message = (
+        f"the cell grew to {growth:.3g} times its size after {found.steps} steps, and nothing holds it at a pressure of "
+        f"{options.pressure:g}: ask for less tension, or check the structure and the units of the force field"
+    )
+    return replace(found, message=message)
 
 
 def default_observables(system: System, options: Options) -> tuple[str, ...]:

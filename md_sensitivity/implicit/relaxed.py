@@ -78,10 +78,13 @@ def _relaxed_jvp(settings: _Settings, primals: tuple[Any, ...], tangents: tuple[
     modes = zero_modes(local, here, there)
     # P depends on x, and is differentiated with it, so that the gauge holds to higher order too.
     project = flat_projector(modes, local, x)
-    b, unravel = ravel_pytree(mixed_product(local, x, theta, tangents[2]))
+    # Where no minimum was found nothing interacts with anything, and without this what is no number would be a response of zero.
+    sound = jnp.where(jnp.all(jnp.isfinite(ravel_pytree(x)[0])), 1.0, jnp.nan)
+    direction = jax.tree.map(lambda leaf: leaf * sound, tangents[2])
+    b, unravel = ravel_pytree(mixed_product(local, x, theta, direction))
     operator = flat_hessian(local, x, theta, project)
     response = jax.lax.custom_linear_solve(operator, -project(b), _solve, symmetric=True)
-    return x, unravel(project(response))
+    return x, unravel(project(response) * sound)
 
 
 def _solve(operator: Callable[[jax.Array], jax.Array], b: jax.Array) -> jax.Array:
