@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from md_sensitivity.errors import MdSensitivityError
 
 if TYPE_CHECKING:
+    from md_sensitivity.analysis.formation import formation
     from md_sensitivity.analysis.sensitivity import sensitivity
     from md_sensitivity.building import build_system
     from md_sensitivity.fitting import Fit, Target, fit
@@ -56,6 +57,7 @@ __all__ = [
     "minimize",
     "sensitivity",
     "observable",
+    "formation",
     "relaxed_positions",
     "root_jvp",
     "root_vjp",
@@ -80,6 +82,7 @@ _HOMES = {
     "system": ("energy_function",),
     "minimization": ("minimize",),
     "analysis.sensitivity": ("sensitivity",),
+    "analysis.formation": ("formation",),
     "observables": ("observable",),
     "implicit": (
         "relaxed_positions",

@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+import msgspec
 import numpy as np
 
 from md_sensitivity.analysis.certificate import certify
-from md_sensitivity.analysis.differences import Difference, check, kink_distance
+from md_sensitivity.analysis.differences import Companion, Difference, Direction, Rebuild, check, kink_distance
 from md_sensitivity.analysis.document import (
     certificate_info,
     equilibrium_info,
@@ -21,16 +22,18 @@ from md_sensitivity.analysis.document import (
     structure_info,
 )
 from md_sensitivity.analysis.existence import lost_zero_modes
+from md_sensitivity.analysis.formation import Reference, certified, compared, made_of, planned, reference_infos, with_references
 from md_sensitivity.analysis.options import Options
 from md_sensitivity.analysis.parameters import Selection, select_parameters
 from md_sensitivity.analysis.plan import Plan, estimate, not_counted, size_of
-from md_sensitivity.analysis.relaxation import cell_motions, cell_of, default_observables, energy_for, motions, relaxed, system_for
+from md_sensitivity.analysis.relaxation import cell_motions, cell_of, energy_for, motions, relaxed, solver_for, specs_of, system_for
 from md_sensitivity.analysis.result import (
     CertificateInfo,
     EquilibriumInfo,
     ObservableInfo,
     ParameterInfo,
     PositionNorm,
+    ReferenceInfo,
     Result,
     ResultDocument,
     Timings,
@@ -50,7 +53,7 @@ from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
 from md_sensitivity.remarks import remarks
 from md_sensitivity.sharding import devices_for
-from md_sensitivity.system import EnergyFunction, System, energy_function
+from md_sensitivity.system import EnergyFunction, energy_function
 from md_sensitivity.types import Structure
 
 POSITIONS_LIMIT = 15_000_000
@@ -60,7 +63,15 @@ NEAR_CUTOFF = 0.01
 """A pair this close to a cutoff where energy or force jumps is worth a warning [Å]."""
 
 
-def analyze(structure: Structure, force_field: ForceField, options: Options, *, name: str = "", progress: Progress = SILENT) -> Result:
+def analyze(
+    structure: Structure,
+    force_field: ForceField,
+    options: Options,
+    *,
+    name: str = "",
+    progress: Progress = SILENT,
+    references: Sequence[Reference] = (),
+) -> Result:
     """Minimize a structure, differentiate its equilibrium, and certify the result.
 
     Args:
@@ -69,6 +80,7 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
         options: see `Options`.
         name: of the result; default: that of the structure.
         progress: told where the work stands.
+        references: from `relaxed_references`, for observables that compare structures.
 
     Returns:
         The result, whatever its status; a computation that fails has status "failed".
@@ -81,38 +93,46 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
     start = time.perf_counter()
     structure = force_field.completed(structure)
     system = system_for(structure, force_field, options)
-    selection = select_parameters(force_field, structure, options.parameters)
-    solves = _expected(options, selection, system, structure)[2]
+    specs = specs_of(system, options, compared=bool(references))
+    comparison = compared(structure, references, force_field, specs)
+    selection = select_parameters(force_field, structure, options.parameters, comparison.structures)
+    solves = _expected(options, specs, selection, structure)[2]
     require_memory(size_of(system, solves, options.solver), structure.size, structure.path or structure.name)
     equilibrium = relaxed(system, force_field, options, progress)
     minimized = time.perf_counter()
     if equilibrium.status == FAILED:
         return _failed(structure, force_field, options, equilibrium.message, name, minimized - start)
-    selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
-    bound = _observables(options, equilibrium, system, structure)
+    lost = lost_zero_modes(equilibrium, selection) | comparison.lost(selection)
+    selection = replace(selection, undefined=selection.undefined | lost)
+    bound = tuple(comparison.asked(spec, structure).bind(equilibrium) for spec in specs)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
     mode, positions = _mode(options, selection, values, structure.size)
     progress.update("differentiate", None)
     try:
-        settled = equilibrium.status == MINIMUM
-        how = {"solver": _solver(options, equilibrium), "hessian": options.hessian}
-        found = parts(bound, equilibrium, selection.steps, mode=mode, throw=settled, **how)
+        how = {"solver": solver_for(options, equilibrium), "hessian": options.hessian}
+        found = parts(bound, equilibrium, selection.steps, mode=mode, throw=equilibrium.status == MINIMUM, **how)
+        found, solved = with_references(found, bound, equilibrium, comparison.weighted, selection.steps, options)
     except ComputationError as error:
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
-    warnings = _warnings(structure, force_field, equilibrium, selection, found, undefined)
+    warnings = (*_warnings(structure, force_field, equilibrium, selection, found, undefined), *comparison.warnings(bound))
     differentiable = [k for k, reason in enumerate(undefined) if not reason]
-    differences = _checks(options, structure, force_field, equilibrium, selection, found, bound, differentiable, progress)
+    status, message = comparison.status(equilibrium)
+    directions = spot_checks(selection, force_field, found, differentiable, options.check, options.seed)
+    rebuild, companions = rebuilder(structure, force_field, equilibrium, options.dimensions), comparison.companions(force_field)
+    observables = [bound[k] for k in differentiable]
+    differences = _checks(status, equilibrium, directions, observables, rebuild, companions, progress)
     certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
+    certificate = certified(certificate, comparison, solved)
     responses = motions(equilibrium, found.response.value)[:, : structure.size] if mode == FORWARD else None
     document = _document(
         structure,
         force_field,
         options,
         Timings(minimize_s=minimized - start, differentiate_s=differentiated - minimized, total_s=time.perf_counter() - start),
-        status=equilibrium.status,
-        message=equilibrium.message,
+        status=status,
+        message=message,
         equilibrium=equilibrium_info(equilibrium, system, options),
         position_norm=None if responses is None else position_norm(selection, responses),
         parameters=parameter_infos(selection, force_field, structure),
@@ -120,7 +140,8 @@ def analyze(structure: Structure, force_field: ForceField, options: Options, *, 
             observable_info(o.name, o.unit, found.value[k], found.direct[k], found.relaxation[k], selection, bool(undefined[k]))
             for k, o in enumerate(bound)
         ],
-        certificate=certificate_info(certificate, equilibrium.status),
+        certificate=certificate_info(certificate, status),
+        references=reference_infos(comparison),
     )
     cells = cell_motions(equilibrium, found, selection.steps, cell_of(equilibrium, structure))
     arrays = _arrays(structure, equilibrium, selection, responses if positions else None, cells)
@@ -153,33 +174,45 @@ def minimize_structure(
 
 
 def verify(
-    structure: Structure, force_field: ForceField, options: Options, *, unroll: bool = False, progress: Progress = SILENT
+    structure: Structure,
+    force_field: ForceField,
+    options: Options,
+    *,
+    unroll: bool = False,
+    progress: Progress = SILENT,
+    references: Sequence[Reference] = (),
 ) -> Verification:
     """Implicit derivatives against re-minimized differences, for every chosen parameter and one random direction.
 
     Args:
         unroll: also differentiate through the steps of FIRE from the input structure.
+        references: from `relaxed_references`, for observables that compare structures.
 
     Raises:
         ComputationError: where there is no minimum to differentiate.
     """
     structure = force_field.completed(structure)
     system = system_for(structure, force_field, options)
-    selection = select_parameters(force_field, structure, options.parameters)
+    specs = specs_of(system, options, compared=bool(references))
+    comparison = compared(structure, references, force_field, specs)
+    selection = select_parameters(force_field, structure, options.parameters, comparison.structures)
     equilibrium = relaxed(system, force_field, options, progress)
-    raise_unless_minimum(equilibrium)
-    selection = replace(selection, undefined=selection.undefined | lost_zero_modes(equilibrium, selection))
-    bound = _observables(options, equilibrium, system, structure)
+    for each in (equilibrium, *comparison.equilibria):
+        raise_unless_minimum(each)
+    lost = lost_zero_modes(equilibrium, selection) | comparison.lost(selection)
+    selection = replace(selection, undefined=selection.undefined | lost)
+    bound = tuple(comparison.asked(spec, structure).bind(equilibrium) for spec in specs)
     values = evaluate(bound, equilibrium.energy, equilibrium.x, equilibrium.theta)
     bound = tuple(o for o, value in zip(bound, values, strict=True) if not o.kind.undefined(value))
     mode, _ = _mode(options, selection, values, structure.size)
-    found = parts(bound, equilibrium, selection.steps, mode=mode, solver=_solver(options, equilibrium), hessian=options.hessian)
+    found = parts(bound, equilibrium, selection.steps, mode=mode, solver=solver_for(options, equilibrium), hessian=options.hessian)
+    found, _ = with_references(found, bound, equilibrium, comparison.weighted, selection.steps, options)
     directions = spot_checks(selection, force_field, found, range(len(bound)), len(selection.rows), options.seed)
-    rebuild = rebuilder(structure, force_field, equilibrium, options.dimensions)
+    rebuild, companions = rebuilder(structure, force_field, equilibrium, options.dimensions), comparison.companions(force_field)
     differences, unrolled = [], []
     for number, direction in enumerate(directions):
         progress.update(f"compare {direction.name}", number / len(directions))
-        differences.append(check(equilibrium, direction, bound, rebuild))
+        differences.append(check(equilibrium, direction, bound, rebuild, companions=companions))
         if unroll:
             through = energy_function(system)
             unrolled.append(
@@ -188,16 +221,18 @@ def verify(
     return verification(differences, unrolled if unroll else None)
 
 
-def plan(structure: Structure, force_field: ForceField, options: Options) -> Plan:
+def plan(structure: Structure, force_field: ForceField, options: Options, references: Sequence[Structure] = ()) -> Plan:
     """What `analyze` would do, with estimates of memory and time; nothing is minimized or differentiated."""
     structure = force_field.completed(structure)
     system = system_for(structure, force_field, options)
-    selection = select_parameters(force_field, structure, options.parameters)
-    specs = tuple(dict.fromkeys(options.observables or default_observables(system, options)))
-    mode, positions, solves = _expected(options, selection, system, structure)
+    specs = specs_of(system, options, compared=bool(references))
+    coefficients = made_of(structure, references, force_field, specs)
+    selection = select_parameters(force_field, structure, options.parameters, references)
+    mode, positions, solves = _expected(options, specs, selection, structure)
     checks = min(options.check, len(selection.rows)) + 1 if options.check > 0 else 0
     pairs, memory, seconds = estimate(system, solves=solves, checks=checks, solver=options.solver)
-    known = (*structure.notes, *remarks(force_field, structure))
+    others = planned(references, coefficients, force_field, options, checks)
+    known = (*structure.notes, *remarks(force_field, structure), *others.notes)
     written = () if positions else ("dx*/dθ of every atom is not written",)
     automatic = "dense" if 3 * len(system.positions) <= dense_limit(energy_for(system, options)) else "pcg"
     return Plan(
@@ -207,25 +242,20 @@ def plan(structure: Structure, force_field: ForceField, options: Options) -> Pla
         observables=specs,
         mode=mode,
         solver=automatic if options.solver == "auto" else options.solver,
-        memory_bytes=memory,
-        estimated_seconds=seconds,
+        memory_bytes=max(memory, others.memory_bytes),
+        estimated_seconds=seconds + others.estimated_seconds,
         notes=(*known, *selection.notes, *selection.undefined.values(), *written, not_counted(system)),
     )
 
 
-def _expected(options: Options, selection: Selection, system: System, structure: Structure) -> tuple[str, bool, int]:
+def _expected(options: Options, specs: Sequence[str], selection: Selection, structure: Structure) -> tuple[str, bool, int]:
     """Mode, whether dx*/dθ is written, and number of linear solves, before there are values of observables; their atoms must be there."""
-    asked = [observable(spec, structure) for spec in dict.fromkeys(options.observables or default_observables(system, options))]
+    asked = [observable(spec, structure) for spec in specs]
     for each in asked:
         each.require_atoms(structure)
     components = sum(each.kind.components for each in asked)
     mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
     return mode, positions, len(selection.rows) if mode == FORWARD else components
-
-
-def _observables(options: Options, equilibrium: Equilibrium, system: System, structure: Structure) -> tuple[BoundObservable, ...]:
-    specs = dict.fromkeys(options.observables or default_observables(system, options))
-    return tuple(observable(spec, structure).bind(equilibrium) for spec in specs)
 
 
 def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], atoms: int) -> tuple[str, bool]:
@@ -237,16 +267,6 @@ def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], 
         positions = options.mode != ADJOINT and few
     components = sum(value.size for value in values)
     return choose_mode(options.mode, len(selection.rows), components, positions=positions), positions
-
-
-def _solver(options: Options, equilibrium: Equilibrium) -> str:
-    """The solver asked for; where there is no minimum, one that does not need positive curvature."""
-    known = equilibrium.spectrum
-    if options.solver == "auto" and equilibrium.status != MINIMUM and (known is None or known.eigenvectors is None):
-        return "minres"
-    if options.solver == "auto" and options.precision == "mixed" and (known is None or known.eigenvectors is None):
-        return "mixed-cg"
-    return options.solver
 
 
 def _warnings(
@@ -282,30 +302,25 @@ def _scales(selection: Selection, mode: str, found: Parts) -> np.ndarray:
 
 
 def _checks(
-    options: Options,
-    structure: Structure,
-    force_field: ForceField,
+    status: str,
     equilibrium: Equilibrium,
-    selection: Selection,
-    found: Parts,
-    bound: tuple[BoundObservable, ...],
-    differentiable: Sequence[int],
+    directions: Sequence[Direction],
+    observables: Sequence[BoundObservable],
+    rebuild: Rebuild,
+    companions: Sequence[Companion],
     progress: Progress,
 ) -> tuple[Difference, ...]:
     """Spot checks by re-minimized differences of a force field that is written, read and bound anew."""
-    directions = spot_checks(selection, force_field, found, differentiable, options.check, options.seed)
-    if equilibrium.status != MINIMUM:
-        reason = f"the structure is {equilibrium.status}, so that nothing can be minimized again from it"
+    if status != MINIMUM:
+        reason = f"a structure is {status}, so that nothing can be minimized again from it"
         return tuple(Difference(name=d.name, relative_error=None, own_error=None, step=None, reason=reason) for d in directions)
-    rebuild = rebuilder(structure, force_field, equilibrium, options.dimensions)
-    observables = [bound[k] for k in differentiable]
     done = []
     for number, direction in enumerate(directions):
 
         def report(share: float, name: str = direction.name, before: int = number) -> None:
             progress.update(f"check {name}", (before + share) / len(directions))
 
-        done.append(check(equilibrium, direction, observables, rebuild, report=report))
+        done.append(check(equilibrium, direction, observables, rebuild, companions=companions, report=report))
     return tuple(done)
 
 
@@ -350,6 +365,7 @@ def _document(
     parameters: Sequence[ParameterInfo] = (),
     observables: Sequence[ObservableInfo] = (),
     certificate: CertificateInfo | None = None,
+    references: Sequence[ReferenceInfo] = (),
 ) -> ResultDocument:
     return ResultDocument(
         status=status,
@@ -363,4 +379,5 @@ def _document(
         certificate=certificate,
         timings=timings,
         provenance=provenance_info(asdict(options), devices_for(structure.size)),
+        references=list(references) or msgspec.UNSET,
     )
