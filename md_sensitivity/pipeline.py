@@ -226,6 +226,7 @@ def plan(structure: Structure, force_field: ForceField, options: Options, refere
     structure = force_field.completed(structure)
     system = system_for(structure, force_field, options)
     specs = specs_of(system, options, compared=bool(references))
+    references = [force_field.completed(each) for each in references]
     coefficients = made_of(structure, references, force_field, specs)
     selection = select_parameters(force_field, structure, options.parameters, references)
     mode, positions, solves = _expected(options, specs, selection, structure)

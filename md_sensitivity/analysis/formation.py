@@ -206,7 +206,7 @@ def made_of(
         return ()
     if not kinds:
         raise UsageError("--reference is for observables that compare structures, such as formation_energy, and none is asked for")
-    composition = composition_of(force_field, structure)
+    composition = composition_of(force_field, force_field.completed(structure))
     named = [(reference_name(each), composition_of(force_field, force_field.completed(each))) for each in references]
     found = {parts: amounts(composition, named, parts=parts) for parts in {kind is BINDING_ENERGY for kind in kinds}}
     return tuple(float(amount) for amount in next(iter(found.values())))

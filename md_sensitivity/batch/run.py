@@ -175,6 +175,13 @@ def _outcomes(run: Run, progress: Progress) -> Iterator[Outcome]:
             forget_programs_when_many()
 
 
+def _require_made_of(structure: Structure, run: Run) -> None:
+    """Raise a UsageError where the references cannot make up the structure, before any of them is relaxed."""
+    from md_sensitivity.analysis.formation import DEFAULT, made_of
+
+    made_of(structure, run.references, run.force_field, run.study.options.observables or (DEFAULT,))
+
+
 def _relaxed_references(run: Run, progress: Progress) -> tuple[Reference, ...]:
     from md_sensitivity.analysis.formation import relaxed_references
 
@@ -199,6 +206,7 @@ def _analyzed(
     try:
         compute = pipeline.analyze if study.differentiate else pipeline.minimize_structure
         if run.references:
+            _require_made_of(structure, run)
             compute = partial(pipeline.analyze, references=relaxed())
         result = compute(structure, force_field, study.options, name=name, progress=progress)
         resume.clear(folder)

@@ -63,7 +63,7 @@ def verify(ctx: click.Context, **values: Any) -> int:
 
 def _verification(values: dict[str, Any], console: Any) -> Verification:
     from md_sensitivity import pipeline
-    from md_sensitivity.analysis.formation import relaxed_references
+    from md_sensitivity.analysis.formation import DEFAULT, made_of, relaxed_references
     from md_sensitivity.batch.reading import read_references
     from md_sensitivity.cli.single import read_one
     from md_sensitivity.forcefields import read_force_field
@@ -74,6 +74,7 @@ def _verification(values: dict[str, Any], console: Any) -> Verification:
         force_field = read_force_field(values["force_field"])
         structure = read_one(values)
         read = read_references(values["references"], reader=values["reader"])
+        made_of(structure, read, force_field, chosen.observables or ((DEFAULT,) if read else ()))
         references = relaxed_references(read, force_field, chosen, console)
         return pipeline.verify(structure, force_field, chosen, unroll=values["unroll"], progress=console, references=references)
 
