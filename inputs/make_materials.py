@@ -63,9 +63,9 @@ def vacancy_formation() -> str:
     return vacancy(DIAMOND, 2, 5.43, ("Si",) * 8, 0.02, 63)
 
 
-def vacancy_formation_bulk() -> str:
-    """The cubic cell that its formation is measured from, 8 atoms."""
-    return extxyz(["Si"] * 8, lattice_sites(DIAMOND, 1, 5.43), np.eye(3) * 5.43, "T T T")
+def crystal(basis: Array, constant: float, symbol: str) -> str:
+    """The cubic cell."""
+    return extxyz([symbol] * len(basis), lattice_sites(basis, 1, constant), np.eye(3) * constant, "T T T")
 
 
 CASES = (copper_vacancy, silicon_vacancy, silicon_carbide, tantalum_vacancy, gold_cluster, vacancy_formation)
@@ -76,4 +76,5 @@ if __name__ == "__main__":
         folder = root / case.__name__
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "structure.extxyz").write_text(case())
-    (root / "vacancy_formation" / "bulk.extxyz").write_text(vacancy_formation_bulk())
+    for name, basis, constant, symbol in (("silicon", DIAMOND, 5.43, "Si"), ("copper", FCC, 3.615, "Cu")):
+        (root / "vacancy_formation" / f"{name}.extxyz").write_text(crystal(basis, constant, symbol))

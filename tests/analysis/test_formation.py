@@ -169,7 +169,7 @@ epsilon = 0.014
     slopes = dict(zip(names, found(result, "formation_energy").total, strict=True))
     wanted = {"A-A": 0.5, "A-B": -1.0, "B-B": 0.5}
     assert {types: slopes[f"lennard_jones.{types}.epsilon"] for types in wanted} == pytest.approx(wanted, abs=1e-9)
-    assert {slopes[f"lennard_jones.{types}.sigma"] for types in wanted} == pytest.approx({0.0}, abs=1e-9)
+    assert [slopes[f"lennard_jones.{types}.sigma"] for types in wanted] == pytest.approx([0.0] * 3, abs=1e-9)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -59,10 +60,15 @@ def test_result_json_has_the_documented_keys() -> None:
         found: set[str] = set()
         for field in msgspec.structs.fields(kind):
             found.add(field.encode_name)
-            for inner in getattr(field.type, "__args__", (field.type,)):
-                if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-                    found |= keys(inner)
+            for inner in within(field.type):
+                found |= keys(inner)
         return found
+
+    def within(kind: Any) -> list[type]:
+        """Structs in a type, in lists and unions of it."""
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            return [kind]
+        return [struct for inner in getattr(kind, "__args__", ()) for struct in within(inner)]
 
     documented = set(re.findall(r'"([a-z_0-9]+)"', schema)) - {"minimum", "unconverged", "failed"}
     assert keys(ResultDocument) - documented <= {"standard_deviation"}
