@@ -84,17 +84,22 @@ def sodium_chloride() -> str:
     return extxyz([names[index] for index in kept], rattle(sites[kept], 0.05, 62), np.eye(3) * 2 * constant, "T T T")
 
 
-def silica() -> str:
-    """2 x 2 x 2 cells of alpha-quartz (P3(2)21) as measured by Le Page and Donnay, Acta Cryst. B 32 (1976) 2456, 72 atoms, rattled."""
+def silica_cell() -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Symbols, fractional positions and cell of alpha-quartz (P3(2)21) as measured by Le Page and Donnay, Acta Cryst. B 32 (1976) 2456."""
     a, c = 4.9134, 5.4052
     cell = np.array([[a, 0, 0], [-a / 2, a * 3**0.5 / 2, 0], [0, 0, c]])
     u, x, y, z = 0.4697, 0.4133, 0.2672, 0.1188 + 2 / 3
     silicon = [(u, 0, 2 / 3), (0, u, 1 / 3), (-u, -u, 0)]
     oxygen = [(x, y, z), (-y, x - y, z + 2 / 3), (y - x, -x, z + 1 / 3), (y, x, -z), (x - y, -y, 1 / 3 - z), (-x, y - x, 2 / 3 - z)]
-    sites = np.array(silicon + oxygen)
+    return ["Si"] * 3 + ["O"] * 6, np.array(silicon + oxygen) % 1.0, cell
+
+
+def silica() -> str:
+    """2 x 2 x 2 cells of alpha-quartz, 72 atoms, rattled."""
+    symbols, sites, cell = silica_cell()
     cells = np.array(list(np.ndindex(2, 2, 2)), dtype=float)
-    positions = ((cells[:, None] + sites % 1.0) @ cell).reshape(-1, 3)
-    return extxyz((["Si"] * 3 + ["O"] * 6) * 8, rattle(positions, 0.03, 72), 2 * cell, "T T T")
+    positions = ((cells[:, None] + sites) @ cell).reshape(-1, 3)
+    return extxyz(symbols * 8, rattle(positions, 0.03, 72), 2 * cell, "T T T")
 
 
 def villin() -> str:

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Any
 from md_sensitivity.errors import MdSensitivityError
 
 if TYPE_CHECKING:
+    from md_sensitivity.analysis.expansion import Expansion, energy_hessian, expand
     from md_sensitivity.analysis.formation import formation
     from md_sensitivity.analysis.sensitivity import sensitivity
     from md_sensitivity.building import build_system
+    from md_sensitivity.energy import Deformed
+    from md_sensitivity.enthalpy import enthalpy_function
     from md_sensitivity.fitting import Fit, Target, fit
     from md_sensitivity.forcefields import ForceField, read_force_field
     from md_sensitivity.forcefields.models import model_force_field, model_parameters
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
         relaxed_positions,
         root_jvp,
         root_vjp,
+        second_response,
     )
     from md_sensitivity.minimization import minimize
     from md_sensitivity.observables import observable
@@ -54,6 +58,8 @@ __all__ = [
     "model_parameters",
     "build_system",
     "energy_function",
+    "enthalpy_function",
+    "Deformed",
     "minimize",
     "sensitivity",
     "observable",
@@ -65,6 +71,10 @@ __all__ = [
     "equilibrium_jvp",
     "equilibrium_vjp",
     "equilibrium_jacobian",
+    "second_response",
+    "energy_hessian",
+    "expand",
+    "Expansion",
     "fit",
     "Target",
     "Fit",
@@ -80,6 +90,8 @@ _HOMES = {
     "forcefields.models": ("model_force_field", "model_parameters"),
     "building": ("build_system",),
     "system": ("energy_function",),
+    "enthalpy": ("enthalpy_function",),
+    "energy": ("Deformed",),
     "minimization": ("minimize",),
     "analysis.sensitivity": ("sensitivity",),
     "analysis.formation": ("formation",),
@@ -92,7 +104,9 @@ _HOMES = {
         "equilibrium_jvp",
         "equilibrium_vjp",
         "equilibrium_jacobian",
+        "second_response",
     ),
+    "analysis.expansion": ("energy_hessian", "expand", "Expansion"),
     "fitting": ("fit", "Target", "Fit"),
     "reports.force_field": ("write_force_field",),
     "reports.load": ("load",),

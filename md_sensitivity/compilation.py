@@ -10,6 +10,7 @@ from threading import RLock
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from md_sensitivity.sharding import mesh_within, placed
@@ -87,3 +88,22 @@ def program(function: Function | None = None, *, static: Sequence[str] = ()) -> 
     call.eval_shape = inner.eval_shape  # type: ignore[attr-defined]
     call.lower = inner.lower  # type: ignore[attr-defined]
     return call
+
+
+def in_batches(function: Callable[[Any], Any], given: Any, size: int) -> Any:
+    """A function of each entry along the leading axis of a tree, `size` of them together; within traced code.
+
+    Entries are filled up to whole batches with the last one, because a batch of another size would be compiled once more.
+    """
+    count = jax.tree.leaves(given)[0].shape[0]
+    if count <= size:
+        return jax.vmap(function)(given)
+    batches = -(-count // size)
+    each = -(-count // batches)
+
+    def split(leaf: jax.Array) -> jax.Array:
+        filled = jnp.concatenate([leaf, jnp.repeat(leaf[-1:], batches * each - count, axis=0)])
+        return filled.reshape(batches, each, *leaf.shape[1:])
+
+    found = jax.lax.map(jax.vmap(function), jax.tree.map(split, given))
+    return jax.tree.map(lambda leaf: leaf.reshape(batches * each, *leaf.shape[2:])[:count], found)

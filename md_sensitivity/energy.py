@@ -151,6 +151,9 @@ class Energy(Protocol):
     def beside(self, other: Self) -> Self:
         """This energy in the coordinates of another one, of which it may be the origin."""
 
+    def located(self, other: Self, x: PyTree) -> PyTree:
+        """A concrete point x of another one, which may be this one recentered, in coordinates of this one."""
+
     def room(self, x: PyTree, theta: PyTree) -> jax.Array:
         """How far each atom may move from x with the energy still valid [Å]; negative where it is not valid at x."""
 
@@ -219,6 +222,9 @@ class PlainEnergy:
 
     def beside(self, other: Self) -> Self:
         return self
+
+    def located(self, other: Self, x: PyTree) -> PyTree:
+        return x
 
     def room(self, x: PyTree, theta: PyTree) -> jax.Array:
         return jnp.asarray(jnp.inf)

@@ -132,8 +132,7 @@ class EnthalpyFunction:
         if not np.any(np.asarray(x.strain)):
             return self, x
         cell, positions = np.asarray(self.cell(x)), np.asarray(self.positions(x))
-        left, _, right = np.linalg.svd(np.linalg.solve(np.asarray(self.origin), cell))
-        turn = right.T @ left.T
+        turn = _turn_back(np.asarray(self.origin), cell)
         system = in_cell(self.system, on_device(cell @ turn))
         there = Deformed(*on_device((positions @ turn, np.zeros(x.strain.shape))))
         return replace(self, energy=EnergyFunction(system)), there
@@ -169,6 +168,14 @@ class EnthalpyFunction:
     def beside(self, other: Self) -> Self:
         """This enthalpy in the reference cell of another, of the same atoms."""
         return replace(other, energy=EnergyFunction(in_cell(self.system, other.system.cell)))
+
+    def located(self, other: Self, x: Deformed) -> Deformed:
+        """A concrete point of another reference cell in coordinates of this one, turned as the strain of this one wants it."""
+        cell, positions = np.asarray(other.cell(x)), np.asarray(other.positions(x))
+        turn = _turn_back(np.asarray(self.system.cell), cell)
+        stretch = np.linalg.solve(np.asarray(self.system.cell), cell @ turn)
+        amounts = float(self.length) * np.tensordot(np.asarray(self.basis), stretch - np.eye(3), axes=2)
+        return Deformed(*on_device((np.linalg.solve(stretch, (positions @ turn).T).T, amounts)))
 
     def like(self, other: EnthalpyFunction) -> EnthalpyFunction:
         """The same, without the contacts that are removed there."""
@@ -233,6 +240,17 @@ def enthalpy_function(system: System, *, relax: str = FULL, pressure: float = 0.
     )
 
 
+def _turn_back(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The rotation, multiplied from the right, after which lattice vectors come from those before by a symmetric deformation."""
+    left, _, right = np.linalg.svd(np.linalg.solve(before, after))
+    return np.asarray(right.T @ left.T)
+
+
 def pressure_unit(system: System) -> float:
     """One eV/Å³, in two dimensions one eV/Å², in the unit of reports."""
     return 1.0 if system.units.reduced else NEWTON_PER_METER if system.dimensions == 2 else system.units.pressure
+
+
+def pressure_symbol(system: System) -> str:
+    """The unit of pressures in reports."""
+    return "reduced" if system.units.reduced else "N/m" if system.dimensions == 2 else "GPa"

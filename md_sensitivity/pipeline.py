@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
-import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
-from md_sensitivity.analysis.certificate import certify
-from md_sensitivity.analysis.differences import Companion, Difference, Direction, Rebuild, check, kink_distance
+from md_sensitivity.analysis.certificate import certify, doubts
+from md_sensitivity.analysis.differences import Companion, Difference, Direction, Rebuild, check
 from md_sensitivity.analysis.document import (
     certificate_info,
     equilibrium_info,
@@ -36,31 +37,28 @@ from md_sensitivity.analysis.result import (
     ReferenceInfo,
     Result,
     ResultDocument,
+    SecondOrderInfo,
     Timings,
 )
+from md_sensitivity.analysis.second_order import second_order
 from md_sensitivity.analysis.sensitivity import ADJOINT, FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.analysis.spotcheck import rebuilder, spot_checks
 from md_sensitivity.analysis.verification import Verification, unrolled_error, verification
 from md_sensitivity.curvature.spectrum import dense_limit
-from md_sensitivity.enthalpy import EnthalpyFunction
-from md_sensitivity.errors import ComputationError
+from md_sensitivity.errors import ComputationError, UsageError
 from md_sensitivity.footprint import require_memory
 from md_sensitivity.forcefields import ForceField
-from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium, raise_unless_minimum
 from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM
 from md_sensitivity.observables import BoundObservable, observable
 from md_sensitivity.progress import SILENT, Progress
 from md_sensitivity.remarks import remarks
 from md_sensitivity.sharding import devices_for
-from md_sensitivity.system import EnergyFunction, energy_function
+from md_sensitivity.system import energy_function
 from md_sensitivity.types import Structure
 
 POSITIONS_LIMIT = 15_000_000
 """dx*/dθ of every atom is written by default up to this many numbers (120 MB)."""
-
-NEAR_CUTOFF = 0.01
-"""A pair this close to a cutoff where energy or force jumps is worth a warning [Å]."""
 
 
 def analyze(
@@ -109,22 +107,25 @@ def analyze(
     undefined = [o.kind.undefined(value) for o, value in zip(bound, values, strict=True)]
     mode, positions = _mode(options, selection, values, structure.size)
     progress.update("differentiate", None)
+    how: dict[str, Any] = {"solver": solver_for(options, equilibrium), "hessian": options.hessian}
     try:
-        how = {"solver": solver_for(options, equilibrium), "hessian": options.hessian}
         found = parts(bound, equilibrium, selection.steps, mode=mode, throw=equilibrium.status == MINIMUM, **how)
         found, solved = with_references(found, bound, equilibrium, comparison.weighted, selection.steps, options)
     except ComputationError as error:
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
     warnings = (*_warnings(structure, force_field, equilibrium, selection, found, undefined), *comparison.warnings(bound))
-    differentiable = [k for k, reason in enumerate(undefined) if not reason]
+    smooth = [k for k, reason in enumerate(undefined) if not reason]
     status, message = comparison.status(equilibrium)
-    directions = spot_checks(selection, force_field, found, differentiable, options.check, options.seed)
     rebuild, companions = rebuilder(structure, force_field, equilibrium, options.dimensions), comparison.companions(force_field)
-    observables = [bound[k] for k in differentiable]
-    differences = _checks(status, equilibrium, directions, observables, rebuild, companions, progress)
-    certificate = certify(equilibrium, found.response, mode, _scales(selection, mode, found), differences, warnings)
-    certificate = certified(certificate, comparison, solved)
+    directions = spot_checks(selection, force_field, found, smooth, options.check, options.seed)
+    differences = _checks(status, equilibrium, directions, [bound[k] for k in smooth], rebuild, companions, progress)
+    bent: SecondOrderInfo | UnsetType = UNSET
+    if options.to_second_order:
+        how |= {"samples": options.second_order_check, "seed": options.seed, "progress": progress, "rebuild": rebuild}
+        bent = second_order(equilibrium, selection, force_field, found, bound, undefined, **how)
+    scales = selection.scales if mode == FORWARD else np.ones(len(found.response.residual))
+    certificate = certified(certify(equilibrium, found.response, mode, scales, differences, warnings), comparison, solved)
     responses = motions(equilibrium, found.response.value)[:, : structure.size] if mode == FORWARD else None
     document = _document(
         structure,
@@ -142,6 +143,7 @@ def analyze(
         ],
         certificate=certificate_info(certificate, status),
         references=reference_infos(comparison),
+        bent=bent,
     )
     cells = cell_motions(equilibrium, found, selection.steps, cell_of(equilibrium, structure))
     arrays = _arrays(structure, equilibrium, selection, responses if positions else None, cells)
@@ -256,50 +258,31 @@ def _expected(options: Options, specs: Sequence[str], selection: Selection, stru
         each.require_atoms(structure)
     components = sum(each.kind.components for each in asked)
     mode, positions = _mode(options, selection, [np.zeros(components)], structure.size)
-    return mode, positions, len(selection.rows) if mode == FORWARD else components
+    orders = 3 if options.to_second_order else 1  # of responses that are held at a time
+    return mode, positions, orders * len(selection.rows) if mode == FORWARD else components
 
 
 def _mode(options: Options, selection: Selection, values: Sequence[np.ndarray], atoms: int) -> tuple[str, bool]:
     """Forward or adjoint, and whether dx*/dθ of every atom is written."""
+    if options.to_second_order and options.mode == ADJOINT:
+        raise UsageError("second order needs the response of positions to each parameter: take --mode forward, or leave it to auto")
     positions = options.positions
     if positions is None:
         count = len(selection.rows)
         few = count * max(atoms * 3, len(selection.steps.table)) <= POSITIONS_LIMIT  # of dx*/dθ, and of the directions themselves
         positions = options.mode != ADJOINT and few
     components = sum(value.size for value in values)
-    return choose_mode(options.mode, len(selection.rows), components, positions=positions), positions
+    mode = FORWARD if options.to_second_order else options.mode
+    return choose_mode(mode, len(selection.rows), components, positions=positions), positions
 
 
 def _warnings(
     structure: Structure, force_field: ForceField, equilibrium: Equilibrium, selection: Selection, found: Parts, undefined: Sequence[str]
 ) -> tuple[str, ...]:
     """All that a person should know of this result."""
-    doubts = []
-    if equilibrium.status != MINIMUM:
-        doubts.append(f"the derivatives are not those of an equilibrium: {equilibrium.message}")
-    if not np.all(found.response.residual <= ACCEPTABLE):
-        doubts.append(f"a linear solve did not converge (relative residual {found.response.residual.max():.2g})")
-    doubts += _truncation_doubts(equilibrium)
     known = (*structure.notes, *remarks(force_field, structure))
-    return (*doubts, *known, *equilibrium.notes, *selection.notes, *selection.undefined.values(), *filter(None, undefined))
-
-
-def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:
-    """Warnings about pairs close to a cutoff where the energy, or the force, jumps."""
-    gap = kink_distance(equilibrium)
-    if gap is None or gap > NEAR_CUTOFF or not isinstance(equilibrium.energy, EnergyFunction | EnthalpyFunction):
-        return []
-    jumps = {"none": "energy", "shift": "force"}
-    return [
-        f"potential {term.label}: a pair is {gap:.2g} from the cutoff, where the {jumps[term.truncation]} jumps (truncation = "
-        f"{term.truncation!r}); which pairs count, and with them the minimum, is a matter of small displacements"
-        for term in equilibrium.energy.system.terms
-        if term.truncation in jumps and bool(np.all(np.isfinite(term.cutoff)))
-    ]
-
-
-def _scales(selection: Selection, mode: str, found: Parts) -> np.ndarray:
-    return selection.scales if mode == FORWARD else np.ones(len(found.response.residual))
+    noted = (*equilibrium.notes, *selection.notes, *selection.undefined.values())
+    return (*doubts(equilibrium, found.response), *known, *noted, *filter(None, undefined))
 
 
 def _checks(
@@ -367,6 +350,7 @@ def _document(
     observables: Sequence[ObservableInfo] = (),
     certificate: CertificateInfo | None = None,
     references: Sequence[ReferenceInfo] = (),
+    bent: SecondOrderInfo | UnsetType = UNSET,
 ) -> ResultDocument:
     return ResultDocument(
         status=status,
@@ -380,5 +364,6 @@ def _document(
         certificate=certificate,
         timings=timings,
         provenance=provenance_info(asdict(options), devices_for(structure.size)),
-        references=list(references) or msgspec.UNSET,
+        references=list(references) or UNSET,
+        second_order=bent,
     )

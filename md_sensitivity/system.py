@@ -158,6 +158,10 @@ class EnergyFunction:
         """Itself."""
         return self
 
+    def located(self, other: Self, x: jax.Array) -> jax.Array:
+        """The same point."""
+        return x
+
     def sharded(self, devices: Sequence[Any] | None = None) -> Self:
         """The same energy with its neighbor tables split over devices, each of which holds the rows of an equal part of the atoms.
 

@@ -11,8 +11,12 @@ from md_sensitivity.analysis.differences import Difference, kink_distance
 from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import gradient
 from md_sensitivity.energy import Energy, PyTree
+from md_sensitivity.enthalpy import EnthalpyFunction
 from md_sensitivity.implicit.equilibrium import Response
+from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.minimization.equilibrium import MINIMUM
+from md_sensitivity.system import EnergyFunction
 
 _ANHARMONIC = 0.1
 """Length over which a bond's curvature changes by its own size, as a fraction of the bond."""
@@ -22,6 +26,8 @@ _SMALL_MOVE = 1e-3
 """Length of moves along the softest mode whose forces tell how its curvature changes [Å]."""
 _ROWS = 4096
 """Rows of a neighbor table that are looked at together."""
+NEAR_CUTOFF = 0.01
+"""A pair this close to a cutoff where energy or force jumps is worth a warning [Å]."""
 _RESPONSE_FLOOR = 1e-8
 """A response smaller than this fraction of the largest counts as zero, and has no relative error."""
 
@@ -163,3 +169,27 @@ def shortest_bond(equilibrium: Equilibrium) -> float:
             steps = there[np.asarray(bond.index[first : first + _ROWS])[row, entry]] - there[row + first]
             square = min(square, float(np.min(np.sum(steps * steps, axis=1), initial=np.inf)))
     return float(np.sqrt(square)) if np.isfinite(square) else 1.0
+
+
+def doubts(equilibrium: Equilibrium, response: Response) -> tuple[str, ...]:
+    """What speaks against the derivatives before any check."""
+    found = []
+    if equilibrium.status != MINIMUM:
+        found.append(f"the derivatives are not those of an equilibrium: {equilibrium.message}")
+    if not np.all(response.residual <= ACCEPTABLE):
+        found.append(f"a linear solve did not converge (relative residual {response.residual.max():.2g})")
+    return (*found, *_truncation_doubts(equilibrium))
+
+
+def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:
+    """Warnings about pairs close to a cutoff where the energy, or the force, jumps."""
+    gap = kink_distance(equilibrium)
+    if gap is None or gap > NEAR_CUTOFF or not isinstance(equilibrium.energy, EnergyFunction | EnthalpyFunction):
+        return []
+    jumps = {"none": "energy", "shift": "force"}
+    return [
+        f"potential {term.label}: a pair is {gap:.2g} from the cutoff, where the {jumps[term.truncation]} jumps (truncation = "
+        f"{term.truncation!r}); which pairs count, and with them the minimum, is a matter of small displacements"
+        for term in equilibrium.energy.system.terms
+        if term.truncation in jumps and bool(np.all(np.isfinite(term.cutoff)))
+    ]

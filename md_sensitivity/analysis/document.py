@@ -29,6 +29,7 @@ from md_sensitivity.analysis.result import (
 from md_sensitivity.analysis.spotcheck import RANDOM
 from md_sensitivity.curvature.spectrum import Spectrum
 from md_sensitivity.energy import positions_of
+from md_sensitivity.enthalpy import pressure_symbol
 from md_sensitivity.files import legible
 from md_sensitivity.forcefields import ForceField, uses_of
 from md_sensitivity.minimization import Equilibrium
@@ -94,6 +95,7 @@ def equilibrium_info(equilibrium: Equilibrium, system: System, options: Options)
         volume=volume,
         relaxed_cell=msgspec.UNSET if relaxed is None else options.relax_cell,
         pressure=msgspec.UNSET if relaxed is None else options.pressure,
+        pressure_unit=msgspec.UNSET if relaxed is None else pressure_symbol(system),
         max_stress=msgspec.UNSET if relaxed is None else relaxed.max_stress,
         softest_atoms=softest_atoms(spectrum, system.size) or msgspec.UNSET,
     )

@@ -31,3 +31,10 @@ class Options:
     mode: str = "auto"
     check: int = 1
     seed: int = 0
+    second_order: bool = False
+    second_order_check: int = 0
+
+    @property
+    def to_second_order(self) -> bool:
+        """Whether expansions are wanted; measuring them implies it."""
+        return self.second_order or self.second_order_check > 0

@@ -100,6 +100,14 @@ def motions(equilibrium: Equilibrium, responses: Any) -> np.ndarray:
     return np.asarray(responses.positions) + np.einsum("nb,pba->pna", equilibrium.positions, strains)
 
 
+def second_motion(equilibrium: Equilibrium, first: Any, second: Any) -> np.ndarray:
+    """d²x*/dt² of all atoms along a path, shape=(n, 3) [Å per unit squared], of first and second responses, trees like x."""
+    if not isinstance(second, Deformed):
+        return np.asarray(second)
+    strain, bent = _strains(equilibrium, np.stack([np.asarray(first.strain), np.asarray(second.strain)]))
+    return np.asarray(second.positions) + 2.0 * np.asarray(first.positions) @ strain + equilibrium.positions @ bent
+
+
 def cell_motions(equilibrium: Equilibrium, found: Parts, directions: Directions, cell: np.ndarray) -> np.ndarray | None:
     """Change of lattice vectors, the rows of `cell`, by symmetric strains, shape=(p, 3, 3) [Å per unit]; None where the cell is fixed.
 

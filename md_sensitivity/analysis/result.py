@@ -50,9 +50,11 @@ class EquilibriumInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     relaxed_cell: str | msgspec.UnsetType = msgspec.UNSET
     """How the cell relaxed, "isotropic" or "full"; absent where it was fixed."""
     pressure: float | msgspec.UnsetType = msgspec.UNSET
-    """Under which it relaxed [GPa; N/m in two dimensions; reduced units: as is]."""
+    """Under which it relaxed [`pressure_unit`]."""
+    pressure_unit: str | msgspec.UnsetType = msgspec.UNSET
+    """"GPa", "N/m" in two dimensions, or "reduced"."""
     max_stress: float | msgspec.UnsetType = msgspec.UNSET
-    """Largest component of what is left of stress and pressure, of those strains that were free [unit of the pressure]."""
+    """Largest component of what is left of stress and pressure, of those strains that were free [`pressure_unit`]."""
     softest_atoms: list[int] | msgspec.UnsetType = msgspec.UNSET
     """0-based indices of the atoms that a very soft lowest mode moves most, the largest displacement first; where the mode is known."""
 
@@ -126,6 +128,102 @@ class CertificateInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Why this mode and solver were chosen."""
 
 
+class SideInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a prediction holds in one direction, and what ends it."""
+
+    relative: float
+    """Largest relative change of the parameter (of a direction: of any), positive on both sides."""
+    limited_by: str
+
+
+class RangeInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the predictions of one quantity hold: `energy`, an observable, or `positions`; downward, then upward."""
+
+    quantity: str
+    linear: list[SideInfo]
+    quadratic: list[SideInfo]
+
+
+class ValidityInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the predictions of the energy and of all observables hold; downward, then upward."""
+
+    linear: list[SideInfo]
+    quadratic: list[SideInfo]
+    linear_change: list[float] | None
+    """The same in units of the parameter, the first one negative; null for a direction over several."""
+    quadratic_change: list[float] | None
+    ranges: list[RangeInfo]
+
+
+class EnergySeries(msgspec.Struct, frozen=True, kw_only=True):
+    """dE*/dθ, d²E*/dθ² and d³E*/dθ³."""
+
+    first: float
+    second: float
+    third: float
+
+
+class ObservableBend(msgspec.Struct, frozen=True, kw_only=True):
+    """First and second derivative of one observable, shaped as its value; null where they do not exist."""
+
+    name: str
+    unit: str
+    first: Derivative
+    second: Derivative
+
+
+class MeasuredError(msgspec.Struct, frozen=True, kw_only=True):
+    """Size of the change of one quantity, and of the errors of its predictions of first and second order."""
+
+    quantity: str
+    change: float
+    linear: float
+    quadratic: float
+
+
+class MeasuredInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The predictions against a structure that was minimized again."""
+
+    relative: float
+    """Relative change of the parameter, with its sign."""
+    errors: list[MeasuredError]
+    """Empty where nothing could be measured."""
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ExpansionInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The equilibrium to second order along one parameter, or along a direction over several; null where no derivative exists."""
+
+    parameter: str | msgspec.UnsetType = msgspec.UNSET
+    direction: str | msgspec.UnsetType = msgspec.UNSET
+    """Its unit step changes no parameter by more than its own size."""
+    energy: EnergySeries | None
+    observables: list[ObservableBend]
+    position_norm: float | None
+    """Euclidean norm of d²x*/dθ² over all coordinates."""
+    relative_residual: float | None
+    validity: ValidityInfo | None
+    measured: list[MeasuredInfo] | msgspec.UnsetType = msgspec.UNSET
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class SecondOrderInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The equilibrium to second order in the parameters (docs/second_order.md)."""
+
+    tolerance: float
+    """Error of a prediction, as a share of the change that it predicts, up to which it holds."""
+    energy_hessian: list[list[float | None]] | None
+    """d²E*/dθ² over the parameters [`unit` per unit of both]; null where a derivative does not exist."""
+    unit: str
+    asymmetry: float | None
+    """Largest difference between d²E*/dθᵢdθⱼ and d²E*/dθⱼdθᵢ as they were found, relative to the largest entry in natural units."""
+    expansions: list[ExpansionInfo]
+    """One for each parameter, in their order, and one for a random direction over all."""
+    seconds: float
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+    """Why there is no expansion at all."""
+
+
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
     minimize_s: float
     differentiate_s: float
@@ -170,6 +268,8 @@ class ResultDocument(msgspec.Struct, frozen=True, kw_only=True):
     provenance: ProvenanceInfo | msgspec.UnsetType = msgspec.UNSET
     references: list[ReferenceInfo] | msgspec.UnsetType = msgspec.UNSET
     """What formation energies and the like are measured from; absent where there is none."""
+    second_order: SecondOrderInfo | msgspec.UnsetType = msgspec.UNSET
+    """Where it was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 from md_sensitivity.analysis.directions import Directions
 from md_sensitivity.analysis.existence import losing_zero_modes
-from md_sensitivity.compilation import program
+from md_sensitivity.compilation import in_batches, program
 from md_sensitivity.energy import PyTree, as_energy
 from md_sensitivity.errors import UsageError
 from md_sensitivity.implicit.equilibrium import Response, equilibrium_jacobian, equilibrium_vjp
@@ -21,6 +21,8 @@ from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.observables import BoundObservable, Observable, custom_observable
 
 FORWARD, ADJOINT = "forward", "adjoint"
+_BATCH = 8
+"""Derivatives of observables that are taken together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,7 +104,7 @@ def _forward(
     # Both parts are the same derivative, along (0, θ̇) and along (ẋ, 0): one program, traced once, serves both.
     still, fixed = jax.tree.map(jnp.zeros_like, (responses, directions))
     pairs = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), (still, directions), (responses, fixed))
-    both = jax.lax.map(along, pairs, batch_size=8)
+    both = in_batches(along, pairs, _BATCH)
     count = jax.tree.leaves(responses)[0].shape[0]
     return tuple(part[:count] for part in both), tuple(part[count:] for part in both)
 

@@ -26,6 +26,8 @@ from md_sensitivity.cli.runs import run_study
     options.mode,
     options.check,
     options.seed,
+    options.second_order,
+    options.second_order_check,
     *options.READ,
     *options.MANY,
     *options.PROCESS,

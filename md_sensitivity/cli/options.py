@@ -126,6 +126,19 @@ check = click.option(
 seed = click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of everything that is drawn at random."
 )
+second_order = click.option(
+    "--second-order",
+    is_flag=True,
+    help="Also d²E/dθ², second derivatives of observables, and how far predictions of first and second order hold.",
+)
+second_order_check = click.option(
+    "--second-order-check",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Measure these predictions by minimizing again at N perturbations of each parameter; implies --second-order.",
+)
 reader = click.option(
     "--reader",
     type=click.Choice(["auto", "ase", "mdtraj"]),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OPTION_NAMES = (
     *("parameters", "observables", "positions", "fmax", "smax", "max_steps", "minimizer", "pressure"),
     *("solver", "hessian", "precision", "mode", "check", "seed"),
+    *("second_order", "second_order_check"),
 )
 SHOWN = 3
 """Up to so many reports are named one by one."""

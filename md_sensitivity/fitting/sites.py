@@ -15,6 +15,7 @@ from md_sensitivity.analysis.directions import Directions
 from md_sensitivity.analysis.existence import losing_zero_modes, no_derivative, touching
 from md_sensitivity.analysis.sensitivity import FORWARD, Parts, choose_mode, evaluate, parts
 from md_sensitivity.building import build_system
+from md_sensitivity.compilation import in_batches
 from md_sensitivity.curvature.spectrum import spectrum
 from md_sensitivity.curvature.zero_modes import count_zero_modes, without_zero_modes, zero_modes
 from md_sensitivity.errors import ComputationError, UsageError
@@ -307,4 +308,4 @@ def _direct(bound: tuple[BoundObservable, ...], energy: Any, x: jax.Array, theta
     def along(direction: Tree) -> tuple[jax.Array, ...]:
         return jax.jvp(lambda t: tuple(jnp.asarray(o(energy, x, t)) for o in bound), (theta,), (direction,))[1]
 
-    return jax.lax.map(along, directions, batch_size=8)
+    return in_batches(along, directions, 8)

@@ -13,16 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from md_sensitivity.compilation import processors, program, side_by_side
+from md_sensitivity.compilation import in_batches, processors, program, side_by_side
 from md_sensitivity.curvature.operators import choose_hessian, hessian_operator
 from md_sensitivity.curvature.preconditioners import Preconditioner, choose_preconditioner
-from md_sensitivity.curvature.products import flat_hessian, flat_projector, mixed_adjoint, mixed_product, unflattened
+from md_sensitivity.curvature.products import flat_projector, mixed_adjoint, mixed_product, unflattened
 from md_sensitivity.curvature.solvers import SOLVERS, STATUS_TEXT
 from md_sensitivity.curvature.solvers.base import NEGATIVE_CURVATURE
-from md_sensitivity.curvature.solvers.dense import eigen_solve
 from md_sensitivity.curvature.zero_modes import ZeroModes
 from md_sensitivity.energy import Assembled, Energy, PyTree
 from md_sensitivity.errors import ConvergenceError, NotAMinimumError
+from md_sensitivity.implicit.eigenvalues import solve_by_eigenvalues
 from md_sensitivity.implicit.linear import ACCEPTABLE
 from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.sharding import mesh_within
@@ -32,10 +32,6 @@ TOLERANCE = 1e-11
 MAX_ITERATIONS = 20000
 ROUNDING = 1e-12
 """A right-hand side smaller than this times the largest eigenvalue moves no atom by more than rounding."""
-_REFINED = 1e-11
-"""Relative residual at which solutions from eigenvalues are good enough."""
-_MAX_REFINED = 60
-"""Iterations for which eigenvalues of a nearby Hessian are worth while."""
 BLOCK = 16
 """Right-hand sides that are solved together, at most."""
 _PRECONDITIONED = ("pcg", "mixed-cg")
@@ -77,16 +73,6 @@ class _Solved(NamedTuple):
     rhs: np.ndarray
 
 
-class _Refined(NamedTuple):
-    x: jax.Array
-    r: jax.Array
-    p: jax.Array
-    rz: jax.Array
-    error: jax.Array
-    count: jax.Array
-    convex: jax.Array
-
-
 def choose_solver(equilibrium: Equilibrium, solver: str) -> tuple[str, str]:
     """Name of the solver to use and the reason."""
     if solver != "auto":
@@ -123,81 +109,37 @@ def _projected(energy: Energy, x: PyTree, modes: ZeroModes | None, b: jax.Array)
     return b, jnp.linalg.norm(b, axis=1)
 
 
-@program
-def _from_eigenvalues(
-    energy: Energy, x: PyTree, theta: PyTree, modes: ZeroModes | None, b: jax.Array, values: jax.Array, vectors: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Solutions, their residuals and the norms of the right-hand sides, refined through the matrix-free product."""
-    project = flat_projector(modes, energy, x)
-    product = flat_hessian(energy, x, theta, project)
-    b = jax.vmap(project)(b)
-    found = eigen_solve(values, vectors, b)
-    found = found + eigen_solve(values, vectors, b - jax.lax.map(product, found))
-    found = jax.vmap(project)(found)
-    size = jnp.linalg.norm(b, axis=1)
-    scale = jnp.where(size == 0, 1.0, size)
+def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float, hessian: str, like: int = 0) -> _Solved:
+    """P H⁺ P b for right-hand sides of shape=(p, d), in blocks; zero right-hand sides cost nothing.
 
-    rest = b - jax.lax.map(product, found)
-    error = jnp.linalg.norm(rest, axis=1) / scale
-    # Eigenvalues of this very H need no more; those of a nearby one precondition conjugate gradients, each with its own step.
-    useful = (error < 1.0)[:, None]
-    found, rest = jnp.where(useful, found, 0.0), jnp.where(useful, rest, b)
-
-    def preconditioned(r: jax.Array) -> tuple[jax.Array, jax.Array]:
-        z = jax.vmap(project)(eigen_solve(values, vectors, r))
-        return z, jnp.sum(r * z, axis=1)
-
-    def going(c: _Refined) -> jax.Array:
-        return (jnp.max(c.error, initial=0.0) > _REFINED) & (c.count < _MAX_REFINED) & c.convex
-
-    def iterate(c: _Refined) -> _Refined:
-        hp = jax.lax.map(product, c.p)
-        curvature = jnp.sum(c.p * hp, axis=1)
-        active = (c.error > _REFINED) & (curvature > 0)
-        alpha = jnp.where(active, c.rz / jnp.where(active, curvature, 1.0), 0.0)[:, None]
-        x, r = c.x + alpha * c.p, c.r - alpha * hp
-        z, rz = preconditioned(r)
-        p = z + (rz / jnp.where(c.rz > 0, c.rz, 1.0))[:, None] * c.p
-        convex = ~jnp.any((c.error > _REFINED) & (curvature <= 0))
-        return _Refined(x, r, p, rz, jnp.linalg.norm(r, axis=1) / scale, c.count + 1, convex)
-
-    z, rz = preconditioned(rest)
-    start = _Refined(found, rest, z, rz, error, jnp.zeros((), dtype=jnp.int32), jnp.ones((), dtype=bool))
-    last = jax.lax.while_loop(going, iterate, start)
-    better = jax.vmap(project)(last.x)
-    after = jnp.linalg.norm(b - jax.lax.map(product, better), axis=1) / scale
-    found, error = jnp.where((after < error)[:, None], better, found), jnp.minimum(after, error)
-    return found, error, size
-
-
-def _solve(equilibrium: Equilibrium, b: jax.Array, solver: str, tolerance: float, hessian: str) -> _Solved:
-    """P H⁺ P b for right-hand sides of shape=(p, d), in blocks; zero right-hand sides cost nothing."""
+    Where so many others (`like`) were solved for before, blocks are as wide as theirs, so that their program serves.
+    """
     name, reason = choose_solver(equilibrium, solver)
     if len(b) == 0:
         return _Solved(b, np.zeros(0), 0, np.zeros(0, dtype=np.int64), name, reason, np.zeros(0))
     e, x, theta, modes = equilibrium.energy, equilibrium.x, equilibrium.theta, equilibrium.modes
     spectrum = equilibrium.spectrum
     if name == "dense" and spectrum is not None and spectrum.eigenvectors is not None:
-        value, residual, size = _from_eigenvalues(e, x, theta, modes, b, np.asarray(spectrum.eigenvalues), spectrum.eigenvectors)
-        status = np.where(np.asarray(residual) <= ACCEPTABLE, 0, 3)
-        return _Solved(value, np.asarray(residual), 1, status, name, reason, _finite(np.asarray(size)))
+        value, residual, size = solve_by_eigenvalues(e, x, theta, modes, b, np.asarray(spectrum.eigenvalues), spectrum.eigenvectors)
+        status = np.where(residual <= ACCEPTABLE, 0, 3)
+        return _Solved(value, residual, 1, status, name, reason, _finite(size))
     b, size = (np.asarray(part) for part in _projected(e, x, modes, b))
     norms = _finite(size)
     wanted = np.flatnonzero(norms > 0)
     stored, way, because = choose_hessian(e, x, theta, hessian)
     preconditioner, helped = None, "no preconditioner"
     if name in _PRECONDITIONED:
-        preconditioner, helped = choose_preconditioner(stored, e, x, theta, len(wanted))
+        preconditioner, helped = choose_preconditioner(stored, e, x, theta, like or len(wanted))
     value, residual = np.zeros(b.shape), np.zeros(len(b))
     status, iterations = np.zeros(len(b), dtype=np.int64), 0
     single = mesh_within(jax.tree.leaves(e)) is None
-    parts = streams(len(wanted)) if single else -(-len(wanted) // BLOCK)
+    parts, width = _division(len(wanted), like, single=single)
     blocks = np.array_split(wanted, parts) if len(wanted) else []
 
     def answer_of(columns: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(np.asarray(part) for part in _krylov(e, x, theta, modes, stored, preconditioner, columns, name, tolerance))
 
-    answers = side_by_side(answer_of, [b[_filled(block, blocks)] for block in blocks], threads=single)
+    answers = side_by_side(answer_of, [b[np.resize(block, width)] for block in blocks], threads=single)
     for block, answer in zip(blocks, answers, strict=True):
         found, left, count, code = answer
         value[block], residual[block], status[block] = found[: len(block)], left[: len(block)], code[: len(block)]
@@ -211,9 +153,12 @@ def streams(count: int) -> int:
     return least if jax.default_backend() != "cpu" else max(least, min(processors(), -(-count // _FEWEST)))
 
 
-def _filled(block: np.ndarray, blocks: list[np.ndarray]) -> np.ndarray:
-    """The block, filled up by repetition to the size of the largest, so that all share one program."""
-    return np.resize(block, max(len(other) for other in blocks))
+def _division(count: int, like: int, *, single: bool) -> tuple[int, int]:
+    """Number of blocks, and their width, up to which they are filled by repetition, so that all share one program."""
+    of = like or count
+    parts = streams(of) if single else -(-of // BLOCK)
+    width = -(-of // parts) if of else 1
+    return (-(-count // width), width) if like else (parts, width)
 
 
 def _finite(rhs: np.ndarray) -> np.ndarray:
@@ -236,6 +181,29 @@ def _refuse(equilibrium: Equilibrium, solved: _Solved) -> None:
             f"the linear solver {solved.solver} {text} (relative residual {solved.residual[worst]:.3g}); "
             "minimize to a smaller fmax, or try another solver"
         )
+
+
+def equilibrium_solve(
+    equilibrium: Equilibrium,
+    forces: jax.Array,
+    *,
+    solver: str = "auto",
+    hessian: str = "auto",
+    tolerance: float = TOLERANCE,
+    like: int = 0,
+    throw: bool = True,
+) -> Response:
+    """H⁺ f for flat right-hand sides f, shape=(p, d), zero modes projected out of them and of the answers.
+
+    Args:
+        tolerance: relative residual that is asked for; estimates need few digits.
+        like: number of other right-hand sides, not zero, that were solved for here before; 0 where there were none.
+        equilibrium, solver, hessian, throw: as for `equilibrium_jacobian`.
+    """
+    solved = _solve(equilibrium, forces, solver, tolerance, hessian, like)
+    if throw:
+        _refuse(equilibrium, solved)
+    return _response(solved, unflattened(equilibrium.x, solved.value))
 
 
 def equilibrium_jacobian(
@@ -289,7 +257,7 @@ def equilibrium_response(equilibrium: Equilibrium, forces: jax.Array, *, solver:
 @program
 def _mixed_columns(energy: Energy, x: PyTree, theta: PyTree, directions: PyTree) -> jax.Array:
     """−∂²E/∂x∂θ along each direction, flat, shape=(p, d)."""
-    return -jax.lax.map(lambda d: ravel_pytree(mixed_product(energy, x, theta, d))[0], directions, batch_size=BLOCK)
+    return -in_batches(lambda d: ravel_pytree(mixed_product(energy, x, theta, d))[0], directions, BLOCK)
 
 
 def equilibrium_jvp(

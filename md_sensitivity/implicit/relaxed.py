@@ -65,7 +65,8 @@ def _relaxed(settings: _Settings, energy: Energy, x: PyTree, theta: PyTree) -> P
     fmax, max_steps, minimizer = settings
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((energy, x, theta))):
         return _traced(settings, energy, x, theta)
-    return minimize(energy, x, theta, fmax=fmax, max_steps=max_steps, minimizer=minimizer, curvature=False).x
+    found = minimize(energy, x, theta, fmax=fmax, max_steps=max_steps, minimizer=minimizer, curvature=False)
+    return energy.located(found.energy, found.x)
 
 
 @_relaxed.defjvp

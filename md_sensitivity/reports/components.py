@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from md_sensitivity.analysis.result import ObservableInfo, ResultDocument
 
 VOIGT = ("xx", "yy", "zz", "yz", "xz", "xy")
 LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
+_NOTHING, _SYMMETRY = 1e-9, 1e-8
+"""Shares of the largest component, and of a value, that are rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class Component:
         unit: unit of `value` and `standard_deviation`.
         direct, relaxation, total: [unit per parameter unit].
         logarithmic: (θ/O)(dO/dθ); None also where the value is zero.
+        constant: whether no parameter changes it, though some change other components.
+        also: labels of components of the same observable that are the same, by symmetry, and not listed by themselves.
     """
 
     observable: str
@@ -33,6 +37,13 @@ class Component:
     total: tuple[float | None, ...]
     logarithmic: tuple[float | None, ...]
     standard_deviation: float | None = None
+    also: tuple[str, ...] = ()
+    constant: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The title, and the components that are the same, such as `lattice.a = b = c`."""
+        return " = ".join((self.title, *self.also))
 
     @property
     def title(self) -> str:
@@ -43,6 +54,51 @@ class Component:
 def components(document: ResultDocument) -> list[Component]:
     """All scalars of all observables, in the order of the document (rows first)."""
     return [component for observable in document.observables for component in _split(observable)]
+
+
+def distinct(document: ResultDocument) -> list[Component]:
+    """The scalars that a person wants to see: those that symmetry makes equal once, and of several none that are and stay zero."""
+    found: list[Component] = []
+    for observable in document.observables:
+        every = list(_split(observable))
+        largest = max((abs(component.value) for component in every), default=0.0)
+        kept: list[Component] = []
+        for component in every:
+            constant = len(every) > 1 and _constant(component, every)
+            if constant and abs(component.value) <= _NOTHING * max(1.0, largest):
+                continue
+            component = replace(component, constant=constant)
+            same = next((k for k, other in enumerate(kept) if _same(component, other)), None)
+            if same is None:
+                kept.append(component)
+            else:
+                kept[same] = replace(kept[same], also=(*kept[same].also, component.label))
+        found += kept or every[:1]
+    return found
+
+
+def _constant(component: Component, every: Sequence[Component]) -> bool:
+    """Whether its derivatives are nothing beside the parts of those of all components."""
+    for p, total in enumerate(component.total):
+        largest = max((abs(part[p] or 0.0) for other in every for part in (other.direct, other.relaxation)), default=0.0)
+        if total is not None and abs(total) > _NOTHING * largest:
+            return False
+    return any(total is not None for total in component.total)
+
+
+def _same(one: Component, other: Component) -> bool:
+    """Whether value and derivatives agree within what rounding leaves of symmetry."""
+    if one.unit != other.unit or one.constant != other.constant or not _close(one.value, other.value, abs(other.value)):
+        return False
+    if one.constant:
+        return True
+    sizes = [max(abs(a or 0.0), abs(b or 0.0), abs(c or 0.0)) for a, b, c in zip(other.total, other.direct, other.relaxation, strict=True)]
+    pairs = zip(one.total, other.total, sizes, strict=True)
+    return all((a is None) == (b is None) and (a is None or b is None or _close(a, b, size)) for a, b, size in pairs)
+
+
+def _close(a: float, b: float, size: float) -> bool:
+    return abs(a - b) <= _SYMMETRY * size
 
 
 def _split(observable: ObservableInfo) -> Iterator[Component]:
@@ -93,13 +149,13 @@ def _label(name: str, index: tuple[int, ...], value: Any) -> str:
         return "xyz"[index[0]]
     if name == "lattice" and len(value) == len(LATTICE):
         return LATTICE[index[0]]
-    if name == "elastic_constants" and len(index) == 2:
+    if name.endswith("elastic_constants") and len(index) == 2:
         return f"C{index[0] + 1}{index[1] + 1}"
     return "-".join(map(str, index))
 
 
 def _unit(observable: ObservableInfo, index: tuple[int, ...]) -> str:
     """Unit of one component: a lattice has lengths and angles."""
-    if observable.name == "lattice" and index and observable.unit != "reduced":
-        return "Å" if index[0] < 3 else "degrees"
+    if observable.name == "lattice" and index:
+        return "degrees" if index[0] >= 3 else "reduced" if observable.unit == "reduced" else "Å"
     return observable.unit

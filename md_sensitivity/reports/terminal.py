@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from md_sensitivity.analysis.result import EquilibriumInfo, ReferenceInfo, ResultDocument
-from md_sensitivity.reports.components import Component, components
+from md_sensitivity.reports.components import Component, distinct
 from md_sensitivity.reports.csv import Documented
 from md_sensitivity.reports.names import Name
 from md_sensitivity.reports.ranking import most_responsive, ranked
+from md_sensitivity.reports.second_order import bend_rows, second_order_of
 from md_sensitivity.reports.text import ascii_only, count, number, periodicity, plain_powers, visible
 from md_sensitivity.reports.verdicts import ESTIMATE, overall, remarks, status_level
 
@@ -139,16 +140,19 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
         yield Text(_wrapped(plain(text), console), style=STYLES[remark.level])
     for warning in document.certificate.warnings if document.certificate else []:
         yield Text(_wrapped(plain(f"  warning: {warning}"), console), style=STYLES["caution"])
-    scalars = components(document)
+    scalars = distinct(document)
     for component in scalars:
         yield from _component(component, document, console, plain, limit if len(scalars) <= MANY else min(limit, 3))
     yield from _norms(document, console, plain, limit)
+    yield from _second_order(document, console, plain, limit)
 
 
 def _equilibrium_line(equilibrium: EquilibriumInfo, message: str) -> str:
     parts = [
         f"energy {number(equilibrium.energy, 10)} {equilibrium.energy_unit}",
+        f"volume {number(equilibrium.volume, 8)}" if equilibrium.relaxed_cell and equilibrium.volume else "",
         f"max force {number(equilibrium.max_force, 2)} {equilibrium.force_unit}",
+        f"max stress {number(equilibrium.max_stress, 2)} {equilibrium.pressure_unit}" if isinstance(equilibrium.max_stress, float) else "",
         f"lowest eigenvalue {number(equilibrium.lowest_eigenvalue, 4) or 'none'}",
         f"{count(equilibrium.zero_modes, 'zero mode')}",
         "" if f"in {equilibrium.steps} steps" in message else count(equilibrium.steps, "step"),
@@ -171,10 +175,12 @@ def _wrapped(text: str, console: Console) -> str:
 def _component(component: Component, document: ResultDocument, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:
     deviation = "" if component.standard_deviation is None else f" ± {number(component.standard_deviation, 3)}"
     yield ""
-    order = ranked(component, document)
+    order = [] if component.constant else ranked(component, document)
     unit = visible(component.unit)
     derivatives = f"; derivatives {f'in {unit} ' if unit else ''}per parameter unit" if order else ""
-    yield plain(f"{component.title} = {number(component.value, 8)}{deviation}{f' {unit}' if unit else ''}{derivatives}")
+    if component.constant:
+        derivatives = "; no parameter changes it"
+    yield plain(f"{component.heading} = {number(component.value, 8)}{deviation}{f' {unit}' if unit else ''}{derivatives}")
     if not order:
         return
     wide = console.width >= 70
@@ -215,6 +221,34 @@ def _norms(document: ResultDocument, console: Console, plain: Plain, limit: int)
         table.add_row(Name(plain(parameter.name)), plain(visible(parameter.unit)), *numbers, "" if atom is None else str(atom))
     yield table
     yield from _rest(len(order), limit, plain)
+
+
+def _second_order(document: ResultDocument, console: Console, plain: Plain, limit: int) -> Iterator[RenderableType]:
+    info = second_order_of(document)
+    if info is None:
+        return
+    yield ""
+    if info.energy_hessian is None:
+        reason = info.reason if isinstance(info.reason, str) else "nothing was found"
+        yield _wrapped(plain(f"second order: none, because {reason}"), console)
+        return
+    unit, share = visible(info.unit), number(100 * info.tolerance)
+    per_unit = f"; d²E/dθ² in {unit} per parameter unit squared" if unit else ""
+    yield plain(f"second order{per_unit}; change of the parameter up to which predicted changes are right to {share} %")
+    table = slim_table(console)
+    table.add_column("parameter", overflow="fold")
+    table.add_column("per", no_wrap=True)
+    for title in ("d²E/dθ²", "linear", "quadratic"):
+        table.add_column(plain(title), justify="right", no_wrap=True)
+    table.add_column("ended by", overflow="fold")
+    rows = bend_rows(document)
+    # The direction over all parameters stands last, and stays.
+    shown = rows if len(rows) <= limit + 1 else [*rows[:limit], rows[-1]]
+    for row in shown:
+        numbers = (number(row.second, 4), row.linear, row.quadratic, row.limit) if row.second is not None else ("", "does not", "exist", "")
+        table.add_row(Name(plain(row.name)), plain(visible(row.unit)), *map(plain, numbers))
+    yield table
+    yield from _rest(len(rows), len(shown), plain)
 
 
 def _rest(total: int, limit: int, plain: Plain) -> Iterator[str]:

@@ -99,6 +99,11 @@ def _equilibrium_verdicts(equilibrium: EquilibriumInfo, status: str) -> list[Ver
         meaning="Largest force component at the equilibrium. "
         + ("Below the tolerance: the forces vanish." if converged else "Above the tolerance: not yet an equilibrium."),
     )
+    stress = equilibrium.max_stress
+    left = []
+    if isinstance(stress, float):
+        text = "Largest component of stress and pressure that is left, of strains that were free."
+        left.append(Verdict(quantity="Stress residual", value=stress, unit=str(equilibrium.pressure_unit), level=force.level, meaning=text))
     eigenvalue = equilibrium.lowest_eigenvalue
     unit = "reduced" if equilibrium.force_unit == "reduced" else "eV/Å²"
     if eigenvalue is None:
@@ -115,7 +120,7 @@ def _equilibrium_verdicts(equilibrium: EquilibriumInfo, status: str) -> list[Ver
         level="note",
         meaning="Motions that cost no energy (rigid translations and rotations); projected out exactly, without a ridge." + rattlers,
     )
-    return [force, lowest, zero]
+    return [force, *left, lowest, zero]
 
 
 def _derivative_verdicts(document: ResultDocument) -> list[Verdict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -65,10 +65,10 @@ def test_result_json_has_the_documented_keys() -> None:
         return found
 
     def within(kind: Any) -> list[type]:
-        """Structs in a type, in lists and unions of it."""
+        """Structures that a type is made of."""
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return [kind]
-        return [struct for inner in getattr(kind, "__args__", ()) for struct in within(inner)]
+        return [inner for part in get_args(kind) for inner in within(part)]
 
     documented = set(re.findall(r'"([a-z_0-9]+)"', schema)) - {"minimum", "unconverged", "failed"}
     assert keys(ResultDocument) - documented <= {"standard_deviation"}

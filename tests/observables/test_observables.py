@@ -89,7 +89,9 @@ def measured(spec: str, equilibrium: Equilibrium) -> np.ndarray:
 
 def test_every_observable_is_tested_here() -> None:
     of_molecules = {"dipole", "dipole_vector", "hydrogen_bonds", "sasa", "interaction_energy", "end_to_end"}  # test_molecules.py
-    assert set(SPECS) | of_molecules == set(OBSERVABLES)
+    of_cells = {"enthalpy", "volume", "density", "lattice", "bulk_modulus", "shear_modulus", "young_modulus", "poisson_ratio"}  # tests/cells
+    of_cells |= {"elastic_constants", "born_elastic_constants", "nonaffine_elastic_constants", "elastic_stability"}
+    assert set(SPECS) | of_molecules | of_cells == set(OBSERVABLES)
 
 
 @cache

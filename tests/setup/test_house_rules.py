@@ -22,7 +22,7 @@ ORDER = (
     ("potentials",),
     ("forcefields",),
     ("system", "binding", "bound", "building", "collapse", "neighbors", "energy", "blocks", "kernels", "interactions", "listed", "fields",
-     "stiffness", "local_response", "stored", "tables", "footprint", "whole", "feasibility", "remarks"),
+     "stiffness", "local_response", "stored", "tables", "footprint", "whole", "feasibility", "remarks", "cells", "enthalpy"),
     ("curvature",),
     ("minimization",),
     ("implicit",),

@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from md_sensitivity.analysis.result import Result
+from md_sensitivity.reports.html.bend import bend_section
 from md_sensitivity.reports.html.response import response_section
 from md_sensitivity.reports.html.sections import facts, provenance
 from md_sensitivity.reports.html.tables import influence_section
@@ -33,6 +34,7 @@ def render(result: Result) -> str:
         facts=facts(result),
         influence=influence_section(document),
         response=response_section(result),
+        bend=bend_section(document),
         provenance=provenance(result),
     )
 

@@ -21,6 +21,10 @@ def facts(result: Result) -> Facts:
         lines.append(("Energy", f"{pretty(equilibrium.energy, 10)}{unit(equilibrium.energy_unit)}"))
         if isinstance(equilibrium.volume, float):
             lines.append(("Volume", f"{pretty(equilibrium.volume, 8)}{unit('reduced' if field.units == 'reduced' else 'Å³')}"))
+        if isinstance(equilibrium.relaxed_cell, str) and isinstance(equilibrium.pressure, float):
+            how = {"full": "all strains", "isotropic": "size only"}[equilibrium.relaxed_cell]
+            under = f", under {pretty(equilibrium.pressure, 4)}{unit(str(equilibrium.pressure_unit))}" if equilibrium.pressure else ""
+            lines.append(("Cell", f"relaxed, {how}{under}"))
         effort = f"{count(equilibrium.steps, 'step')}, {count(equilibrium.force_evaluations, 'force evaluation')}"
         products = f", {count(equilibrium.hessian_products, 'Hessian product')}" if equilibrium.hessian_products else ""
         lines.append(("Minimization", f"{equilibrium.minimizer}: {effort}{products}"))

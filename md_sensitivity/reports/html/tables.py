@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from md_sensitivity.analysis.result import ParameterInfo, ResultDocument
-from md_sensitivity.reports.components import Component, components
+from md_sensitivity.reports.components import Component, distinct
 from md_sensitivity.reports.ranking import ranked
 from md_sensitivity.reports.text import magnitude
 
@@ -88,12 +88,12 @@ class Influence:
 
 def influence_section(document: ResultDocument) -> Influence:
     """Everything that the section shows, ranked."""
-    scalars = components(document)
+    scalars = distinct(document)
     budget = max(OPEN_ROWS, ROW_BUDGET // max(1, len(scalars)))
     groups: dict[str, list[SensitivityTable]] = {}
     for scalar in scalars:
         groups.setdefault(scalar.observable, []).append(sensitivity_table(scalar, document, budget))
-    shown = scalars[:MAP_COLUMNS] if len(scalars) > 1 and len(document.parameters) > 1 else []
+    shown = [scalar for scalar in scalars if not scalar.constant][:MAP_COLUMNS] if len(scalars) > 1 and len(document.parameters) > 1 else []
     rows = _map(shown, document)
     return Influence(
         common=_common_prefix([parameter.name for parameter in document.parameters]),
@@ -117,7 +117,7 @@ def without_logarithms(component: Component) -> bool:
 
 def sensitivity_table(component: Component, document: ResultDocument, budget: int) -> SensitivityTable:
     """Ranked rows of one scalar, at most `budget` of them."""
-    order = ranked(component, document)
+    order = [] if component.constant else ranked(component, document)
     scaled = without_logarithms(component)
     sizes = zip(document.parameters, component.total, component.logarithmic, strict=True)
     bars = [(None if total is None else parameter.value * total) if scaled else entry for parameter, total, entry in sizes]

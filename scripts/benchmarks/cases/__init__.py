@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.cases.all_parameters import ALL_PARAMETERS
 from benchmarks.cases.differences import DIFFERENCES
+from benchmarks.cases.elastic import ELASTIC
 from benchmarks.cases.fit_step import FIT_STEP
 from benchmarks.cases.force import FORCE_JAX_MD, FORCE_LAMMPS, FORCE_MATERIALS
 from benchmarks.cases.gpu import GPU
@@ -25,6 +26,7 @@ CASES: dict[str, Case] = {
         ALL_PARAMETERS,
         DIFFERENCES,
         WATER,
+        ELASTIC,
         SPARSE,
         GROWTH,
         MEMORY,
