@@ -144,7 +144,7 @@ def test_spot_checks_notice_a_reference_that_is_held(free: ForceField, monkeypat
 
 
 def test_parameters_of_references_alone_count(free: ForceField) -> None:
-    """A mixture measured from its elements responds to the strengths that hold only these together."""
+    """A pair measured from others, which have atoms that it has not, responds to the strengths that hold only these together."""
     text = """
 [[potential]]
 style = "lennard_jones"
@@ -164,12 +164,12 @@ epsilon = 0.014
     def named(first: str, second: str) -> Structure:
         return replace(pair, types=(first, second), numbers=np.zeros(2, dtype=int), name=first + second)
 
-    references = relaxed_references([named("A", "A"), named("B", "B")], force_field, CLUSTERS)
-    result = pipeline.analyze(named("A", "B"), force_field, CLUSTERS, references=references)
-    assert found(result, "formation_energy").value == pytest.approx(-0.012 + 0.005 + 0.007, abs=1e-14)
+    references = relaxed_references([named("A", "B"), named("B", "B")], force_field, CLUSTERS)
+    result = pipeline.analyze(named("A", "A"), force_field, CLUSTERS, references=references)
+    assert found(result, "formation_energy").value == pytest.approx(-0.01 + 2 * 0.012 - 0.014, abs=1e-14)
     names = [parameter.name for parameter in result.document.parameters]
     slopes = dict(zip(names, found(result, "formation_energy").total, strict=True))
-    wanted = {"A-A": 0.5, "A-B": -1.0, "B-B": 0.5}
+    wanted = {"A-A": -1.0, "A-B": 2.0, "B-B": -1.0}
     assert {types: slopes[f"lennard_jones.{types}.epsilon"] for types in wanted} == pytest.approx(wanted, abs=1e-9)
     assert [slopes[f"lennard_jones.{types}.sigma"] for types in wanted] == pytest.approx([0.0] * 3, abs=1e-9)
 

@@ -75,6 +75,8 @@ def test_what_makes_no_sense_is_refused_at_once(
     found, _, err = run(name, "dimer.xyz", "-f", "argon.toml", *words, *more)
     assert found == code and text in err and "Traceback" not in err
     assert not (place / "out" / "dimer").exists()
+    early = text in ("--reference", "none is asked for", "nowhere.xyz: no such file")
+    assert not (early and (place / "out").exists())
 
 
 def test_references_relax_once_in_a_run_and_not_where_results_are_kept(
