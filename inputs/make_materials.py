@@ -58,7 +58,17 @@ def gold_cluster() -> str:
     return extxyz(["Au"] * 38, rattle(kept * 4.079 / 2, 0.05, 38), None, "F F F")
 
 
-CASES = (copper_vacancy, silicon_vacancy, silicon_carbide, tantalum_vacancy, gold_cluster)
+def vacancy_formation() -> str:
+    """2 x 2 x 2 cubic cells of diamond silicon without one atom, 63 atoms, as cut from the crystal and moved by up to 0.02 Å."""
+    return vacancy(DIAMOND, 2, 5.43, ("Si",) * 8, 0.02, 63)
+
+
+def crystal(basis: Array, constant: float, symbol: str) -> str:
+    """The cubic cell."""
+    return extxyz([symbol] * len(basis), lattice_sites(basis, 1, constant), np.eye(3) * constant, "T T T")
+
+
+CASES = (copper_vacancy, silicon_vacancy, silicon_carbide, tantalum_vacancy, gold_cluster, vacancy_formation)
 
 if __name__ == "__main__":
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
@@ -66,3 +76,5 @@ if __name__ == "__main__":
         folder = root / case.__name__
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "structure.extxyz").write_text(case())
+    for name, basis, constant, symbol in (("silicon", DIAMOND, 5.43, "Si"), ("copper", FCC, 3.615, "Cu")):
+        (root / "vacancy_formation" / f"{name}.extxyz").write_text(crystal(basis, constant, symbol))

@@ -20,6 +20,7 @@ from md_sensitivity.errors import MdSensitivityError
 
 if TYPE_CHECKING:
     from md_sensitivity.analysis.expansion import Expansion, energy_hessian, expand
+    from md_sensitivity.analysis.formation import formation
     from md_sensitivity.analysis.sensitivity import sensitivity
     from md_sensitivity.building import build_system
     from md_sensitivity.energy import Deformed
@@ -62,6 +63,7 @@ __all__ = [
     "minimize",
     "sensitivity",
     "observable",
+    "formation",
     "relaxed_positions",
     "root_jvp",
     "root_vjp",
@@ -92,6 +94,7 @@ _HOMES = {
     "energy": ("Deformed",),
     "minimization": ("minimize",),
     "analysis.sensitivity": ("sensitivity",),
+    "analysis.formation": ("formation",),
     "observables": ("observable",),
     "implicit": (
         "relaxed_positions",

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from md_sensitivity.analysis.offsets import referring
 from md_sensitivity.analysis.sensitivity import evaluate
 from md_sensitivity.curvature.zero_modes import without_zero_modes, zero_modes
 from md_sensitivity.energy import Energy, PyTree
 from md_sensitivity.errors import InputError
+from md_sensitivity.implicit.equilibrium import equilibrium_jvp
 from md_sensitivity.minimization import Equilibrium, Stored, polish, stored_of
 from md_sensitivity.observables import BoundObservable
 
@@ -46,6 +49,20 @@ Report = Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Companion:
+    """Another relaxed structure that observables refer to, minimized again like the one that is checked.
+
+    Attributes:
+        coefficient: how often it counts.
+        rebuild: as of the structure itself.
+    """
+
+    equilibrium: Equilibrium
+    coefficient: float
+    rebuild: Rebuild
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Direction:
     """A direction in parameter space with the derivatives that are to be checked.
 
@@ -68,6 +85,22 @@ class Direction:
     totals: tuple[np.ndarray, ...]
     parts: tuple[float, ...]
     consistent: Callable[[PyTree], PyTree] = lambda theta: theta
+
+
+class _Place(NamedTuple):
+    """A minimum from which one goes on along a direction.
+
+    Attributes:
+        stored: what makes minimizing again fast there.
+        response: predicted dx*/dθ along the direction, a tree like x; None where it is not known.
+        coefficient: how often a companion counts; 1 for the structure itself.
+    """
+
+    equilibrium: Equilibrium
+    rebuild: Rebuild
+    stored: Stored | None
+    response: PyTree | None
+    coefficient: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +142,23 @@ def check(
     observables: Sequence[BoundObservable],
     rebuild: Rebuild,
     *,
+    companions: Sequence[Companion] = (),
     report: Report = lambda share: None,
 ) -> Difference:
     """Compare implicit derivatives along a direction with re-minimized differences; `report` is told how much is done."""
     try:
-        step = _step(equilibrium, direction)
-        stored = stored_of(equilibrium)
-        found = _compared(equilibrium, stored, direction, observables, rebuild, step, report)
+        places = [_Place(equilibrium, rebuild, stored_of(equilibrium), direction.response, 1.0)]
+        for other in companions:
+            response = equilibrium_jvp(other.equilibrium, direction.tree, throw=False).value
+            places.append(_Place(other.equilibrium, other.rebuild, stored_of(other.equilibrium), response, other.coefficient))
+        step = min(_step(place, direction) for place in places)
+        found = _compared(places, direction, observables, step, report)
         for _ in range(_ATTEMPTS):
             if not found.failed:
                 break
             # What is strongly curved over this step may still be straight over a shorter one, as is a spline within one of its intervals.
             step = step / _SHORTER
-            shorter = _compared(equilibrium, stored, direction, observables, rebuild, step, report)
+            shorter = _compared(places, direction, observables, step, report)
             # A failure stands until differences that are exact enough to tell contradict it.
             found = found if (shorter.own_error or 0.0) > TRUSTED else shorter
     except _NoCheck as no_check:
@@ -133,22 +170,17 @@ def check(
 
 
 def _compared(
-    equilibrium: Equilibrium,
-    stored: Stored | None,
-    direction: Direction,
-    observables: Sequence[BoundObservable],
-    rebuild: Rebuild,
-    step: float,
-    report: Report,
+    places: Sequence[_Place], direction: Direction, observables: Sequence[BoundObservable], step: float, report: Report
 ) -> Difference:
     """Differences with one largest step against the implicit derivatives."""
     sides = (1.0,) if direction.one_sided else (1.0, -1.0)
     offsets = [side * step / 2**k for k in range(4 if direction.one_sided else 3) for side in sides]
     samples = {}
-    for place, offset in enumerate(offsets):
-        report(place / len(offsets))
-        samples[offset] = _sample(equilibrium, stored, direction, offset, observables, rebuild)
-    here = _sample(equilibrium, stored, direction, 0.0, observables, rebuild) if direction.one_sided else None
+    for number, offset in enumerate(offsets):
+        report(number / len(offsets))
+        samples[offset] = _sample(places, direction, offset, observables)
+    here = _sample(places, direction, 0.0, observables) if direction.one_sided else None
+    equilibrium = places[0].equilibrium
     values = evaluate(observables, equilibrium.energy, equilibrium.x, equilibrium.theta)
     predicted: list[tuple[str, np.ndarray, float]] = []
     if direction.response is not None:
@@ -178,13 +210,13 @@ def _compared(
     )
 
 
-def _step(equilibrium: Equilibrium, direction: Direction) -> float:
+def _step(place: _Place, direction: Direction) -> float:
     """Step along the direction: small changes of parameters and small moves, away from kinks."""
     step = LARGEST_CHANGE / direction.size
-    move = 0.0 if direction.response is None else _largest_move(direction.response)
+    move = 0.0 if place.response is None else _largest_move(place.response)
     if move > 0:
         step = min(step, LARGEST_MOVE / move)
-        gap = kink_distance(equilibrium)
+        gap = kink_distance(place.equilibrium)
         if gap is not None and move * step > SHARE_OF_GAP * gap:
             step = SHARE_OF_GAP * gap / move
             if step * direction.size < 1e-9 or move * step < 1e-7:
@@ -199,37 +231,45 @@ def kink_distance(equilibrium: Equilibrium) -> float | None:
     return min(finite) if finite else None
 
 
-def _sample(
-    equilibrium: Equilibrium,
-    stored: Stored | None,
-    direction: Direction,
-    offset: float,
-    observables: Sequence[BoundObservable],
-    rebuild: Rebuild,
-) -> list[np.ndarray]:
-    """Displacement from x* and observables at θ + offset·direction, minimized again from x*."""
+def _sample(places: Sequence[_Place], direction: Direction, offset: float, observables: Sequence[BoundObservable]) -> list[np.ndarray]:
+    """Displacement from x* and observables at θ + offset·direction, all structures minimized again from x*."""
+    equilibrium = places[0].equilibrium
     theta = direction.consistent(jax.tree.map(lambda t, d: np.asarray(t) + offset * np.asarray(d), equilibrium.theta, direction.tree))
-    try:
-        energy = rebuild(theta)
-    except InputError as error:
-        raise _NoCheck(f"the perturbed force field is not admitted: {error}") from None
-    goal = max(1e-4 * equilibrium.max_force, 1e-14)
-    found = polish(equilibrium, energy, theta, goal=goal, stored=stored)
-    if not np.isfinite(found.value):
-        raise _NoCheck("the energy of the perturbed structure is not finite")
-    if found.max_force > max(1e3 * equilibrium.max_force, 1e-9):
-        raise _NoCheck(f"the perturbed structure did not relax (largest force {found.max_force:.2g})")
-    before = equilibrium.energy.kink_gaps(equilibrium.x, equilibrium.theta)
-    after = equilibrium.energy.kink_gaps(found.x, theta)
-    if any(np.any((np.asarray(a) < 0) != (np.asarray(b) < 0)) for a, b in zip(before, after, strict=True)):
-        raise _NoCheck("the perturbation changes contacts, or which pairs are within a cutoff")
-    change = jax.tree.map(lambda after, before: np.asarray(after) - np.asarray(before), found.x, equilibrium.x)
+    found, *others = (_minimized_again(place, theta, offset) for place in places)
+    change = _change(places[0], found)
     moved = _flat(change)
-    if direction.response is not None and np.abs(moved).max() > 0.1 + 10 * abs(offset) * _largest_move(direction.response):
-        raise _NoCheck("the perturbed structure relaxes into another basin")
     if equilibrium.modes is not None:
         moved = _flat(without_zero_modes(equilibrium.modes, equilibrium.x, change))
+    if others:
+        observables = referring(observables, others, [place.coefficient for place in places[1:]])
     return [moved, *(np.atleast_1d(value).ravel() for value in _values(observables, found, theta))]
+
+
+def _minimized_again(place: _Place, theta: PyTree, offset: float) -> Equilibrium:
+    """The minimum of an energy that is built anew for θ, in the same basin."""
+    before = place.equilibrium
+    try:
+        energy = place.rebuild(theta)
+    except InputError as error:
+        raise _NoCheck(f"the perturbed force field is not admitted: {error}") from None
+    found = polish(before, energy, theta, goal=max(1e-4 * before.max_force, 1e-14), stored=place.stored)
+    if not np.isfinite(found.value):
+        raise _NoCheck("the energy of the perturbed structure is not finite")
+    if found.max_force > max(1e3 * before.max_force, 1e-9):
+        raise _NoCheck(f"the perturbed structure did not relax (largest force {found.max_force:.2g})")
+    # Both by the tables of the first: those of the other hold other pairs.
+    gaps = (before.energy.kink_gaps(x, t) for x, t in ((before.x, before.theta), (found.x, theta)))
+    if any(np.any((np.asarray(a) < 0) != (np.asarray(b) < 0)) for a, b in zip(*gaps, strict=True)):
+        raise _NoCheck("the perturbation changes contacts, or which pairs are within a cutoff")
+    moved = _largest_move(_change(place, found))
+    if place.response is not None and moved > 0.1 + 10 * abs(offset) * _largest_move(place.response):
+        raise _NoCheck("the perturbed structure relaxes into another basin")
+    return found
+
+
+def _change(place: _Place, found: Equilibrium) -> PyTree:
+    """Displacement from x*."""
+    return jax.tree.map(lambda after, before: np.asarray(after) - np.asarray(before), found.x, place.equilibrium.x)
 
 
 def _values(observables: Sequence[BoundObservable], found: Equilibrium, theta: PyTree) -> list[np.ndarray]:

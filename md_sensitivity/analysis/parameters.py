@@ -52,15 +52,18 @@ class Selection:
         return np.where(self.values != 0, np.abs(self.values), 1.0)
 
 
-def select_parameters(force_field: ForceField, structure: Structure, patterns: Sequence[str]) -> Selection:
-    """Parameters that the patterns name (default: every free one) and that act on the structure.
+def select_parameters(
+    force_field: ForceField, structure: Structure, patterns: Sequence[str], others: Sequence[Structure] = ()
+) -> Selection:
+    """Parameters that the patterns name (default: every free one) and that act on the structure, or on one of the others.
 
     Raises:
         UsageError: where a pattern matches no parameter, or one that follows others.
     """
     table = force_field.table
     acting = np.zeros(len(table), dtype=bool)
-    acting[acting_rows(force_field, structure)] = True
+    for each in (structure, *others):
+        acting[acting_rows(force_field, each)] = True
     wanted = table.choosable(patterns) if patterns else np.flatnonzero(table.free).tolist()
     indices = tuple(i for i in wanted if acting[i])
     notes = []
@@ -68,11 +71,14 @@ def select_parameters(force_field: ForceField, structure: Structure, patterns: S
         absent = [table.rows.name(i) for i in wanted if not acting[i]]
         notes.append(f"{len(absent)} chosen parameters speak of types that the structure has not: {', '.join(absent[:5])}")
     steps = directions_of(force_field, indices)
+    undefined: dict[str, str] = {}
+    for each in (structure, *others):
+        undefined |= _undefined(force_field, each, indices, steps)
     return Selection(
         indices=indices,
         rows=table.rows.taken(indices),
         steps=steps,
-        undefined=_undefined(force_field, structure, indices, steps),
+        undefined=undefined,
         notes=tuple(notes),
     )
 

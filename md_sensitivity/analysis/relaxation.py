@@ -21,7 +21,7 @@ from md_sensitivity.errors import UsageError
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.implicit.equilibrium import equilibrium_vjp
 from md_sensitivity.minimization import Equilibrium, minimize
-from md_sensitivity.minimization.equilibrium import FAILED, UNCONVERGED
+from md_sensitivity.minimization.equilibrium import FAILED, MINIMUM, UNCONVERGED
 from md_sensitivity.progress import Progress
 from md_sensitivity.sharding import devices_for
 from md_sensitivity.system import EnergyFunction, System, energy_function
@@ -86,6 +86,12 @@ def _explained(found: Equilibrium, options: Options) -> Equilibrium:
     return replace(found, message=message)
 
 
+def specs_of(system: System, options: Options, *, compared: bool = False) -> tuple[str, ...]:
+    """Observables that are asked for, or the default ones; where the structure is compared with references, its formation energy, too."""
+    default = (*default_observables(system, options), *(("formation_energy",) if compared else ()))
+    return tuple(dict.fromkeys(options.observables or default))
+
+
 def default_observables(system: System, options: Options) -> tuple[str, ...]:
     """Energy, and pressure where the structure is periodic, or volume where its cell relaxes."""
     if not all(system.pbc[: system.dimensions]):
@@ -93,6 +99,16 @@ def default_observables(system: System, options: Options) -> tuple[str, ...]:
     if options.relax_cell and system.dimensions == 3:
         return ("energy", "volume")
     return ("energy", "pressure")
+
+
+def solver_for(options: Options, equilibrium: Equilibrium) -> str:
+    """The solver asked for; where there is no minimum, one that does not need positive curvature."""
+    known = equilibrium.spectrum
+    if options.solver == "auto" and equilibrium.status != MINIMUM and (known is None or known.eigenvectors is None):
+        return "minres"
+    if options.solver == "auto" and options.precision == "mixed" and (known is None or known.eigenvectors is None):
+        return "mixed-cg"
+    return options.solver
 
 
 def motions(equilibrium: Equilibrium, responses: Any) -> np.ndarray:

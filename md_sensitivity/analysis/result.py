@@ -241,6 +241,16 @@ class ProvenanceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     precision: str = ""
 
 
+class ReferenceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A relaxed reference, and how much of it the structure is made of."""
+
+    structure: StructureInfo
+    coefficient: float
+    status: str
+    message: str
+    equilibrium: EquilibriumInfo
+
+
 class ResultDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Content of `result.json`. Where the status is "failed", equilibrium and certificate are null and the lists empty."""
 
@@ -256,6 +266,8 @@ class ResultDocument(msgspec.Struct, frozen=True, kw_only=True):
     certificate: CertificateInfo | None
     timings: Timings
     provenance: ProvenanceInfo | msgspec.UnsetType = msgspec.UNSET
+    references: list[ReferenceInfo] | msgspec.UnsetType = msgspec.UNSET
+    """What formation energies and the like are measured from; absent where there is none."""
     second_order: SecondOrderInfo | msgspec.UnsetType = msgspec.UNSET
     """Where it was asked for."""
 

@@ -95,8 +95,9 @@ def second_order(
     if not len(task.vectors):
         return _nothing(unit, "there is no parameter with respect to which a derivative exists", start)
     progress.update("second order", None)
-    # What is right to first order only, as elastic constants are, has no second derivative.
-    bound = [o for o, reason in zip(observables, undefined, strict=True) if not reason and not o.kind.local]
+    # What is right to first order only, as elastic constants are, has no second derivative; nor has what is measured from other structures,
+    # whose own second order is not looked at.
+    bound = [o for o, reason in zip(observables, undefined, strict=True) if not (reason or o.kind.local or o.kind.referred)]
     tree = force_field.table.unravel(np.array([selection.steps.combined(vector) for vector in task.vectors]))
     firsts = jax.tree.map(lambda leaf: np.tensordot(task.vectors, np.asarray(leaf), axes=1), found.response.value)
     consistent = force_field.consistent if len(force_field.relations) else None

@@ -34,6 +34,8 @@ class Parts:
         direct, relaxation: of each observable, shape=(p, *shape of the value) [unit of the value per unit of the direction].
         response: the linear solves behind the relaxation part.
         mode: "forward" or "adjoint".
+        referred: what other structures add to the direct part of each observable, and is nearly the opposite of the rest of it; empty
+            where there are no others.
     """
 
     value: tuple[np.ndarray, ...]
@@ -41,6 +43,7 @@ class Parts:
     relaxation: tuple[np.ndarray, ...]
     response: Response
     mode: str
+    referred: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -212,9 +215,19 @@ def sensitivity(
     mode = choose_mode(mode, flat.size, components, positions=False)
     basis = jax.vmap(unravel)(jnp.eye(flat.size)) if mode == FORWARD else None
     found = parts((bound,), equilibrium, basis, mode=mode, solver=solver)
+    return as_sensitivity(bound, equilibrium, found, losing_zero_modes(equilibrium))
+
+
+def as_sensitivity(bound: BoundObservable, equilibrium: Equilibrium, found: Parts, lost: PyTree) -> Sensitivity:
+    """Parts of one observable along each number of θ, as trees.
+
+    Args:
+        lost: whether x* has no derivative with respect to each number, a tree like θ.
+    """
+    flat, unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float64), equilibrium.theta))
     value, direct, relaxation = found.value[0], found.direct[0], found.relaxation[0]
-    lost = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(losing_zero_modes(equilibrium))])
-    relaxation = np.where(lost.reshape(-1, *(1,) * value.ndim), np.nan, relaxation)
+    without = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(lost)])
+    relaxation = np.where(without.reshape(-1, *(1,) * value.ndim), np.nan, relaxation)
 
     def tree(table: np.ndarray) -> PyTree:
         """(p, *shape) → tree whose leaves are (*shape, *leaf shape)."""

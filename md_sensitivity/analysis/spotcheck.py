@@ -97,6 +97,7 @@ def _direction(
     if parts.mode == FORWARD:
         response = jax.tree.map(lambda leaf: np.tensordot(vector, np.asarray(leaf), axes=1), parts.response.value)
     pairs = [tuple(np.tensordot(vector, part[k], axes=1) for part in (parts.direct, parts.relaxation)) for k in differentiable]
+    referred = [float(np.linalg.norm(np.tensordot(vector, parts.referred[k], axes=1))) if parts.referred else 0.0 for k in differentiable]
     # A bound nearer than the usual step shortens it.
     size = max(float(np.max(np.abs(vector) / selection.scales)), 1e-3 / (0.5 * room) if np.isfinite(room) and room > 0 else 0.0)
     return Direction(
@@ -106,7 +107,7 @@ def _direction(
         one_sided=one_sided,
         response=response,
         totals=tuple(direct + relaxation for direct, relaxation in pairs),
-        parts=tuple(float(np.linalg.norm(direct)) for direct, _ in pairs),
+        parts=tuple(float(np.linalg.norm(direct)) + size for (direct, _), size in zip(pairs, referred, strict=True)),
         consistent=partial(_consistent, force_field),
     )
 

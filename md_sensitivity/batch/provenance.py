@@ -17,6 +17,7 @@ from md_sensitivity.versions import installed_versions
 if TYPE_CHECKING:
     from md_sensitivity.batch.study import Study
     from md_sensitivity.forcefields import ForceField
+    from md_sensitivity.types import Structure
 
 SCHEMA = "md-sensitivity/run/1"
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
@@ -27,6 +28,7 @@ def run_json(
     force_field: ForceField,
     outcomes: Sequence[Outcome],
     *,
+    references: Sequence[Structure] = (),
     state: str,
     started: datetime.datetime,
     seconds: float,
@@ -40,7 +42,11 @@ def run_json(
             **study.provenance,
             "options": asdict(study.options),
             "shard": {"index": study.shard[0], "count": study.shard[1]},
-            "inputs": {"force_field": force_field_info(force_field), "structures": [_structure_info(outcome) for outcome in outcomes]},
+            "inputs": {
+                "force_field": force_field_info(force_field),
+                "references": [{"path": each.path, "sha256": each.sha256} for each in references],
+                "structures": [_structure_info(outcome) for outcome in outcomes],
+            },
             "results": [_outcome_info(outcome, study) for outcome in outcomes],
             "seed": getattr(study.options, "seed", None),
             **circumstances(force_field, started, seconds),

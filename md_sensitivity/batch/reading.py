@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,3 +30,8 @@ def read_selected(path: str, *, reader: str = "auto", index: str | None = None, 
     if not fix:
         return structures
     return [replace(each, fixed=each.fixed | select(each, fix)[:, None]) for each in structures]
+
+
+def read_references(paths: Iterable[str], *, reader: str = "auto") -> tuple[Structure, ...]:
+    """One structure of each file, of a trajectory the last; atoms that are frozen are those of the file."""
+    return tuple(read_selected(path, reader=reader)[0] for path in paths)

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, fields
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
 KEY_FILE = ".key"
 
 
-def content_key(structure: Structure, force_field: ForceField, study: Study) -> str:
-    """Hash of structure, force field, options and versions.
+def content_key(structure: Structure, force_field: ForceField, study: Study, references: Iterable[Structure] = ()) -> str:
+    """Hash of structure, references, force field, options and versions.
 
     The structure counts as it was read and frozen; the force field with its values, because its file may name other files.
     """
     from md_sensitivity.versions import installed_versions
 
     versions = installed_versions()
-    total = hashlib.sha256()
+    total, structures = hashlib.sha256(), (structure, *references)
     plain = {
         "versions": [versions.get(name) for name in ("md_sensitivity", "jax", "jax-md", "numpy")],
-        "structure": [structure.sha256, structure.name, structure.types],
+        "structures": [[each.sha256, each.name, each.types] for each in structures],
         "force_field": [force_field.sha256, force_field.name, force_field.aliases, [_plain_term(term) for term in force_field.terms]],
         "groups": dict(force_field.table.groups),
         "options": asdict(study.options),
@@ -48,8 +49,8 @@ def content_key(structure: Structure, force_field: ForceField, study: Study) -> 
         total.update(json.dumps([block.prefix, block.unit, block.series, sorted(block.follows.items())]).encode())
         for array in (block.values, block.lower, block.upper, block.std, block.fixed):
             total.update(array.tobytes())
-    for name in ("positions", "cell", "pbc", "numbers", "masses", "bonds", "fixed"):
-        array = getattr(structure, name)
+    for each, name in product(structures, ("positions", "cell", "pbc", "numbers", "masses", "bonds", "fixed")):
+        array = getattr(each, name)
         total.update(repr((array.dtype.str, array.shape)).encode())
         total.update(array.tobytes())
     return total.hexdigest()

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from md_sensitivity.batch import provenance, resume
@@ -15,11 +16,12 @@ from md_sensitivity.batch.names import frame_names, result_names
 from md_sensitivity.batch.outcome import DEVICE, FAILED, INTERNAL, Outcome, documented, exit_code
 from md_sensitivity.batch.output import require_folder, writing
 from md_sensitivity.batch.programs import compilations, forget_programs_when_many
-from md_sensitivity.batch.reading import read_selected
+from md_sensitivity.batch.reading import read_references, read_selected
 from md_sensitivity.errors import ComputationError, DeviceError, MdSensitivityError, SelfCheckError, UsageError
 from md_sensitivity.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from md_sensitivity.analysis.formation import Reference
     from md_sensitivity.batch.study import Study
     from md_sensitivity.forcefields import ForceField
     from md_sensitivity.types import Structure
@@ -35,6 +37,7 @@ class Run:
         study: what to do.
         started: when.
         clock: the same on the monotonic clock [s].
+        references: as read, what formation energies and the like are measured from.
         outcomes: what became of the structures so far; this list grows.
         compilations: time of each program that was compiled or loaded so far [s]; this list grows.
     """
@@ -44,6 +47,7 @@ class Run:
     started: datetime.datetime
     clock: float
     outcomes: list[Outcome]
+    references: tuple[Structure, ...] = ()
     compilations: list[float] = field(default_factory=list)
 
     @property
@@ -53,10 +57,10 @@ class Run:
 
 
 def begin(study: Study) -> Run:
-    """Read the force field and check what can be checked before anything is computed, or any file touched.
+    """Read the force field and references, and check what can be checked before anything is computed, or any file touched.
 
     Raises:
-        InputError: the force field was rejected.
+        InputError: the force field or a reference was rejected.
         UsageError: an option that no structure can satisfy, or an output folder that cannot be made.
     """
     from md_sensitivity.forcefields import read_force_field
@@ -64,8 +68,9 @@ def begin(study: Study) -> Run:
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     force_field = read_force_field(study.force_field)
     check_options(study, force_field)
+    references = read_references(study.references, reader=study.reader)
     require_folder(study.output)
-    return Run(study=study, force_field=force_field, started=started, clock=clock, outcomes=[])
+    return Run(study=study, force_field=force_field, started=started, clock=clock, outcomes=[], references=references)
 
 
 def check_options(study: Study, force_field: ForceField) -> None:
@@ -75,8 +80,12 @@ def check_options(study: Study, force_field: ForceField) -> None:
     from md_sensitivity.observables import observable
     from md_sensitivity.reports import WRITERS
 
-    for spec in study.options.observables:
-        observable(spec)
+    asked = [observable(spec).kind for spec in study.options.observables]
+    referring = [kind.name for kind in asked if kind.referred is not None]
+    if referring and not study.references:
+        raise UsageError(f"observable {referring[0]} compares with other structures: name them with --reference")
+    if study.references and asked and not referring:
+        raise UsageError("--reference is for observables that compare structures, such as formation_energy, and none is asked for")
     if study.options.parameters:
         force_field.table.choosable(study.options.parameters)
     MINIMIZERS.find(study.options.minimizer)
@@ -128,6 +137,7 @@ def write_state(run: Run, state: str) -> None:
         study,
         run.force_field,
         outcomes,
+        references=run.references,
         state=state,
         started=run.started,
         seconds=seconds,
@@ -147,6 +157,7 @@ def frames_of(structures: Sequence[Structure], study: Study) -> list[str]:
 
 def _outcomes(run: Run, progress: Progress) -> Iterator[Outcome]:
     study, jobs = run.study, run.study.jobs
+    relaxed = cache(partial(_relaxed_references, run, progress))    # once in a run, when the first structure needs them
     others = result_names(study.paths)  # of all shards
     for done, (place, path, name) in enumerate(jobs):
         part = _Part(progress=progress, done=done, count=len(jobs), name=name)
@@ -159,25 +170,44 @@ def _outcomes(run: Run, progress: Progress) -> Iterator[Outcome]:
             yield replace(_failure(error, name=name, path=path, seconds=time.monotonic() - began), place=place)
             continue
         for structure, frame in zip(structures, frame_names(name, frames_of(structures, study), others), strict=True):
-            outcome = _analyzed(structure, run.force_field, study, name=frame, path=path, progress=replace(part, name=frame))
+            outcome = _analyzed(run, structure, relaxed, name=frame, path=path, progress=replace(part, name=frame))
             yield replace(outcome, place=place)
             forget_programs_when_many()
 
 
-def _analyzed(structure: Structure, force_field: ForceField, study: Study, *, name: str, path: str, progress: Progress) -> Outcome:
+def _require_made_of(structure: Structure, run: Run) -> None:
+    """Raise a UsageError where the references cannot make up the structure, before any of them is relaxed."""
+    from md_sensitivity.analysis.formation import DEFAULT, made_of
+
+    made_of(structure, run.references, run.force_field, run.study.options.observables or (DEFAULT,))
+
+
+def _relaxed_references(run: Run, progress: Progress) -> tuple[Reference, ...]:
+    from md_sensitivity.analysis.formation import relaxed_references
+
+    return relaxed_references(run.references, run.force_field, run.study.options, progress)
+
+
+def _analyzed(
+    run: Run, structure: Structure, relaxed: Callable[[], tuple[Reference, ...]], *, name: str, path: str, progress: Progress
+) -> Outcome:
     """Analyze one structure and write its result."""
     from md_sensitivity import pipeline
     from md_sensitivity.reports import write_result
     from md_sensitivity.reports.atomic import sweep
 
+    study, force_field = run.study, run.force_field
     folder, began = study.output / name, time.monotonic()
     sweep(folder)
-    key = resume.content_key(structure, force_field, study)
+    key = resume.content_key(structure, force_field, study, run.references)
     old = resume.finished(folder, key) if study.resume else None
     if old is not None:
         return Outcome(name=name, path=path, status=old.status, kept=True, sha256=structure.sha256, document=old)
     try:
         compute = pipeline.analyze if study.differentiate else pipeline.minimize_structure
+        if run.references:
+            _require_made_of(structure, run)
+            compute = partial(pipeline.analyze, references=relaxed())
         result = compute(structure, force_field, study.options, name=name, progress=progress)
         resume.clear(folder)
         written = write_result(result, study.output, study.formats)

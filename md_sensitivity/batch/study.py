@@ -22,6 +22,7 @@ class Study:
         paths: structure files, all of them, whatever the shard.
         force_field: path of the force field.
         options: what to do with each structure.
+        references: structure files that formation energies and the like are measured from.
         output: the output folder.
         differentiate: False for the equilibrium only.
         reader, index, fix: how structures are read: library, frames in ASE syntax, selection of frozen atoms ("" for none).
@@ -37,6 +38,7 @@ class Study:
     options: Options
     output: Path
     differentiate: bool = True
+    references: tuple[str, ...] = ()
     reader: str = "auto"
     index: str | None = None
     fix: str = ""

@@ -17,6 +17,7 @@ from md_sensitivity.cli.runs import run_study
     options.output,
     options.parameters,
     options.observables,
+    options.references,
     options.positions,
     *options.MINIMIZE,
     options.solver,

@@ -19,7 +19,7 @@ from md_sensitivity.errors import InputError
 from md_sensitivity.files import parse_toml, quotation, read_utf8, shortened, shown
 from md_sensitivity.registry import did_you_mean
 
-PATHS = ("structures", "structure", "force_field", "output")
+PATHS = ("structures", "structure", "references", "force_field", "output")
 NOT_IN_FILES = ("config", "help", "version")
 MAX_BYTES = 2**20
 """Largest study file."""

@@ -42,6 +42,13 @@ observables = click.option(
     help="Name or name:arguments, such as distance:0-5 or sasa:protein; repeatable. Default: energy, plus pressure in a periodic cell, or "
     "volume where it relaxes.",
 )
+references = click.option(
+    "--reference",
+    "references",
+    metavar="PATH",
+    multiple=True,
+    help="Structure that formation, surface and binding energies are measured from, relaxed like the others; repeatable.",
+)
 positions = click.option(
     "--positions/--no-positions", default=None, help="Whether to write dx*/dθ of every atom. Default: where the arrays stay small."
 )

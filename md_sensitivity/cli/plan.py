@@ -14,6 +14,7 @@ from md_sensitivity.cli.tables import print_json
 if TYPE_CHECKING:
     from md_sensitivity.batch.study import Study
     from md_sensitivity.forcefields import ForceField
+    from md_sensitivity.types import Structure
 
 _SHOWN = 30
 """Names of parameters that are written out."""
@@ -21,17 +22,19 @@ _SHOWN = 30
 
 def show_plans(study: Study, *, as_json: bool) -> int:
     """Print a plan for each structure; returns the exit code."""
+    from md_sensitivity.batch.reading import read_references
     from md_sensitivity.batch.run import check_options
     from md_sensitivity.errors import MdSensitivityError
     from md_sensitivity.forcefields import read_force_field
 
     force_field = read_force_field(study.force_field)
     check_options(study, force_field)
+    references = read_references(study.references, reader=study.reader)
     plans: list[dict[str, Any]] = []
     codes: set[int] = set()
     for _, path, name in study.jobs:
         try:
-            plans += _plans(study, force_field, path, name)
+            plans += _plans(study, force_field, references, path, name)
         except MdSensitivityError as error:
             complain(str(error) if path in str(error) else f"{path}: {error}")
             codes.add(error.exit_code)
@@ -49,7 +52,7 @@ def _rank(code: int) -> int:
     return PRECEDENCE.index(code)
 
 
-def _plans(study: Study, force_field: ForceField, path: str, name: str) -> list[dict[str, Any]]:
+def _plans(study: Study, force_field: ForceField, references: Sequence[Structure], path: str, name: str) -> list[dict[str, Any]]:
     from md_sensitivity import pipeline
     from md_sensitivity.batch.names import frame_names
     from md_sensitivity.batch.reading import read_selected
@@ -58,7 +61,7 @@ def _plans(study: Study, force_field: ForceField, path: str, name: str) -> list[
     structures = read_selected(path, reader=study.reader, index=study.index, fix=study.fix)
     plans = []
     for structure, frame in zip(structures, frame_names(name, frames_of(structures, study)), strict=True):
-        plan = pipeline.plan(structure, force_field, study.options)
+        plan = pipeline.plan(structure, force_field, study.options, references)
         plans.append({"name": frame, "path": path, "output": str(study.output / frame), **asdict(plan)})
     return plans
 

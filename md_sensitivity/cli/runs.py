@@ -82,6 +82,7 @@ def study_of(ctx: click.Context, values: Mapping[str, Any], *, differentiate: bo
     return Study(
         paths=tuple(values["structures"]),
         force_field=values["force_field"],
+        references=tuple(values.get("references", ())),
         options=options_of(values),
         output=Path(values["output"]),
         differentiate=differentiate,

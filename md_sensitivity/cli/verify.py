@@ -22,6 +22,7 @@ SELF_CHECK_FAILED = 7
     options.force_field,
     options.parameters,
     options.observables,
+    options.references,
     click.option("--unroll", is_flag=True, help="Also differentiate through the steps of the minimizer."),
     *options.MINIMIZE,
     options.solver,
@@ -62,6 +63,8 @@ def verify(ctx: click.Context, **values: Any) -> int:
 
 def _verification(values: dict[str, Any], console: Any) -> Verification:
     from md_sensitivity import pipeline
+    from md_sensitivity.analysis.formation import DEFAULT, made_of, relaxed_references
+    from md_sensitivity.batch.reading import read_references
     from md_sensitivity.cli.single import read_one
     from md_sensitivity.forcefields import read_force_field
 
@@ -70,7 +73,10 @@ def _verification(values: dict[str, Any], console: Any) -> Verification:
         console.update("reading", None)
         force_field = read_force_field(values["force_field"])
         structure = read_one(values)
-        return pipeline.verify(structure, force_field, chosen, unroll=values["unroll"], progress=console)
+        read = read_references(values["references"], reader=values["reader"])
+        made_of(structure, read, force_field, chosen.observables or ((DEFAULT,) if read else ()))
+        references = relaxed_references(read, force_field, chosen, console)
+        return pipeline.verify(structure, force_field, chosen, unroll=values["unroll"], progress=console, references=references)
 
 
 def _print(verification: Verification, *, unroll: bool) -> None:

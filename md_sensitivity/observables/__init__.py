@@ -20,6 +20,7 @@ from md_sensitivity.observables.elastic import (
 )
 from md_sensitivity.observables.ends import END_TO_END
 from md_sensitivity.observables.energies import ENERGY
+from md_sensitivity.observables.formation import BINDING_ENERGY, FORMATION_ENERGY, FORMATION_VOLUME, SURFACE_ENERGY
 from md_sensitivity.observables.hydrogen_bonds import HYDROGEN_BONDS
 from md_sensitivity.observables.interaction import INTERACTION_ENERGY
 from md_sensitivity.observables.internal import ANGLE, DIHEDRAL, DISTANCE
@@ -60,6 +61,10 @@ OBSERVABLES: Registry[ObservableKind] = Registry(
         HYDROGEN_BONDS,
         SASA,
         INTERACTION_ENERGY,
+        FORMATION_ENERGY,
+        FORMATION_VOLUME,
+        SURFACE_ENERGY,
+        BINDING_ENERGY,
     ),
 )
 

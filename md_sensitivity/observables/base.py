@@ -14,11 +14,14 @@ from md_sensitivity.energy import Deformed
 from md_sensitivity.enthalpy import EnthalpyFunction
 from md_sensitivity.errors import UsageError
 from md_sensitivity.minimization import Equilibrium
+from md_sensitivity.neighbors import on_device
 from md_sensitivity.structures.select import select
 from md_sensitivity.system import EnergyFunction, System
 from md_sensitivity.types import Structure
 
 Data = dict[str, Any]
+OFFSET = "offset"
+"""Name of the sum over other structures among the constants of kinds that refer to some."""
 
 
 class Geometry(NamedTuple):
@@ -61,6 +64,8 @@ class ObservableKind:
         undefined: (value, constants) → reason why the derivative does not exist there, or "".
         of_cell: whether it is a property of the cell, which something must hold.
         local: whether its constants make value and first derivatives right at one equilibrium only.
+        referred: what is summed over other relaxed structures, each as often as compositions say; the sum is the constant `offset` of
+            `evaluate`. None for what speaks of one structure.
     """
 
     name: str
@@ -75,7 +80,7 @@ class ObservableKind:
     undefined: Callable[[np.ndarray], str] = lambda value: ""
     of_cell: bool = False
     local: bool = False
-
+    referred: ObservableKind | None = None
 
     @property
     def form(self) -> str:
@@ -91,12 +96,14 @@ class Observable:
     Attributes:
         selections: expressions as `structures.select` understands them.
         structure: whose atoms these are, for kinds that need names, elements or bonds of atoms; None where nobody said.
+        offset: sum over other structures, for kinds that refer to some; None where nobody said.
     """
 
     kind: ObservableKind
     atoms: tuple[int, ...] = ()
     selections: tuple[str, ...] = ()
     structure: Structure | None = field(default=None, compare=False)
+    offset: float | None = None
 
     @property
     def name(self) -> str:
@@ -137,6 +144,14 @@ class Observable:
             if not 0 <= atom < count:
                 raise UsageError(f"observable {self.name}: there is no atom {atom}; indices run from 0 to {count - 1}")
 
+    def _offset(self) -> jax.Array:
+        if self.offset is None:
+            raise UsageError(
+                f"observable {self.name} compares with other structures, and none is given: name them with --reference (in Python, "
+                "mds.formation; targets of fits have relative_to)"
+            )
+        return on_device(np.float64(self.offset))
+
     def bind(self, equilibrium: Equilibrium) -> BoundObservable:
         """The observable with what it needs of this equilibrium looked up.
 
@@ -148,6 +163,8 @@ class Observable:
         if self.structure is not None and self.structure.size != count:
             raise UsageError(f"observable {self.name}: its structure has {self.structure.size} atoms, and the equilibrium has {count}")
         data = self.kind.bind(equilibrium, self)
+        if self.kind.referred is not None:
+            data = {**data, OFFSET: self._offset()}
         unit = unit_of(self.kind, system_of(equilibrium, self.name))
         return BoundObservable(data=data, name=self.name, unit=unit, kind=self.kind)
 

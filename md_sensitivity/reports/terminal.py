@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
-from md_sensitivity.analysis.result import EquilibriumInfo, ResultDocument
+from md_sensitivity.analysis.result import EquilibriumInfo, ReferenceInfo, ResultDocument
 from md_sensitivity.reports.components import Component, distinct
 from md_sensitivity.reports.csv import Documented
 from md_sensitivity.reports.names import Name
@@ -132,6 +132,8 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
         yield _wrapped(plain(f"  {document.message}"), console)
     if document.equilibrium is not None:
         yield plain(f"  {_equilibrium_line(document.equilibrium, document.message)}")
+    for reference in document.references if isinstance(document.references, list) else []:
+        yield plain(f"  less {_reference_line(reference)}")
     yield Text(plain(f"  {certificate_line(document)}"), style=STYLES[overall(document)[0]])
     for remark in remarks(document) if document.status == "minimum" else []:
         text = f"  {remark.quantity[0].lower()}{remark.quantity[1:]}: {plain_powers(remark.meaning.removeprefix(ESTIMATE).lstrip())}"
@@ -156,6 +158,12 @@ def _equilibrium_line(equilibrium: EquilibriumInfo, message: str) -> str:
         "" if f"in {equilibrium.steps} steps" in message else count(equilibrium.steps, "step"),
     ]
     return ", ".join(filter(None, parts))
+
+
+def _reference_line(reference: ReferenceInfo) -> str:
+    equilibrium, structure = reference.equilibrium, reference.structure
+    energy = f"energy {number(equilibrium.energy, 10)} {equilibrium.energy_unit}"
+    return f"{number(reference.coefficient, 8)} × {structure.path or structure.formula}: {structure.formula}, {energy}, {reference.status}"
 
 
 def _wrapped(text: str, console: Console) -> str:

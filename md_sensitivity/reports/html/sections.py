@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from md_sensitivity.analysis.result import ProvenanceInfo, Result
+from md_sensitivity.analysis.result import ProvenanceInfo, ReferenceInfo, Result
 from md_sensitivity.reports.text import count, periodicity, pretty
 
 Facts = list[tuple[str, str]]
@@ -28,6 +28,10 @@ def facts(result: Result) -> Facts:
         effort = f"{count(equilibrium.steps, 'step')}, {count(equilibrium.force_evaluations, 'force evaluation')}"
         products = f", {count(equilibrium.hessian_products, 'Hessian product')}" if equilibrium.hessian_products else ""
         lines.append(("Minimization", f"{equilibrium.minimizer}: {effort}{products}"))
+    for each in _references(result):
+        energy = f"{pretty(each.equilibrium.energy, 10)}{unit(each.equilibrium.energy_unit)}"
+        where = each.structure.path or each.structure.formula
+        lines.append(("Less reference", f"{pretty(each.coefficient, 8)} × {where}: {each.structure.formula}, {energy}, {each.status}"))
     if document.parameters:
         what = f"{count(len(document.observables), 'observable')} and all positions" if "dpositions" in result.arrays else None
         what = what or count(len(document.observables), "observable")
@@ -38,6 +42,11 @@ def facts(result: Result) -> Facts:
     shown = document.certificate.warnings if document.certificate is not None else []
     lines += [("Remark of the reader", note) for note in result.structure.notes if note not in shown]
     return lines
+
+
+def _references(result: Result) -> list[ReferenceInfo]:
+    references = result.document.references
+    return references if isinstance(references, list) else []
 
 
 def unit(symbol: str) -> str:
@@ -56,6 +65,8 @@ def provenance(result: Result) -> list[tuple[str, Facts]]:
         ("Force-field file", document.force_field.path),
         ("SHA-256", document.force_field.sha256),
     ]
+    for each in _references(result):
+        files += [("Reference", each.structure.path), ("SHA-256", each.structure.sha256)]
     solution: Facts = []
     if document.certificate is not None:
         certificate = document.certificate
