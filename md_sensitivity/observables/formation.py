@@ -71,6 +71,7 @@ FORMATION_VOLUME = ObservableKind(
     unit="Å³",
     evaluate=_grown,
     bind=VOLUME.bind,
+    of_cell=True,
     referred=VOLUME,
 )
 SURFACE_ENERGY = ObservableKind(
