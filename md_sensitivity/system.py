@@ -184,6 +184,9 @@ class EnergyFunction:
             reach, radius = float(range_of(term, theta)), float(term.neighbors.radius)
             if np.isinf(radius):
                 continue
+            if term.neighbors.frame is not None:
+                # As in `room_left`: a cell that was deformed, or turned, since the table was built leaves less of it.
+                radius *= 1.0 - float(np.linalg.norm(np.linalg.inv(np.asarray(term.neighbors.frame)) - np.eye(3)))
             moved = np.asarray(x) - np.asarray(term.neighbors.reference)
             left = 0.5 * (radius - reach) - float(np.sqrt(np.max(np.sum(moved * moved, axis=1), initial=0.0)))
             if not left > _ROOMY * 0.5 * SKIN * reach:

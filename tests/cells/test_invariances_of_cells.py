@@ -193,3 +193,11 @@ def test_salt_under_ewald_sums_answers_as_its_minima_found_again() -> None:
     for spec in specs:
         by_differences = difference(lambda h, spec=spec: measured(spec, at(h)), 1e-4)
         assert np.abs(slopes[spec][0] - by_differences).max() <= 1e-6 * np.abs(by_differences).max()
+
+
+def test_a_sheet_whose_cell_changes_far_and_shears_is_followed_to_a_minimum() -> None:
+    # Flat it is a saddle in three dimensions. On its way the cell loses half of its area, and the axes of its strain turn by degrees.
+    case = load_cell("lj_plane")
+    found = relaxed(case.structure, case.force_field)
+    assert found.status == "minimum" and found.value < 1.5 * case.reference["energy"]
+    assert any("saddle" in note for note in found.notes)
