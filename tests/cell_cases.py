@@ -22,8 +22,7 @@ ROOT = Path(__file__).parent / "oracles" / "cells"
 PRESSURE = "pressure"
 """The column that is no parameter of the force field [GPa]."""
 _AT_ONCE = {
-    "eam_funcfl_copper", "lj_argon_krypton_isotropic", "lj_argon_pressure", "lj_plane", "lj_slab", "morse_triclinic", "quartz",
-    "sw_silicon_primitive",
+    "lj_argon_krypton_isotropic", "lj_argon_pressure", "lj_plane", "lj_slab", "morse_triclinic", "sw_silicon_primitive",
 }  # fmt: skip
 """Cases that are looked at in each run of the tests, one of each kind; the others wait for `-m slow`."""
 _ELASTIC_AT_ONCE = {"lj_argon_krypton_isotropic", "lj_argon_pressure", "sw_silicon_primitive"}

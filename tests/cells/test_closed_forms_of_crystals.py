@@ -71,6 +71,7 @@ def test_silicon_scales_with_its_length_and_its_energy() -> None:
     assert by_strength == pytest.approx([2.38102842, -1.19051419, 2.02312750], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_argon_without_pressure_feels_its_epsilon_in_no_length() -> None:
     case, found = load_cell("lj_argon_krypton_ordered"), equilibrium("lj_argon_krypton_ordered")
     names, values = case.columns(), dict(zip(case.force_field.table.names, case.force_field.table.values, strict=True))
