@@ -82,7 +82,10 @@ MUTANTS = (
     Mutant(
         name="no projection in the adjoint",
         file="md_sensitivity/implicit/eigenvalues.py",
-        old="    b = jax.vmap(project)(b)\n    size = jnp.linalg.norm(b, axis=1)\n    scale = jnp.where(size == 0, 1.0, size)\n\n    def improved",
+        old=(
+            "    b = jax.vmap(project)(b)\n    size = jnp.linalg.norm(b, axis=1)\n"
+            "    scale = jnp.where(size == 0, 1.0, size)\n\n    def improved"
+        ),
         new="    size = jnp.linalg.norm(b, axis=1)\n    scale = jnp.where(size == 0, 1.0, size)\n\n    def improved",
         tests=(f"{RESPONSES}::test_forward_and_adjoint_are_transposes_of_each_other[morse-cluster]",),
     ),
