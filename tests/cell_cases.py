@@ -25,7 +25,7 @@ _AT_ONCE = {
     "lj_argon_krypton_isotropic", "lj_argon_pressure", "lj_plane", "lj_slab", "morse_triclinic", "sw_silicon_primitive",
 }  # fmt: skip
 """Cases that are looked at in each run of the tests, one of each kind; the others wait for `-m slow`."""
-_ELASTIC_AT_ONCE = {"lj_argon_krypton_isotropic", "lj_argon_pressure", "sw_silicon_primitive"}
+_ELASTIC_AT_ONCE = {"lj_argon_krypton_isotropic", "lj_argon_pressure"}
 """Of those, the ones whose elastic constants are; their programs take longest to compile."""
 
 

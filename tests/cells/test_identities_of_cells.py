@@ -16,7 +16,7 @@ from md_sensitivity.implicit import equilibrium_jacobian
 from md_sensitivity.minimization import Equilibrium, minimize
 from md_sensitivity.observables.stress import COMPONENTS
 
-CASES = ["lj_argon_pressure", "sw_silicon_primitive", pytest.param("morse_triclinic", marks=pytest.mark.slow)]
+CASES = ["lj_argon_pressure", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sw_silicon_primitive", "morse_triclinic"))]
 
 
 def held(found: Equilibrium) -> Equilibrium:
