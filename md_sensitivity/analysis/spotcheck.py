@@ -42,7 +42,8 @@ def rebuilder(structure: Structure, force_field: ForceField, equilibrium: Equili
         fresh = _written_and_read(force_field.with_parameters(parameters))
         energy = energy_function(build_system(structure, fresh, dimensions=dimensions, padded=padded, devices=devices))
         if isinstance(reference, EnthalpyFunction):
-            return reference.of(energy.system).like(reference)
+            # Derivatives have the axes of the minimum, to which perturbed cells are symmetric; from the input's cell they would turn.
+            return reference.of(energy.system).like(replace(reference, origin=reference.system.cell))
         return energy.like(reference) if isinstance(reference, EnergyFunction) else energy
 
     return rebuild

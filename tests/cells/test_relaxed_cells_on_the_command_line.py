@@ -69,10 +69,12 @@ def test_verify_agrees_with_minima_found_again(run: Run, name: str) -> None:
     words = ["--relax-cell", case.relax_cell, "--pressure", str(case.pressure), "--dimensions", str(case.dimensions), "--json"]
     if case.reference["volume"] is not None:
         words += ["-O", "volume", "-O", "lattice", "-O", "elastic_constants", "-O", "bulk_modulus", "-O", "density"]
+    # One kind of pair is enough where programs take long; without symmetry, axes that turn would show in elastic constants.
+    words += ["-p", "morse.Cu-Cu.*"] if name == "morse_triclinic" else []
     code, said = run("verify", name, *words)
     table = json.loads(said[said.index("{") : said.rindex("}") + 1])
     errors = [row["relative_error"] for row in table["rows"] if row["relative_error"] is not None]
-    assert code == 0 and table["passed"] and errors and max(errors) < 1e-5
+    assert code == 0 and table["passed"] and errors and max(errors) < 1e-6
 
 
 @pytest.mark.parametrize(
