@@ -10,6 +10,7 @@ from md_sensitivity.analysis.result import ObservableInfo, ResultDocument
 
 VOIGT = ("xx", "yy", "zz", "yz", "xz", "xy")
 LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
+PLANE = ("a", "b", "gamma")
 _NOTHING, _SYMMETRY = 1e-9, 1e-8
 """Shares of the largest component, and of a value, that are rounding."""
 
@@ -59,16 +60,18 @@ def components(document: ResultDocument) -> list[Component]:
 def distinct(document: ResultDocument) -> list[Component]:
     """The scalars that a person wants to see: those that symmetry makes equal once, and of several none that are and stay zero."""
     found: list[Component] = []
+    sizes = [abs(parameter.value) or 1.0 for parameter in document.parameters]
     for observable in document.observables:
         every = list(_split(observable))
         largest = max((abs(component.value) for component in every), default=0.0)
+        scale = max((_largest(part, sizes) for each in every for part in (each.direct, each.relaxation)), default=0.0)
         kept: list[Component] = []
         for component in every:
-            constant = len(every) > 1 and _constant(component, every)
+            constant = len(every) > 1 and _constant(component, scale, sizes)
             if constant and abs(component.value) <= _NOTHING * max(1.0, largest):
                 continue
             component = replace(component, constant=constant)
-            same = next((k for k, other in enumerate(kept) if _same(component, other)), None)
+            same = next((k for k, other in enumerate(kept) if _same(component, other, scale, sizes)), None)
             if same is None:
                 kept.append(component)
             else:
@@ -77,24 +80,24 @@ def distinct(document: ResultDocument) -> list[Component]:
     return found
 
 
-def _constant(component: Component, every: Sequence[Component]) -> bool:
-    """Whether its derivatives are nothing beside the parts of those of all components."""
-    for p, total in enumerate(component.total):
-        largest = max((abs(part[p] or 0.0) for other in every for part in (other.direct, other.relaxation)), default=0.0)
-        if total is not None and abs(total) > _NOTHING * largest:
-            return False
-    return any(total is not None for total in component.total)
+def _largest(parts: Sequence[float | None], sizes: Sequence[float]) -> float:
+    """Largest change by a parameter that changes by its own size."""
+    return max((abs(size * part) for size, part in zip(sizes, parts, strict=True) if part is not None), default=0.0)
 
 
-def _same(one: Component, other: Component) -> bool:
+def _constant(component: Component, scale: float, sizes: Sequence[float]) -> bool:
+    """Whether no parameter changes it by more than rounding of `scale`."""
+    return any(total is not None for total in component.total) and _largest(component.total, sizes) <= _NOTHING * scale
+
+
+def _same(one: Component, other: Component, scale: float, sizes: Sequence[float]) -> bool:
     """Whether value and derivatives agree within what rounding leaves of symmetry."""
     if one.unit != other.unit or one.constant != other.constant or not _close(one.value, other.value, abs(other.value)):
         return False
     if one.constant:
         return True
-    sizes = [max(abs(a or 0.0), abs(b or 0.0), abs(c or 0.0)) for a, b, c in zip(other.total, other.direct, other.relaxation, strict=True)]
     pairs = zip(one.total, other.total, sizes, strict=True)
-    return all((a is None) == (b is None) and (a is None or b is None or _close(a, b, size)) for a, b, size in pairs)
+    return all((a is None) == (b is None) and (a is None or b is None or _close(a, b, scale / size)) for a, b, size in pairs)
 
 
 def _close(a: float, b: float, size: float) -> bool:
@@ -147,8 +150,8 @@ def _label(name: str, index: tuple[int, ...], value: Any) -> str:
         return VOIGT[index[0]]
     if name == "dipole_vector" and len(value) == 3:
         return "xyz"[index[0]]
-    if name == "lattice" and len(value) == len(LATTICE):
-        return LATTICE[index[0]]
+    if name == "lattice" and len(value) in (len(LATTICE), len(PLANE)):
+        return (LATTICE if len(value) == len(LATTICE) else PLANE)[index[0]]
     if name.endswith("elastic_constants") and len(index) == 2:
         return f"C{index[0] + 1}{index[1] + 1}"
     return "-".join(map(str, index))
@@ -157,5 +160,6 @@ def _label(name: str, index: tuple[int, ...], value: Any) -> str:
 def _unit(observable: ObservableInfo, index: tuple[int, ...]) -> str:
     """Unit of one component: a lattice has lengths and angles."""
     if observable.name == "lattice" and index:
-        return "degrees" if index[0] >= 3 else "reduced" if observable.unit == "reduced" else "Å"
+        lengths = 2 if isinstance(observable.value, list | tuple) and len(observable.value) == len(PLANE) else 3
+        return "degrees" if index[0] >= lengths else "reduced" if observable.unit == "reduced" else "Å"
     return observable.unit
