@@ -229,6 +229,8 @@ def enthalpy_function(system: System, *, relax: str = FULL, pressure: float = 0.
         PrecisionError: where JAX works in single precision.
     """
     require_double_precision()
+    if not np.isfinite(pressure):
+        raise UsageError(f"a pressure must be a finite number, not {pressure}")
     if pressure and not all(system.pbc[: system.dimensions]):
         raise UsageError(f"a pressure is that of a structure with {system.dimensions} periodic axes, not of slabs and wires; leave it out")
     volume = extent(system)

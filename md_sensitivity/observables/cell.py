@@ -14,6 +14,7 @@ from md_sensitivity.minimization import Equilibrium
 from md_sensitivity.neighbors import on_device
 from md_sensitivity.observables.base import Data, Observable, ObservableKind, system_of
 from md_sensitivity.observables.stress import strained_along
+from md_sensitivity.system import System
 from md_sensitivity.units import GRAM_PER_CUBIC_CENTIMETER
 
 
@@ -39,12 +40,23 @@ def _density(energy: Any, x: Any, theta: Any, data: Data) -> jax.Array:
     return data["mass"] / energy.volume(x)
 
 
+def _bind_lattice(equilibrium: Equilibrium, asked: Observable) -> Data:
+    """Refuses what has fewer than two lattice vectors, or others than the first two."""
+    if _is_plane(system_of(equilibrium, asked.name)):
+        return {}
+    return _bind(equilibrium, asked)
+
+
+def _is_plane(system: System) -> bool:
+    return all(system.pbc[:2]) and (system.dimensions == 2 or not system.pbc[2])
+
+
 def _lattice(energy: Any, x: Any, theta: Any, data: Data) -> jax.Array:
-    """a, b, c and α, β, γ, the angles between b and c, a and c, a and b."""
-    cell = energy.cell(x)
-    lengths = jnp.sqrt(jnp.sum(cell * cell, axis=1))
+    """a, b, c and α, β, γ, the angles between b and c, a and c, a and b; of a plane a, b and γ."""
+    cell, plane = energy.cell(x), _is_plane(energy.system)
+    lengths = jnp.sqrt(jnp.sum(cell * cell, axis=1))[: 2 if plane else 3]
     angles = []
-    for first, second in ((1, 2), (0, 2), (0, 1)):
+    for first, second in ((0, 1),) if plane else ((1, 2), (0, 2), (0, 1)):
         cross = jnp.cross(cell[first], cell[second])
         angles.append(jnp.degrees(jnp.arctan2(jnp.sqrt(jnp.sum(cross * cross)), jnp.dot(cell[first], cell[second]))))
     return jnp.concatenate([lengths, jnp.stack(angles)])
@@ -70,11 +82,11 @@ DENSITY = ObservableKind(
 )
 LATTICE = ObservableKind(
     name="lattice",
-    description="lattice parameters a b c [Å] and α β γ [degrees], the angles between b and c, a and c, a and b",
+    description="lattice parameters a b c [Å] and α β γ [degrees], angles between b and c, a and c, a and b; of a plane a b γ",
     unit="Å, degrees",
     components=6,
     evaluate=_lattice,
-    bind=_bind,
+    bind=_bind_lattice,
     of_cell=True,
 )
 ENTHALPY = ObservableKind(
