@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from md_sensitivity.analysis.certificate import certify, doubts
+from md_sensitivity.analysis.certificate import certify, doubts, spline_doubts
 from md_sensitivity.analysis.differences import Companion, Difference, Direction, Rebuild, check
 from md_sensitivity.analysis.document import (
     certificate_info,
@@ -126,6 +126,7 @@ def analyze(
         return _failed(structure, force_field, options, str(error), name, time.perf_counter() - start)
     differentiated = time.perf_counter()
     warnings = (*_warnings(structure, force_field, equilibrium, selection, found, undefined), *comparison.warnings(bound))
+    warnings = (*warnings, *(spline_doubts(equilibrium) if any(o.kind.local for o in bound) else ()))
     smooth = [k for k, reason in enumerate(undefined) if not reason]
     status, message = comparison.status(equilibrium)
     rebuild, companions = rebuilder(structure, force_field, equilibrium, options.dimensions), comparison.companions(force_field)

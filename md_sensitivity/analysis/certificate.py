@@ -181,6 +181,19 @@ def doubts(equilibrium: Equilibrium, response: Response) -> tuple[str, ...]:
     return (*found, *_truncation_doubts(equilibrium))
 
 
+def spline_doubts(equilibrium: Equilibrium) -> tuple[str, ...]:
+    """What is to be said of derivatives of curvatures, such as elastic constants, where potentials are tables."""
+    energy = equilibrium.energy
+    if not isinstance(energy, EnergyFunction | EnthalpyFunction):
+        return ()
+    return tuple(
+        f"potential {term.label} is a table of splines, whose third derivatives jump at knots: derivatives of elastic constants are exact "
+        "as long as no neighbor crosses one, and say little of larger changes"
+        for term in energy.system.terms
+        if any(spec.name.endswith(".knot") for spec in term.form.parameters)
+    )
+
+
 def _truncation_doubts(equilibrium: Equilibrium) -> list[str]:
     """Warnings about pairs close to a cutoff where the energy, or the force, jumps."""
     gap = kink_distance(equilibrium)

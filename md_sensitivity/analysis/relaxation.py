@@ -16,7 +16,7 @@ from md_sensitivity.compilation import program
 from md_sensitivity.curvature.products import gradient
 from md_sensitivity.curvature.solvers.dense import RELATIVE_ZERO
 from md_sensitivity.energy import Deformed
-from md_sensitivity.enthalpy import EnthalpyFunction, enthalpy_function
+from md_sensitivity.enthalpy import EnthalpyFunction, enthalpy_function, pressure_symbol
 from md_sensitivity.errors import UsageError
 from md_sensitivity.forcefields import ForceField
 from md_sensitivity.implicit.equilibrium import equilibrium_vjp
@@ -72,13 +72,21 @@ def relaxed(system: System, force_field: ForceField, options: Options, progress:
 
 
 def _explained(found: Equilibrium, options: Options) -> Equilibrium:
-    """The equilibrium with a message that says so where there is none because the cell grows without end."""
+    """The equilibrium with a message that speaks of stress where it did not converge, or of a cell that grows without end."""
     energy = found.energy
     if found.status not in (FAILED, UNCONVERGED) or not isinstance(energy, EnthalpyFunction):
         return found
     growth = float(energy.volume(found.x)) / abs(float(np.linalg.det(np.asarray(energy.origin))))
+    left = relaxed_cell(found)
     if not growth > _GROWN:
-        return found
+        if found.status == FAILED or left is None:
+            return found
+        message = (
+            f"after {found.steps} steps the largest force component is {left.max_force:.3g} (fmax {options.fmax:g}), and the largest "
+            f"stress component beyond the pressure {left.max_stress:.3g} {pressure_symbol(energy.system)} (smax {options.smax:g}): allow "
+            "more steps, loosen what is above its limit, or ask for a pressure that the structure can bear"
+        )
+        return replace(found, message=message)
     message = (
         f"the cell grew to {growth:.3g} times its size after {found.steps} steps, and nothing holds it at a pressure of "
         f"{options.pressure:g}: ask for less tension, or check the structure and the units of the force field"
