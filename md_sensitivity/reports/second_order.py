@@ -38,6 +38,14 @@ def second_order_of(document: ResultDocument) -> SecondOrderInfo | None:
     return document.second_order if isinstance(document.second_order, SecondOrderInfo) else None
 
 
+def unexpanded(info: SecondOrderInfo) -> str:
+    """Observables that ranges do not speak of, separated by commas; "" where there are none."""
+    names = dict.fromkeys(each.name for expansion in info.expansions for each in expansion.observables if each.second is None)
+    kept = {each.name for expansion in info.expansions for each in expansion.observables if each.second is not None}
+    missing = [name for name in names if name not in kept]
+    return ", ".join(missing)
+
+
 def title_of(expansion: ExpansionInfo) -> str:
     """Name of the parameter, or what the direction is."""
     if isinstance(expansion.parameter, str):

@@ -13,7 +13,7 @@ from md_sensitivity.reports.components import Component, distinct
 from md_sensitivity.reports.csv import Documented
 from md_sensitivity.reports.names import Name
 from md_sensitivity.reports.ranking import most_responsive, ranked
-from md_sensitivity.reports.second_order import bend_rows, second_order_of
+from md_sensitivity.reports.second_order import bend_rows, second_order_of, unexpanded
 from md_sensitivity.reports.text import ascii_only, count, number, periodicity, plain_powers, visible
 from md_sensitivity.reports.verdicts import ESTIMATE, overall, remarks, status_level
 
@@ -148,9 +148,10 @@ def _details(result: Documented, console: Console, plain: Plain, limit: int) -> 
 
 
 def _equilibrium_line(equilibrium: EquilibriumInfo, message: str) -> str:
+    volume_unit = "" if equilibrium.force_unit == "reduced" else " Å³"
     parts = [
         f"energy {number(equilibrium.energy, 10)} {equilibrium.energy_unit}",
-        f"volume {number(equilibrium.volume, 8)}" if equilibrium.relaxed_cell and equilibrium.volume else "",
+        f"volume {number(equilibrium.volume, 8)}{volume_unit}" if equilibrium.relaxed_cell and equilibrium.volume else "",
         f"max force {number(equilibrium.max_force, 2)} {equilibrium.force_unit}",
         f"max stress {number(equilibrium.max_stress, 2)} {equilibrium.pressure_unit}" if isinstance(equilibrium.max_stress, float) else "",
         f"lowest eigenvalue {number(equilibrium.lowest_eigenvalue, 4) or 'none'}",
@@ -234,7 +235,8 @@ def _second_order(document: ResultDocument, console: Console, plain: Plain, limi
         return
     unit, share = visible(info.unit), number(100 * info.tolerance)
     per_unit = f"; d²E/dθ² in {unit} per parameter unit squared" if unit else ""
-    yield plain(f"second order{per_unit}; change of the parameter up to which predicted changes are right to {share} %")
+    missing = f"; not expanded: {unexpanded(info)}" if unexpanded(info) else ""
+    yield plain(f"second order{per_unit}; change of the parameter up to which predicted changes are right to {share} %{missing}")
     table = slim_table(console)
     table.add_column("parameter", overflow="fold")
     table.add_column("per", no_wrap=True)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from md_sensitivity.analysis.result import ExpansionInfo, MeasuredInfo, ResultDocument, ValidityInfo
 from md_sensitivity.reports.html.svg import coordinate, polyline
-from md_sensitivity.reports.second_order import BendRow, bend_rows, limits, percent, second_order_of, title_of
+from md_sensitivity.reports.second_order import BendRow, bend_rows, limits, percent, second_order_of, title_of, unexpanded
 from md_sensitivity.reports.text import SUPERSCRIPTS, visible
 
 MATRIX = 12
@@ -38,6 +38,7 @@ class Bend:
     Attributes:
         reason: why there is nothing else, or "".
         tolerance: in percent.
+        unexpanded: observables of which there is no second order, separated by commas.
         rows: one for each expansion; `left_out` more are only in the file.
         details: of each expansion the range of each quantity: name, linear, quadratic, what ends them.
         names, matrix: d²E/dθ², where it is small enough.
@@ -47,6 +48,7 @@ class Bend:
 
     reason: str
     tolerance: float
+    unexpanded: str
     unit: str
     asymmetry: float | None
     rows: list[BendRow]
@@ -71,6 +73,7 @@ def bend_section(document: ResultDocument) -> Bend | None:
     return Bend(
         reason=info.reason if isinstance(info.reason, str) else "",
         tolerance=100.0 * info.tolerance,
+        unexpanded=unexpanded(info),
         unit=info.unit,
         asymmetry=info.asymmetry,
         rows=rows[:OPEN_ROWS],
