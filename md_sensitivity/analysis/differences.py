@@ -73,7 +73,7 @@ class Direction:
         one_sided: whether only positive steps are possible, because a parameter is at its bound.
         response: predicted dx*/dθ along it, a tree like x; None where only observables were differentiated.
         totals: predicted derivative of each observable along it.
-        parts: sizes of what each of these is a sum of.
+        parts: sizes of what each of these is a sum of, if it may cancel; none where nobody says.
         consistent: θ → θ whose parameters that follow others do so exactly, not to first order.
     """
 
@@ -83,7 +83,7 @@ class Direction:
     one_sided: bool
     response: PyTree | None
     totals: tuple[np.ndarray, ...]
-    parts: tuple[float, ...]
+    parts: tuple[float, ...] = ()
     consistent: Callable[[PyTree], PyTree] = lambda theta: theta
 
 
@@ -185,7 +185,8 @@ def _compared(
     predicted: list[tuple[str, np.ndarray, float]] = []
     if direction.response is not None:
         predicted.append(("positions", _flat(direction.response), _SMALL_MOVE * direction.size))
-    for observable, total, size, value in zip(observables, direction.totals, direction.parts, values, strict=True):
+    sizes = direction.parts or (0.0,) * len(direction.totals)
+    for observable, total, size, value in zip(observables, direction.totals, sizes, values, strict=True):
         floor = max(_SMALL_CHANGE, _SMALL_SHARE * float(np.linalg.norm(value))) * direction.size
         floor = max(floor, _CANCELED * size)
         predicted.append((observable.name, np.atleast_1d(total).ravel(), floor))

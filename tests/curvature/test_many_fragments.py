@@ -90,7 +90,7 @@ def test_the_shortest_bond_is_found_without_vectors_of_all_pairs(crystal, monkey
     x = np.asarray(x).copy()
     x[17] += [0.0, 0.05, 0.0]
     expected = min(np.linalg.norm(x[17] - x[k]) for k in range(len(x)) if k != 17)
-    equilibrium = cast(Equilibrium, SimpleNamespace(x=x, theta=theta, energy=energy))
+    equilibrium = cast(Equilibrium, SimpleNamespace(x=x, positions=np.asarray(x), theta=theta, energy=energy))
     assert shortest_bond(equilibrium) == pytest.approx(expected, rel=1e-12)
     tracemalloc.start()
     shortest_bond(equilibrium)

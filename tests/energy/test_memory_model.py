@@ -110,7 +110,7 @@ def test_the_memory_of_a_device_counts_where_it_has_its_own(monkeypatch: pytest.
 def test_a_dense_solver_that_does_not_fit_is_refused_with_the_size_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
     made = argon(10)
     monkeypatch.setattr(footprint, "host_memory", lambda: 2 * 2**30)
-    monkeypatch.setattr("md_sensitivity.pipeline.minimize", lambda *a, **k: pytest.fail("it started"))
+    monkeypatch.setattr("md_sensitivity.analysis.relaxation.minimize", lambda *a, **k: pytest.fail("it started"))
     with pytest.raises(DeviceError, match=r"about (\d+) atoms") as caught:
         analyze(made, force_field(LJ), Options(solver="dense"))
     largest = int(re.search(r"about (\d+) atoms of this density fit", str(caught.value))[1])  # type: ignore[index]
@@ -136,7 +136,7 @@ def test_an_analysis_that_does_not_fit_is_refused_before_it_starts(monkeypatch: 
     enough = peak(size_of(system, 4))
     monkeypatch.setattr(footprint, "host_memory", lambda: enough - 1)
     build_system(made, field, padded=True)
-    monkeypatch.setattr("md_sensitivity.pipeline.minimize", lambda *a, **k: pytest.fail("it started"))
+    monkeypatch.setattr("md_sensitivity.analysis.relaxation.minimize", lambda *a, **k: pytest.fail("it started"))
     with pytest.raises(DeviceError, match="atoms of this density fit") as caught:
         analyze(made, field, Options())
     assert caught.value.exit_code == 6

@@ -88,7 +88,12 @@ def specs_for(pbc: bool) -> list[str]:
     """A specification of each observable that the structure offers."""
     atoms = {0: "", 2: ":0-1", 3: ":0-1-2", 4: ":0-1-2-3"}
     of_molecules = ("dipole", "dipole_vector", "hydrogen_bonds", "sasa", "interaction_energy", "end_to_end")    # tests/observables
-    offered = [kind for kind in OBSERVABLES.values() if kind.name not in of_molecules and (pbc or kind.name not in ("pressure", "stress"))]
+    of_crystals = ("pressure", "stress", "enthalpy")
+    offered = [
+        kind
+        for kind in OBSERVABLES.values()
+        if kind.name not in of_molecules and kind.referred is None and (pbc or not (kind.of_cell or kind.name in of_crystals))
+    ]
     return [kind.name + atoms[kind.arguments] for kind in offered]
 
 

@@ -16,6 +16,7 @@ from small_systems import build, close, force_field, gradient, mixed, structure,
 
 import md_sensitivity as mds
 from md_sensitivity import pipeline
+from md_sensitivity.analysis import relaxation
 from md_sensitivity.analysis.certificate import error_estimate
 from md_sensitivity.analysis.spotcheck import rebuilder
 from md_sensitivity.building import build_system
@@ -273,10 +274,11 @@ def test_sharding_divides_the_memory_of_tables_and_blocks() -> None:
 
 
 def test_sharding_is_recorded_in_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "devices_for", lambda atoms: tuple(jax.devices()[:DEVICES]))
+    for module in (pipeline, relaxation):
+        monkeypatch.setattr(module, "devices_for", lambda atoms: tuple(jax.devices()[:DEVICES]))
     text, of, _ = SYSTEMS["two_types_padded"]
     options = pipeline.Options(parameters=("*.A.sigma",), check=0)
-    assert is_split(energy_function(pipeline._system(of(), force_field(text), options)))
+    assert is_split(energy_function(relaxation.system_for(of(), force_field(text), options)))
     result = pipeline.analyze(of(), force_field(text), options)
     assert result.document.status == "minimum" and result.document.certificate.passed
     assert f"atoms split over {DEVICES}" in result.document.provenance.device
